@@ -1,0 +1,248 @@
+//! Typed, contiguous pixel buffers.
+
+use crate::dtype::{DType, Number};
+
+/// A buffer of one storage type, in C order of the block it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    Bool(Vec<bool>),
+    U8(Vec<u8>),
+    I8(Vec<i8>),
+    U16(Vec<u16>),
+    I16(Vec<i16>),
+    U32(Vec<u32>),
+    I32(Vec<i32>),
+    U64(Vec<u64>),
+    I64(Vec<i64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+/// A Rust type that is a storage type.
+pub trait Element: Copy + Default + PartialEq + PartialOrd + Send + Sync + 'static {
+    const DTYPE: DType;
+    fn slice(values: &Values) -> Option<&[Self]>;
+    fn slice_mut(values: &mut Values) -> Option<&mut Vec<Self>>;
+    fn wrap(values: Vec<Self>) -> Values;
+    fn to_number(self) -> Number;
+    /// The nearest value of this type: saturating for integers, NaN becomes 0 there.
+    fn from_number(number: Number) -> Self;
+}
+
+/// Runs `$body` with `$v` bound to the typed vector inside `$values`: the one dispatch on the storage type.
+#[macro_export]
+macro_rules! for_values {
+    ($values:expr, $v:ident => $body:expr) => {
+        match $values {
+            $crate::Values::Bool($v) => $body,
+            $crate::Values::U8($v) => $body,
+            $crate::Values::I8($v) => $body,
+            $crate::Values::U16($v) => $body,
+            $crate::Values::I16($v) => $body,
+            $crate::Values::U32($v) => $body,
+            $crate::Values::I32($v) => $body,
+            $crate::Values::U64($v) => $body,
+            $crate::Values::I64($v) => $body,
+            $crate::Values::F32($v) => $body,
+            $crate::Values::F64($v) => $body,
+        }
+    };
+}
+
+/// Runs `$body` with the type alias `$t` set to the Rust type of `$dtype`.
+#[macro_export]
+macro_rules! for_dtype {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::Bool => {
+                type $t = bool;
+                $body
+            }
+            $crate::DType::U8 => {
+                type $t = u8;
+                $body
+            }
+            $crate::DType::I8 => {
+                type $t = i8;
+                $body
+            }
+            $crate::DType::U16 => {
+                type $t = u16;
+                $body
+            }
+            $crate::DType::I16 => {
+                type $t = i16;
+                $body
+            }
+            $crate::DType::U32 => {
+                type $t = u32;
+                $body
+            }
+            $crate::DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            $crate::DType::U64 => {
+                type $t = u64;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+        }
+    };
+}
+
+macro_rules! element {
+    ($($t:ty, $variant:ident, $to:expr, $from:expr;)*) => { $(
+        impl Element for $t {
+            const DTYPE: DType = DType::$variant;
+            fn slice(values: &Values) -> Option<&[Self]> {
+                if let Values::$variant(v) = values { Some(v) } else { None }
+            }
+            fn slice_mut(values: &mut Values) -> Option<&mut Vec<Self>> {
+                if let Values::$variant(v) = values { Some(v) } else { None }
+            }
+            fn wrap(values: Vec<Self>) -> Values { Values::$variant(values) }
+            fn to_number(self) -> Number { let to: fn($t) -> Number = $to; to(self) }
+            fn from_number(number: Number) -> Self { let from: fn(Number) -> $t = $from; from(number) }
+        }
+    )* };
+}
+
+macro_rules! integer_from {
+    ($t:ty) => {
+        |number| match number {
+            Number::Int(value) => value.clamp(<$t>::MIN.into(), <$t>::MAX.into()) as $t,
+            Number::Float(value) => value as $t,
+        }
+    };
+}
+
+element! {
+    bool, Bool, |v| Number::Int(v.into()), |number| number.to_f64() != 0.0;
+    u8, U8, |v| Number::Int(v.into()), integer_from!(u8);
+    i8, I8, |v| Number::Int(v.into()), integer_from!(i8);
+    u16, U16, |v| Number::Int(v.into()), integer_from!(u16);
+    i16, I16, |v| Number::Int(v.into()), integer_from!(i16);
+    u32, U32, |v| Number::Int(v.into()), integer_from!(u32);
+    i32, I32, |v| Number::Int(v.into()), integer_from!(i32);
+    u64, U64, |v| Number::Int(v.into()), integer_from!(u64);
+    i64, I64, |v| Number::Int(v.into()), integer_from!(i64);
+    f32, F32, |v| Number::Float(v.into()), |number| number.to_f64() as f32;
+    f64, F64, Number::Float, Number::to_f64;
+}
+
+impl Values {
+    /// `len` zeros (`false` for booleans).
+    pub fn zeros(dtype: DType, len: usize) -> Values {
+        for_dtype!(dtype, T => T::wrap(vec![T::default(); len]))
+    }
+
+    pub fn dtype(&self) -> DType {
+        match self {
+            Values::Bool(_) => DType::Bool,
+            Values::U8(_) => DType::U8,
+            Values::I8(_) => DType::I8,
+            Values::U16(_) => DType::U16,
+            Values::I16(_) => DType::I16,
+            Values::U32(_) => DType::U32,
+            Values::I32(_) => DType::I32,
+            Values::U64(_) => DType::U64,
+            Values::I64(_) => DType::I64,
+            Values::F32(_) => DType::F32,
+            Values::F64(_) => DType::F64,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        for_values!(self, v => v.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at `index`.
+    pub fn get(&self, index: usize) -> Number {
+        for_values!(self, v => Element::to_number(v[index]))
+    }
+
+    /// Writes the nearest value of the buffer's type.
+    pub fn set(&mut self, index: usize, number: Number) {
+        for_values!(self, v => v[index] = Element::from_number(number));
+    }
+
+    /// The same values in another type: exact where the type holds them, else the nearest.
+    #[must_use]
+    pub fn cast(&self, dtype: DType) -> Values {
+        if self.dtype() == dtype {
+            return self.clone();
+        }
+        for_dtype!(dtype, T => T::wrap(for_values!(self, v => {
+            v.iter().map(|&value| T::from_number(value.to_number())).collect()
+        })))
+    }
+
+    /// Little-endian bytes of `range`; booleans are 0 and 1, every NaN is the one canonical NaN.
+    pub fn le_bytes(&self, range: std::ops::Range<usize>) -> Vec<u8> {
+        match self {
+            Values::Bool(v) => v[range].iter().map(|&b| u8::from(b)).collect(),
+            Values::U8(v) => v[range].to_vec(),
+            Values::I8(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::U16(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::I16(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::U32(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::I32(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::U64(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::I64(v) => v[range].iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::F32(v) => v[range]
+                .iter()
+                .flat_map(|x| if x.is_nan() { f32::NAN.to_le_bytes() } else { x.to_le_bytes() })
+                .collect(),
+            Values::F64(v) => v[range]
+                .iter()
+                .flat_map(|x| if x.is_nan() { f64::NAN.to_le_bytes() } else { x.to_le_bytes() })
+                .collect(),
+        }
+    }
+
+    /// Decodes packed little-endian bytes; `None` where the length is no multiple of the pixel size.
+    pub fn from_le_bytes(dtype: DType, bytes: &[u8]) -> Option<Values> {
+        macro_rules! decode {
+            ($t:ty) => {
+                <$t as Element>::wrap(
+                    bytes
+                        .chunks_exact(size_of::<$t>())
+                        .map(|c| <$t>::from_le_bytes(c.try_into().expect("invariant: exact chunk")))
+                        .collect(),
+                )
+            };
+        }
+        if !bytes.len().is_multiple_of(dtype.size()) {
+            return None;
+        }
+        Some(match dtype {
+            DType::Bool => Values::Bool(bytes.iter().map(|&b| b != 0).collect()),
+            DType::U8 => Values::U8(bytes.to_vec()),
+            DType::I8 => decode!(i8),
+            DType::U16 => decode!(u16),
+            DType::I16 => decode!(i16),
+            DType::U32 => decode!(u32),
+            DType::I32 => decode!(i32),
+            DType::U64 => decode!(u64),
+            DType::I64 => decode!(i64),
+            DType::F32 => decode!(f32),
+            DType::F64 => decode!(f64),
+        })
+    }
+}
