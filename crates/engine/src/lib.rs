@@ -1,1 +1,5 @@
-//! placeholder
+//! Where planning meets the world: sources, sinks, the catalogue, the scheduler and the session in front of them.
+
+pub mod sink;
+pub mod source;
+pub mod storage;

@@ -1,1 +1,3 @@
-//! placeholder
+//! From a process graph to something that can be computed.
+
+pub mod need;

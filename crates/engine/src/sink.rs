@@ -1,0 +1,47 @@
+//! Writing results: one module a format.
+//!
+//! A sink gets a finished result through [`ResultView`] and a path beside which it writes and then renames. It
+//! asks for one window at a time, so that its memory is bounded by what it must hold and not by the result.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use eolith_cube::{Block, Region, Schema};
+use thiserror::Error;
+
+/// A computed cube, readable by region.
+pub trait ResultView: Sync {
+    fn schema(&self) -> &Schema;
+
+    /// The block of `region`, in the common type of all variables, dimensions in schema order.
+    fn read(&self, region: &Region) -> Result<Block, SinkError>;
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputFile {
+    pub path: PathBuf,
+    pub media_type: &'static str,
+    /// Notes for the user and the result's metadata: which value stands for no-data, guesses that were made.
+    pub notes: Vec<String>,
+}
+
+/// Options of a format, as given to `save_result`, names as in the format's description.
+pub type Options = BTreeMap<String, serde_json::Value>;
+
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// openEO: `FormatUnsuitable`.
+    #[error("{format} cannot hold this result: {reason}")]
+    Unsuitable { format: &'static str, reason: String },
+    #[error("option `{name}` of {format}: {reason}")]
+    Option { format: &'static str, name: String, reason: String },
+    #[error(
+        "the result needs {needed} bytes to be written as {format}, the budget allows {allowed}"
+    )]
+    Memory { format: &'static str, needed: u64, allowed: u64 },
+    #[error("cannot write `{path}`: {reason}")]
+    Write { path: String, reason: String },
+    #[error("cannot read back the result: {0}")]
+    Read(String),
+}

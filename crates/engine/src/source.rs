@@ -1,0 +1,71 @@
+//! Reading pixels: one module a format, all behind [`ArrayReader`].
+//!
+//! A reader knows one n-dimensional array in one file (a Zarr array, a NetCDF variable, the bands of a TIFF). What
+//! its dimensions *mean* is decided elsewhere (`cf` for arrays with coordinates, `stac` for scenes), and which
+//! regions are read is decided by the plan. Fetching is async and does no work on the bytes; decoding is plain
+//! CPU work and runs on the CPU pool.
+
+use std::any::Any;
+use std::fmt;
+
+use eolith_cube::{Block, DType, Number, Region};
+use futures::future::BoxFuture;
+use thiserror::Error;
+
+use crate::storage::StorageError;
+
+/// What a file says of one array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArrayMeta {
+    /// Path inside the file or group: the variable's name.
+    pub name: String,
+    /// Dimension names as in the file, in storage order (`y`, `x` invented where a format has none).
+    pub dims: Vec<String>,
+    pub shape: Vec<usize>,
+    /// The unit of decoding, one size a dimension.
+    pub chunk: Vec<usize>,
+    pub dtype: DType,
+    /// The declared no-data or fill value (Zarr's own `fill_value` is not one by itself).
+    pub nodata: Option<Number>,
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One array that can be read by region.
+pub trait ArrayReader: Send + Sync + fmt::Debug {
+    fn meta(&self) -> &ArrayMeta;
+
+    /// Gets the encoded bytes of every chunk that touches `region` (indices of the array).
+    fn fetch(&self, region: Region) -> BoxFuture<'_, Result<Fetched, SourceError>>;
+
+    /// Decodes what [`ArrayReader::fetch`] brought for the same `region`: a block of its shape in the array's
+    /// dimension order and native type. `nodata` is not applied here; pixels the file itself masks (a TIFF mask,
+    /// a chunk that is not there and has no fill value) are invalid.
+    fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError>;
+}
+
+/// Encoded bytes on their way from `fetch` to `decode`.
+pub struct Fetched {
+    /// Bytes that came from storage.
+    pub bytes: u64,
+    /// What the reader needs to decode; private to it.
+    pub payload: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({} bytes)", self.bytes)
+    }
+}
+
+/// Why a source cannot be used.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The file is damaged or not what it claims to be.
+    #[error("`{href}` is not a readable {format}: {reason}")]
+    Invalid { href: String, format: &'static str, reason: String },
+    /// The file is fine, but uses something that is not supported.
+    #[error("`{href}` uses {what}, which is not supported")]
+    Unsupported { href: String, what: String },
+}

@@ -1,0 +1,178 @@
+//! Questions a plan asks of the world, and the answers it gets.
+//!
+//! Planning does no I/O. Where it has to know something (what a collection looks like, which scenes lie in an
+//! area) it returns a [`Need`]; the driver in `eolith-engine` answers it, puts the [`Answer`] into the
+//! [`Snapshot`] and plans again from the start. The types here are plain data; their stored form belongs to
+//! `engine::catalog`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eolith_cube::time::{Instant, Interval, TimeLabel};
+use eolith_cube::{Grid, Number, Region, Schema, Variable};
+
+/// A question. Equal questions have equal answers within one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// What a collection looks like.
+    Collection { id: String },
+    /// The scenes of a collection in an area and a time. `bbox` is west, south, east, north in degrees.
+    Scenes {
+        collection: String,
+        bbox: Option<[Degrees; 4]>,
+        start: Option<Instant>,
+        end: Option<Instant>,
+    },
+}
+
+/// An angle that can be compared and hashed: millionths of a degree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Degrees(pub i64);
+
+/// What the world said.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Collection(Arc<Collection>),
+    Scenes(Arc<[Scene]>),
+    /// There is no such thing (an unknown collection).
+    Missing,
+    /// It is there but cannot be used; the text names file and reason.
+    Failed(String),
+}
+
+/// All answers so far.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    answers: BTreeMap<Need, Answer>,
+}
+
+/// What a load starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Collection {
+    pub id: String,
+    pub content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// One grid with all labels known: a Zarr store, a NetCDF file, a GeoTIFF.
+    Cube { schema: Schema, pieces: Arc<[Piece]> },
+    /// Scenes of any grid; the labels of time are known once the items are.
+    Scenes(SceneCollection),
+}
+
+/// A collection of scenes. Its cubes have the dimensions `t`, `bands`, `y`, `x` under the names given here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SceneCollection {
+    pub names: SceneDimensions,
+    pub bands: Vec<(String, Variable)>,
+    pub time: Interval,
+    /// West, south, east, north in degrees.
+    pub bbox: [f64; 4],
+    /// The one grid all scenes share, if it is known from the collection.
+    pub grid: Option<Grid>,
+}
+
+/// Names of the four dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SceneDimensions {
+    pub t: String,
+    pub bands: String,
+    pub y: String,
+    pub x: String,
+}
+
+/// One item: some bands of one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
+    pub id: String,
+    pub time: TimeLabel,
+    pub assets: Vec<SceneAsset>,
+}
+
+/// One band of one scene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SceneAsset {
+    pub band: String,
+    pub variable: Variable,
+    pub grid: Grid,
+    pub array: ArrayRef,
+    /// Index of the band along the array's first dimension; the other two are y and x.
+    pub plane: usize,
+}
+
+/// Which array of which file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ArrayRef {
+    /// Absolute path or URL.
+    pub href: String,
+    pub format: Format,
+    /// Path inside the file; empty for the only array of a TIFF.
+    pub array: String,
+    /// Changes with the content; checked when the file is read.
+    pub version: Option<String>,
+    /// The unit of decoding, where the file was opened already.
+    pub chunk: Option<Vec<usize>>,
+}
+
+/// Formats that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    Zarr,
+    NetCdf,
+    Tiff,
+}
+
+/// A part of a cube that one array holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    pub array: ArrayRef,
+    /// The box of the cube that this array fills.
+    pub region: Region,
+    /// What each dimension of the *array* is in the cube.
+    pub dims: Vec<ArrayDim>,
+    /// No-data value to apply while reading.
+    pub nodata: Option<Number>,
+    /// The array's own grid where it is not the cube's: its pixels are brought in with nearest neighbour. Such a
+    /// piece has a last-but-one array dimension y and a last one x, both at offset 0.
+    pub grid: Option<Grid>,
+}
+
+/// Where a dimension of an array goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArrayDim {
+    /// Index `i` of cube dimension `dim` is at `i - region.start + offset`.
+    Along { dim: usize, offset: usize },
+    /// Only this index is used.
+    Fixed(usize),
+}
+
+impl Snapshot {
+    pub fn get(&self, need: &Need) -> Option<&Answer> {
+        self.answers.get(need)
+    }
+
+    pub fn insert(&mut self, need: Need, answer: Answer) {
+        self.answers.insert(need, answer);
+    }
+}
+
+impl Degrees {
+    pub fn new(degrees: f64) -> Degrees {
+        Degrees((degrees * 1e6).round() as i64)
+    }
+
+    pub fn value(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Zarr => "zarr",
+            Format::NetCdf => "netcdf",
+            Format::Tiff => "geotiff",
+        }
+    }
+}
