@@ -87,7 +87,7 @@ impl Block {
         let start: Vec<usize> = region.0.iter().map(|r| r.start).collect();
         let zero = vec![0; shape.len()];
         let copy = |out: &mut dyn FnMut(usize, usize, usize)| {
-            for_runs(&shape, (&self.shape, &start), (&shape, &zero), |a, b, n| out(a, b, n));
+            for_runs(&shape, (&self.shape, &start), (&shape, &zero), out);
         };
         let values = for_values!(&self.values, v => {
             let mut out = Vec::with_capacity(region.len());

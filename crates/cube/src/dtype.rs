@@ -159,13 +159,11 @@ impl Number {
 
     /// Whether both are the same value; NaN equals NaN here.
     pub fn same(self, other: Number) -> bool {
-        match (self, other) {
-            (Number::Int(a), Number::Int(b)) => a == b,
-            _ => {
-                let (a, b) = (self.to_f64(), other.to_f64());
-                a == b || (a.is_nan() && b.is_nan())
-            }
+        if let (Number::Int(a), Number::Int(b)) = (self, other) {
+            return a == b;
         }
+        let (a, b) = (self.to_f64(), other.to_f64());
+        a == b || (a.is_nan() && b.is_nan())
     }
 }
 

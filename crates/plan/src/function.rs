@@ -1,0 +1,46 @@
+//! Scalar and array functions: the vocabulary of expressions.
+//!
+//! A function is what a scalar or array process is lowered to. Its `scalar` definition is the meaning: the
+//! reference evaluator, constant folding and every type that no kernel handles use it. `kernel`, where there is
+//! one, computes the same for many lanes at once (see [`crate::lanes`]).
+
+use std::fmt;
+
+use crate::expr::{Builder, ExprId};
+use crate::lanes::{KernelCall, Register};
+use crate::types::Type;
+use crate::value::{Fault, Value};
+
+/// The vectorised form of a function.
+pub type Kernel = fn(&KernelCall<'_>) -> Result<Register, Fault>;
+
+/// Rewrites a call while it is built; `None` keeps the call.
+pub type Simplify = fn(&mut Builder, &[ExprId]) -> Option<ExprId>;
+
+/// One function. The arguments of all three callables are in the order of `parameters`; an argument that was not
+/// given has its default, or null.
+pub struct Function {
+    /// The process id, for `explain` and messages.
+    pub id: &'static str,
+    pub parameters: &'static [&'static str],
+    pub scalar: fn(&[Value]) -> Result<Value, Fault>,
+    /// The type of the result from the types of the arguments.
+    pub result: fn(&[&Type]) -> Type,
+    /// The vectorised form; called only if all arguments and the result are plain (see [`Type::is_plain`]) or
+    /// constant.
+    pub kernel: Option<Kernel>,
+    /// A simpler expression that means the same, known when the call is built (labels, constant indices).
+    pub simplify: Option<Simplify>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Function) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
