@@ -5,6 +5,8 @@
 //! regions are read is decided by the plan. Fetching is async and does no work on the bytes; decoding is plain
 //! CPU work and runs on the CPU pool.
 
+pub mod netcdf;
+
 use std::any::Any;
 use std::fmt;
 
@@ -41,6 +43,14 @@ pub trait ArrayReader: Send + Sync + fmt::Debug {
     /// dimension order and native type. `nodata` is not applied here; pixels the file itself masks (a TIFF mask,
     /// a chunk that is not there and has no fill value) are invalid.
     fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError>;
+
+    /// All strings of an array of text, in C order of its shape; `None` for an array of numbers.
+    ///
+    /// An array of text has the nominal type `U8` and cannot be fetched: labels and grid mappings are read
+    /// whole.
+    fn texts(&self) -> Option<BoxFuture<'_, Result<Vec<String>, SourceError>>> {
+        None
+    }
 }
 
 /// Encoded bytes on their way from `fetch` to `decode`.
