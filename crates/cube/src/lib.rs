@@ -18,6 +18,7 @@ mod region;
 mod schema;
 pub mod time;
 mod values;
+pub mod warp;
 
 pub use block::Block;
 pub use chunk::ChunkGrid;
@@ -29,3 +30,4 @@ pub use label::{Label, Labels, Regular};
 pub use region::Region;
 pub use schema::{Schema, Variable};
 pub use values::{Element, Values};
+pub use warp::{Method, Warp};
