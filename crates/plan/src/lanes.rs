@@ -7,6 +7,13 @@
 //! Faults are lane state: evaluation goes on, `if` drops those of the branch a lane did not take, and what is left
 //! is the error of the lowest lane.
 
+pub mod accumulate;
+pub mod elements;
+pub mod folds;
+pub mod kernels;
+pub mod operand;
+pub mod order;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -114,7 +121,7 @@ fn step(
     let plain = |register: Register| State { register: Rc::new(register), faults: BTreeMap::new() };
     match node {
         Node::Input(k) | Node::Axis(k, _) => {
-            State { register: Rc::clone(&inputs[*k]), faults: BTreeMap::new() }
+            State { register: typed_input(&inputs[*k], ty), faults: BTreeMap::new() }
         }
         Node::Const(value) => plain(Register::Const(value.clone())),
         Node::Fault(fault) => State {
@@ -130,7 +137,11 @@ fn step(
         }
         Node::List(items) => {
             let states: Vec<&State> = items.iter().map(at).collect();
-            per_lane(&states, ty, lanes, |args| Ok(Value::array(args.to_vec())))
+            let registers: Vec<&Register> = states.iter().map(|s| &*s.register).collect();
+            match elements::list(&registers, ty, lanes) {
+                Some(list) => State { register: Rc::new(list), faults: merge_faults(&states) },
+                None => per_lane(&states, ty, lanes, |args| Ok(Value::array(args.to_vec()))),
+            }
         }
         Node::If { condition, accept, reject } => {
             select([at(condition), at(accept), at(reject)], ty, lanes)
@@ -165,6 +176,29 @@ fn step(
     }
 }
 
+/// The input as its type stores it: 64-bit unsigned integers are floats to expressions.
+fn typed_input(input: &Rc<Register>, ty: &Type) -> Rc<Register> {
+    let float = match ty.element() {
+        Type::F64 => DType::F64,
+        Type::F32 => DType::F32,
+        _ => return Rc::clone(input),
+    };
+    let cast = |own: &Lanes| match &own.column {
+        Column::Plain(values) if values.dtype() != float => {
+            Some(Lanes::plain(values.cast(float), own.validity.clone()))
+        }
+        Column::Plain(_) | Column::Any(_) => None,
+    };
+    match &**input {
+        Register::Scalar(own) => cast(own).map(Register::Scalar),
+        Register::Array { n, lanes: own, labels } => {
+            cast(own).map(|lanes| Register::Array { n: *n, lanes, labels: labels.clone() })
+        }
+        Register::Const(_) => None,
+    }
+    .map_or_else(|| Rc::clone(input), Rc::new)
+}
+
 fn per_lane(
     states: &[&State],
     ty: &Type,
@@ -191,14 +225,18 @@ fn per_lane(
 }
 
 fn select([condition, accept, reject]: [&State; 3], ty: &Type, lanes: usize) -> State {
-    let taken: Vec<bool> =
-        (0..lanes).map(|lane| condition.register.value(lane, lanes) == Value::Bool(true)).collect();
+    let taken = elements::truths(&condition.register, lanes).unwrap_or_else(|| {
+        (0..lanes).map(|lane| condition.register.value(lane, lanes) == Value::Bool(true)).collect()
+    });
     let mut faults = condition.faults.clone();
     for (branch, wanted) in [(accept, true), (reject, false)] {
         let own = branch.faults.iter().filter(|(lane, _)| taken[**lane] == wanted);
         for (lane, fault) in own {
             faults.entry(*lane).or_insert_with(|| fault.clone());
         }
+    }
+    if let Some(register) = elements::select(&taken, [&accept.register, &reject.register], ty) {
+        return State { register: Rc::new(register), faults };
     }
     let values = (taken.iter().enumerate())
         .map(|(lane, &yes)| {
