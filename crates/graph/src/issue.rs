@@ -22,7 +22,9 @@ pub struct Issue {
 
 /// The way to a node: node ids and the names of the arguments that hold callbacks, alternating.
 ///
-/// `["reduce1", "reducer", "mean1"]` is the node `mean1` in the callback `reducer` of `reduce1`.
+/// `["reduce1", "reducer", "mean1"]` is the node `mean1` in the callback `reducer` of `reduce1`. A
+/// callback inside a value has its place as its name: `properties.eo:cloud_cover`. Steps of more than
+/// 100 characters are shortened, so that thousands of issues about one long name stay small.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodePath(pub Vec<String>);
 
@@ -87,6 +89,15 @@ impl fmt::Display for NodePath {
             write!(f, "{arrow}{kind} `{step}`")?;
         }
         Ok(())
+    }
+}
+
+/// Shortens a name given by the user to 100 characters.
+pub(crate) fn short(name: &str) -> Cow<'_, str> {
+    const MOST: usize = 100;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
+        None => Cow::Borrowed(name),
     }
 }
 

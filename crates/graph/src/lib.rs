@@ -14,15 +14,21 @@
 pub mod definition;
 pub mod graph;
 pub mod issue;
+mod matching;
 mod nearest;
 mod order;
 pub mod parse;
 pub mod process;
 pub mod schema;
 mod scope;
+mod signature;
+mod substitute;
+mod validate;
 
 pub use definition::{Definition, Definitions, Exception, Link, Parameter, Returns, param};
 pub use graph::{Arg, Graph, Node};
 pub use issue::{Code, Issue, NodePath};
 pub use parse::{parse, parse_value};
 pub use process::Process;
+pub use substitute::substitute;
+pub use validate::check;

@@ -15,7 +15,7 @@
 use serde_json::{Map, Value};
 
 use crate::definition::Parameter;
-use crate::issue::{Code, Issue, NodePath};
+use crate::issue::{Code, Issue, NodePath, short};
 use crate::process::Process;
 use crate::scope::Parser;
 
@@ -121,7 +121,7 @@ fn parameters(parser: &mut Parser<'_>, value: Option<&Value>) -> Vec<Parameter> 
             continue;
         };
         if !names.insert(name) {
-            parser.report_process(format!("the parameter `{name}` is declared twice"));
+            parser.report_process(format!("the parameter `{}` is declared twice", short(name)));
             continue;
         }
         let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::definition::Parameter;
+use crate::definition::{Parameter, param};
 
 /// Anything, null included.
 pub fn any() -> Value {
@@ -109,6 +109,16 @@ pub fn array(items: Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
+/// An array of at least so many items that match a schema.
+pub fn array_from(least: usize, items: Value) -> Value {
+    json!({ "type": "array", "minItems": least, "items": items })
+}
+
+/// An array of two items that match a schema.
+pub fn pair(items: Value) -> Value {
+    json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": items })
+}
+
 pub fn array_any() -> Value {
     array(any())
 }
@@ -181,6 +191,26 @@ pub fn process_graph(parameters: impl IntoIterator<Item = Parameter>, returns: V
         "parameters": parameters,
         "returns": { "schema": returns },
     })
+}
+
+/// A callback for one value: `x` and `context`.
+pub fn element_callback() -> Value {
+    process_graph([callback_value("x"), callback_context()], any())
+}
+
+/// A callback for two values: `x`, `y` and `context`.
+pub fn pair_callback() -> Value {
+    process_graph([callback_value("x"), callback_value("y"), callback_context()], any())
+}
+
+/// A callback that makes one value of a labelled array: `data` and `context`.
+pub fn reducer_callback() -> Value {
+    process_graph([callback_array(), callback_context()], any())
+}
+
+/// A callback that makes an array of a labelled array: `data` and `context`.
+pub fn array_callback() -> Value {
+    process_graph([callback_array(), callback_context()], array_any())
 }
 
 /// A name of a band.
@@ -281,6 +311,11 @@ pub fn wkt2() -> Value {
     json!({ "title": "WKT2", "type": "string", "subtype": "wkt2-definition" })
 }
 
+/// The CRS to resample to; null keeps the present one.
+pub fn target_projection() -> Value {
+    any_of([epsg_code(), wkt2(), titled("Don't change projection", null())])
+}
+
 /// Conditions on the metadata of items: a callback with the parameter `value` for each property.
 pub fn metadata_filter() -> Value {
     json!({
@@ -294,6 +329,18 @@ pub fn metadata_filter() -> Value {
             "returns": { "schema": { "type": "boolean" } },
         },
     })
+}
+
+fn callback_value(name: &'static str) -> Parameter {
+    param(name, "", any())
+}
+
+fn callback_array() -> Parameter {
+    param("data", "", labeled_array())
+}
+
+fn callback_context() -> Parameter {
+    param("context", "", any()).default(Value::Null)
 }
 
 /// The wire form of a callback's parameter; the standard gives it a text only where one is needed.

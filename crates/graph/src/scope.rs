@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::graph::{Arg, Graph, Node};
-use crate::issue::{Code, Issue, NodePath};
+use crate::issue::{Code, Issue, NodePath, short};
 use crate::nearest::Nearest;
 use crate::order;
 use crate::parse::kind;
@@ -29,6 +29,7 @@ pub(crate) struct Parser<'a> {
 
 /// A scope whose nodes are being read.
 struct Frame<'a> {
+    nodes: &'a Map<String, Value>,
     ids: HashMap<&'a str, usize>,
     current: usize,
     outward: Vec<Outward>,
@@ -98,13 +99,13 @@ impl<'a> Parser<'a> {
 
     fn scope(&mut self, object: &'a Map<String, Value>) -> Graph {
         let ids = object.keys().enumerate().map(|(index, id)| (id.as_str(), index)).collect();
-        self.frames.push(Frame { ids, current: 0, outward: Vec::new() });
+        self.frames.push(Frame { nodes: object, ids, current: 0, outward: Vec::new() });
         let mut nodes = Vec::with_capacity(object.len());
         for (index, (id, value)) in object.iter().enumerate() {
             if let Some(frame) = self.frames.last_mut() {
                 frame.current = index;
             }
-            self.path.0.push(id.clone());
+            self.path.0.push(short(id).into_owned());
             nodes.push(self.node(id, value));
             self.path.0.pop();
         }
@@ -166,11 +167,11 @@ impl<'a> Parser<'a> {
     }
 
     fn argument(&mut self, name: &str, value: &'a Value) -> (String, Arg) {
-        let outer_place = std::mem::replace(&mut self.place, name.to_owned());
+        let outer_place = std::mem::replace(&mut self.place, short(name).into_owned());
         let outer_broken = std::mem::replace(&mut self.broken, false);
         let mut arg = self.arg(value);
         if self.broken {
-            self.refused.insert((self.path.clone(), name.to_owned()));
+            self.refused.insert((self.path.clone(), short(name).into_owned()));
             arg = Arg::Null;
         }
         self.place = outer_place;
@@ -202,10 +203,13 @@ impl<'a> Parser<'a> {
                 return self.refused(format!("beside `{key}` no other key is allowed"), None);
             }
             return match key {
-                "from_node" => self.from_node(target),
+                "from_node" => self.reference(target),
                 "from_parameter" => Arg::Parameter(target.clone()),
                 _ => self.refused(
-                    format!("`from_argument` (here `{target}`) is not part of openEO since 1.0"),
+                    format!(
+                        "`from_argument` (here `{}`) is not part of openEO since 1.0",
+                        short(target)
+                    ),
                     Some("write `from_parameter` instead".into()),
                 ),
             };
@@ -229,7 +233,7 @@ impl<'a> Parser<'a> {
             return callback.map_or(Arg::Null, |graph| Arg::Callback(Arc::new(graph)));
         }
         let entries = object.iter().map(|(key, value)| {
-            let arg = self.within(&format!(".{key}"), value);
+            let arg = self.within(&format!(".{}", short(key)), value);
             (key.clone(), arg)
         });
         Arg::Object(entries.collect())
@@ -243,7 +247,7 @@ impl<'a> Parser<'a> {
         arg
     }
 
-    fn from_node(&mut self, target: &str) -> Arg {
+    fn reference(&mut self, target: &str) -> Arg {
         let levels = self.frames.len();
         let found = self.frames.iter().enumerate().rev().find_map(|(level, frame)| {
             frame.ids.get(target).map(|&index| (level, frame.current, index))
@@ -254,7 +258,7 @@ impl<'a> Parser<'a> {
                 let outward = Outward { owner, target: target_index, issue: self.issues.len() };
                 self.frames[level].outward.push(outward);
                 self.refused(
-                    format!("node `{target}` is outside this callback"),
+                    format!("node `{}` is outside this callback", short(target)),
                     Some(
                         "a callback sees its parameters only; many processes hand on `context`"
                             .into(),
@@ -262,11 +266,9 @@ impl<'a> Parser<'a> {
                 )
             }
             None => {
-                let ids = self.frames.last().into_iter().flat_map(|frame| frame.ids.keys());
-                let mut ids: Vec<&str> = ids.copied().collect();
-                ids.sort_unstable();
-                let hint = self.nearest.hint(target, ids);
-                self.refused(format!("there is no node `{target}`"), hint)
+                let ids = self.frames.last().into_iter().flat_map(|frame| frame.nodes.keys());
+                let hint = self.nearest.hint(target, ids.map(String::as_str));
+                self.refused(format!("there is no node `{}`", short(target)), hint)
             }
         }
     }
@@ -283,19 +285,22 @@ impl<'a> Parser<'a> {
         for cycle in cycles {
             let (Some(&first), Some(&last)) = (cycle.first(), cycle.last()) else { continue };
             cyclic.insert(component[first]);
-            let mut names: Vec<String> =
-                cycle.iter().take(10).map(|&node| format!("`{}`", nodes[node].id)).collect();
+            let mut names: Vec<String> = cycle
+                .iter()
+                .take(10)
+                .map(|&node| format!("`{}`", short(&nodes[node].id)))
+                .collect();
             if cycle.len() > 10 {
                 names.push(format!("… ({} nodes)", cycle.len()));
-                names.push(format!("`{}`", nodes[last].id));
+                names.push(format!("`{}`", short(&nodes[last].id)));
             }
-            names.push(format!("`{}`", nodes[first].id));
+            names.push(format!("`{}`", short(&nodes[first].id)));
             let message = if cycle.len() == 1 {
-                format!("node `{}` needs its own result", nodes[first].id)
+                format!("node `{}` needs its own result", short(&nodes[first].id))
             } else {
                 format!("the nodes need each other's results: {}", names.join(" → "))
             };
-            let path = self.path.join(nodes[first].id.clone());
+            let path = self.path.join(short(&nodes[first].id));
             let argument = closing_argument(&nodes[first], &component, component[first]);
             let mut issue = Issue::new(Code::PROCESS_GRAPH_INVALID, path, message);
             issue.argument = argument;
@@ -305,11 +310,11 @@ impl<'a> Parser<'a> {
             if !cyclic.contains(&component[index]) {
                 continue;
             }
-            let path = self.path.join(node.id.clone());
+            let path = self.path.join(short(&node.id));
             for (name, arg) in &mut node.arguments {
                 if arg.nodes().iter().any(|&target| component[target] == component[index]) {
                     *arg = Arg::Null;
-                    self.refused.insert((path.clone(), name.clone()));
+                    self.refused.insert((path.clone(), short(name).into_owned()));
                 }
             }
         }
@@ -332,8 +337,9 @@ impl<'a> Parser<'a> {
         let component = order::components(&references);
         for Outward { owner, target, issue } in outward {
             if component[owner] == component[target] {
-                let (owner, target) = (&nodes[owner].id, &nodes[target].id);
-                self.issues[issue].message = if owner == target {
+                let same = owner == target;
+                let (owner, target) = (short(&nodes[owner].id), short(&nodes[target].id));
+                self.issues[issue].message = if same {
                     format!("cycle across callback levels: the callback is part of node `{owner}`")
                 } else {
                     format!(
@@ -355,7 +361,7 @@ impl<'a> Parser<'a> {
             [] if nodes.len() == 1 => report(
                 self,
                 "no node is marked as the result".into(),
-                &format!("add `\"result\": true` to the only node, `{}`", nodes[0].id),
+                &format!("add `\"result\": true` to the only node, `{}`", short(&nodes[0].id)),
             ),
             [] => report(
                 self,
@@ -364,8 +370,11 @@ impl<'a> Parser<'a> {
             ),
             [_] => {}
             several => {
-                let mut ids: Vec<String> =
-                    several.iter().take(10).map(|&i| format!("`{}`", nodes[i].id)).collect();
+                let mut ids: Vec<String> = several
+                    .iter()
+                    .take(10)
+                    .map(|&i| format!("`{}`", short(&nodes[i].id)))
+                    .collect();
                 if several.len() > 10 {
                     ids.push("…".into());
                 }
@@ -408,7 +417,7 @@ fn references(nodes: &[Node]) -> order::References {
 /// The name of the first argument that refers into the component.
 fn closing_argument(node: &Node, component: &[usize], own: usize) -> Option<String> {
     let closes = |arg: &Arg| arg.nodes().iter().any(|&target| component[target] == own);
-    node.arguments.iter().find(|(_, arg)| closes(arg)).map(|(name, _)| name.clone())
+    node.arguments.iter().find(|(_, arg)| closes(arg)).map(|(name, _)| short(name).into_owned())
 }
 
 /// Brings nodes without cycles into topological order.
