@@ -6,6 +6,7 @@
 //! CPU work and runs on the CPU pool.
 
 pub mod netcdf;
+pub mod stac;
 
 use std::any::Any;
 use std::fmt;

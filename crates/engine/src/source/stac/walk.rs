@@ -1,0 +1,143 @@
+//! Following links.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use futures::stream::{self, StreamExt};
+use tracing::warn;
+
+use super::document::{Collection, Document, Item, Link, read};
+use crate::source::SourceError;
+use crate::storage::{Location, StorageError};
+
+/// Documents that are read at the same time.
+const CONCURRENT: usize = 16;
+/// Documents that one call follows: a catalogue that grows while it is read must end.
+const MAX_DOCUMENTS: usize = 1_000_000;
+
+/// The address of `href` as written in the document at `document`.
+///
+/// # Errors
+/// [`StorageError::Address`] for anything but paths and `http(s)` URLs.
+pub fn resolve(document: &Location, href: &str) -> Result<Location, StorageError> {
+    let scheme = href.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| !["http", "https", "file"].contains(&scheme)) {
+        return Err(StorageError::Address(href.to_owned()));
+    }
+    match document.as_local() {
+        Some(path) => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            Location::resolve(&folder.display().to_string(), href)
+        }
+        None => Location::resolve(document.href(), href),
+    }
+}
+
+/// A document that was looked at while following links.
+#[derive(Debug)]
+pub struct Found<T> {
+    pub location: Location,
+    pub document: T,
+    /// Address of the catalogue that linked here.
+    pub parent: Option<String>,
+}
+
+/// All collections at or below a document, in the order of the links, depth first. Documents that cannot be read
+/// are in the second list, with their address; they do not stop the others.
+pub async fn collections(
+    start: Location,
+    document: Document,
+) -> (Vec<Found<Box<Collection>>>, Vec<(String, SourceError)>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::from([start.href().to_owned()]);
+    let mut open = vec![(start, Ok(document), None::<String>)];
+    while let Some((location, document, parent)) = open.pop() {
+        let links = match document {
+            Ok(Document::Catalog(catalog)) => catalog.links,
+            Ok(Document::Collection(collection)) => {
+                let links = collection.links.clone();
+                found.push(Found { location: location.clone(), document: collection, parent });
+                links
+            }
+            Ok(Document::Item(_) | Document::Page { .. }) => continue,
+            Err(error) => {
+                problems.push((location.href().to_owned(), error));
+                continue;
+            }
+        };
+        let mut children = Vec::new();
+        for link in links.iter().filter(|link| link.rel == "child") {
+            match resolve(&location, &link.href) {
+                Ok(child) if seen.len() < MAX_DOCUMENTS => {
+                    if seen.insert(child.href().to_owned()) {
+                        children.push(child);
+                    }
+                }
+                Ok(_) => warn!(catalog = location.href(), "too many documents: `{}`", link.href),
+                Err(error) => problems.push((location.href().to_owned(), error.into())),
+            }
+        }
+        let parent = Some(location.href().to_owned());
+        let read: Vec<_> = stream::iter(children)
+            .map(|child| async move { (read(&child).await, child) })
+            .buffered(CONCURRENT)
+            .collect()
+            .await;
+        let mut below: Vec<_> =
+            read.into_iter().map(|(result, child)| (child, result, parent.clone())).collect();
+        below.reverse();
+        open.append(&mut below);
+    }
+    (found, problems)
+}
+
+/// The items of a collection: behind its links `item` and `items`, and in the catalogues (not the collections)
+/// below it. Items that cannot be read are in the second list. At most about `limit` items are read.
+pub async fn items(
+    collection: &Location,
+    links: &[Link],
+    limit: usize,
+) -> (Vec<(Location, Item)>, Vec<(String, SourceError)>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::from([collection.href().to_owned()]);
+    let mut open = Vec::new();
+    let mut follow = |from: &Location, links: &[Link], rels: &[&str], open: &mut Vec<Location>| {
+        let mut broken = Vec::new();
+        for link in links.iter().filter(|link| rels.contains(&link.rel.as_str())) {
+            match resolve(from, &link.href) {
+                Ok(to) => {
+                    if seen.len() < MAX_DOCUMENTS && seen.insert(to.href().to_owned()) {
+                        open.push(to);
+                    }
+                }
+                Err(error) => broken.push((from.href().to_owned(), SourceError::from(error))),
+            }
+        }
+        broken
+    };
+    problems.extend(follow(collection, links, &["item", "items", "child"], &mut open));
+    while !open.is_empty() && found.len() < limit {
+        let batch: Vec<Location> = open.drain(..open.len().min(limit - found.len())).collect();
+        let documents: Vec<_> = stream::iter(batch)
+            .map(|location| async move { (read(&location).await, location) })
+            .buffered(CONCURRENT)
+            .collect()
+            .await;
+        for (document, location) in documents {
+            match document {
+                Ok(Document::Item(item)) => found.push((location, *item)),
+                Ok(Document::Page { items, links }) => {
+                    problems.extend(follow(&location, &links, &["next"], &mut open));
+                    found.extend(items.into_iter().map(|item| (location.clone(), item)));
+                }
+                Ok(Document::Catalog(catalog)) => {
+                    let rels = ["item", "items", "child"];
+                    problems.extend(follow(&location, &catalog.links, &rels, &mut open));
+                }
+                Ok(Document::Collection(_)) => {}
+                Err(error) => problems.push((location.href().to_owned(), error)),
+            }
+        }
+    }
+    (found, problems)
+}
