@@ -241,3 +241,53 @@ fn flags(json: &mut Map<String, Value>, experimental: bool, deprecated: bool) {
         json.insert("deprecated".into(), true.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn the_wire_form_leaves_out_what_is_not_set() {
+        let definition = Definition::new("p", "Summary", "Text.")
+            .category("math")
+            .category("cubes")
+            .param(param("a", "A.", schema::integer()))
+            .param(param("b", "B.", schema::any()).optional())
+            .param(param("c", "C.", schema::string_or_null()).default(Value::Null).experimental())
+            .returns("R.", schema::any())
+            .throws("Wrong", "It is wrong.")
+            .link("about", "https://example.org", "More")
+            .experimental();
+        assert_eq!(
+            definition.to_json(),
+            json!({
+                "id": "p",
+                "summary": "Summary",
+                "description": "Text.",
+                "categories": ["math", "cubes"],
+                "experimental": true,
+                "parameters": [
+                    { "name": "a", "description": "A.", "schema": { "type": "integer" } },
+                    { "name": "b", "description": "B.", "schema": {}, "optional": true },
+                    {
+                        "name": "c",
+                        "description": "C.",
+                        "schema": { "type": ["string", "null"] },
+                        "optional": true,
+                        "default": null,
+                        "experimental": true,
+                    },
+                ],
+                "returns": { "description": "R.", "schema": {} },
+                "exceptions": { "Wrong": { "message": "It is wrong." } },
+                "links": [
+                    { "rel": "about", "href": "https://example.org", "title": "More" },
+                ],
+            })
+        );
+        let bare = Definition::new("q", "", "").to_json();
+        assert!(bare.get("links").is_none() && bare.get("exceptions").is_none());
+        assert!(bare.get("experimental").is_none() && bare.get("deprecated").is_none());
+    }
+}

@@ -40,6 +40,15 @@ fn cases() {
     assert!(update || differences.is_empty(), "{}", differences.join("\n\n"));
 }
 
+/// The inputs of all cases.
+pub(crate) fn inputs() -> Vec<String> {
+    let cases = files().into_iter().flat_map(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        serde_json::from_str::<Vec<Value>>(&text).unwrap()
+    });
+    cases.map(|case| input(&case)).collect()
+}
+
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<PathBuf> =

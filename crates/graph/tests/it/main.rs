@@ -5,5 +5,6 @@
 mod cases;
 mod definitions;
 mod large;
+mod mutations;
 mod standard;
 mod substitution;
