@@ -1,5 +1,6 @@
 //! Where planning meets the world: sources, sinks, the catalogue, the scheduler and the session in front of them.
 
+pub mod crs_text;
 pub mod sink;
 pub mod source;
 pub mod storage;
