@@ -291,6 +291,46 @@ impl Expr {
         &self.nodes[self.root.0].ty
     }
 
+    /// The type of the result if the inputs had these types: what one band of a cube gives when the expression
+    /// was bound for the common type of all.
+    pub fn type_for(&self, inputs: &[Type]) -> Type {
+        let mut types: Vec<Type> = Vec::with_capacity(self.nodes.len());
+        for typed in &self.nodes {
+            let ty = match &typed.node {
+                Node::Input(k) => inputs[*k].clone(),
+                Node::Axis(k, _) => Type::array(inputs[*k].clone(), typed.ty.length()),
+                Node::Const(_) | Node::Fault(_) | Node::Lambda { .. } => typed.ty.clone(),
+                Node::Call { function, args } => {
+                    let args: Vec<&Type> = args.iter().map(|id| &types[id.0]).collect();
+                    (function.result)(&args)
+                }
+                Node::Pick { array, .. } => types[array.0].element().clone(),
+                Node::List(items) => {
+                    let element = items.iter().fold(Type::Null, |ty, id| ty.join(&types[id.0]));
+                    Type::array(element, Some(items.len()))
+                }
+                Node::If { accept, reject, .. } => types[accept.0].join(&types[reject.0]),
+            };
+            types.push(ty);
+        }
+        types.swap_remove(self.root.0)
+    }
+
+    /// Whether every result is the value of input `k` or no-data, so that what is known of its numbers stays true.
+    pub fn selects(&self, k: usize) -> bool {
+        let mut selects = vec![false; self.nodes.len()];
+        for (i, typed) in self.nodes.iter().enumerate() {
+            selects[i] = match &typed.node {
+                Node::Input(own) | Node::Axis(own, _) => *own == k,
+                Node::Const(value) => value.is_null(),
+                Node::Pick { array, .. } => selects[array.0],
+                Node::If { accept, reject, .. } => selects[accept.0] && selects[reject.0],
+                Node::Fault(_) | Node::Call { .. } | Node::List(_) | Node::Lambda { .. } => false,
+            };
+        }
+        selects[self.root.0]
+    }
+
     /// The value if the expression is constant.
     pub fn as_const(&self) -> Option<Result<Value, Fault>> {
         match &self.nodes[self.root.0].node {

@@ -312,6 +312,16 @@ impl Register {
         })
     }
 
+    /// A run of lanes of a scalar register.
+    pub(crate) fn slice(&self, start: usize, len: usize) -> Register {
+        match self {
+            Register::Scalar(own) if start > 0 || len < own.len() => {
+                Register::Scalar(own.slice(start, len))
+            }
+            Register::Const(_) | Register::Scalar(_) | Register::Array { .. } => self.clone(),
+        }
+    }
+
     fn pick(&self, index: usize, lanes: usize) -> Register {
         match self {
             Register::Const(value) => {
@@ -382,7 +392,7 @@ impl Lanes {
         Lanes { column: Column::Plain(column), validity }
     }
 
-    fn slice(&self, start: usize, len: usize) -> Lanes {
+    pub(crate) fn slice(&self, start: usize, len: usize) -> Lanes {
         let column = match &self.column {
             Column::Any(values) => Column::Any(values[start..start + len].to_vec()),
             Column::Plain(values) => Column::Plain(

@@ -13,6 +13,7 @@ pub struct Process {
 }
 
 /// How a call becomes operators and expressions.
+#[derive(Debug)]
 pub enum Lowering {
     /// A scalar or array process: a call of this function, whose parameters are named like the process's.
     Function(&'static Function),

@@ -1,0 +1,259 @@
+//! Binding: from the nodes of a process graph to operators and expressions.
+//!
+//! Every node of the graph is lowered by its process ([`crate::process`]), in topological order and without
+//! recursion over nodes; callbacks recurse, as deep as JSON nests. All problems are collected with the path of
+//! their node; a node whose inputs have problems or open needs is passed over, so that one mistake is reported
+//! once.
+
+mod call;
+mod load;
+mod scope;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use eolith_graph::{Code, Graph, Issue, NodePath, Process as UserProcess};
+
+use crate::expr::ExprId;
+use crate::logical::{Bad, Logical, LogicalNode, NodeId, Root, RootValue};
+use crate::need::{Need, Snapshot};
+use crate::op::{Cube, Op};
+use crate::process::{Lowering, Registry};
+use crate::value::{Fault, Value};
+
+pub use call::{Call, Input};
+pub use load::Filter;
+pub(crate) use scope::Scope;
+
+/// What a node of the process graph became.
+#[derive(Clone, Debug)]
+pub enum Term {
+    /// A node of the expression of its scope.
+    Expr(ExprId),
+    Cube(NodeId),
+    /// Unknown because of a need or a problem upstream.
+    Blocked,
+}
+
+/// A value for a parameter of the graph.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    Value(Value),
+    Cube(Arc<Cube>),
+}
+
+/// A problem of one call; the binder adds the node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    Issue {
+        code: Code,
+        argument: Option<String>,
+        message: String,
+        hint: Option<String>,
+    },
+    /// Not a mistake: the world has to be asked first, or an input is blocked.
+    Blocked,
+}
+
+/// What binding gives: as much of the plan as could be made, what is open and what is wrong.
+#[derive(Debug)]
+pub struct Bound {
+    pub logical: Logical,
+    pub needs: BTreeSet<Need>,
+    pub issues: Vec<Issue>,
+}
+
+/// Binds a process. Static checks (unknown processes, missing arguments) are `eolith_graph::check`'s; they are
+/// repeated here only as far as a plan cannot be made without.
+pub fn bind(
+    process: &UserProcess,
+    arguments: &BTreeMap<String, Argument>,
+    registry: &dyn Registry,
+    snapshot: &Snapshot,
+) -> Bound {
+    let mut binder = Binder {
+        registry,
+        snapshot,
+        logical: Logical::default(),
+        needs: BTreeSet::new(),
+        issues: Vec::new(),
+    };
+    let mut scope = Scope::default();
+    for (name, argument) in arguments {
+        let term = match argument {
+            Argument::Value(value) => Term::Expr(scope.builder.constant(value.clone())),
+            Argument::Cube(cube) => {
+                let (op, schema) = Op::literal(Arc::clone(cube));
+                Term::Cube(binder.push(op, Vec::new(), schema, NodePath::default()))
+            }
+        };
+        scope.parameters.insert(name.clone(), term);
+    }
+    let result = binder.graph(&process.graph, &mut scope, &NodePath::default());
+    binder.roots(&process.graph, result, &scope);
+    Bound { logical: binder.logical.pruned(), needs: binder.needs, issues: binder.issues }
+}
+
+pub(crate) struct Binder<'a> {
+    registry: &'a dyn Registry,
+    snapshot: &'a Snapshot,
+    logical: Logical,
+    needs: BTreeSet<Need>,
+    issues: Vec<Issue>,
+}
+
+impl Binder<'_> {
+    /// Binds all nodes of one scope and gives the term of its result.
+    fn graph(&mut self, graph: &Graph, scope: &mut Scope, path: &NodePath) -> Term {
+        for node in &graph.nodes {
+            let path = path.join(&node.id);
+            let term = match self.call(node, scope, &path) {
+                Ok(term) => term,
+                Err(Problem::Blocked) => Term::Blocked,
+                Err(Problem::Issue { code, argument, message, hint }) => {
+                    self.issues.push(Issue { code, path, argument, message, hint });
+                    Term::Blocked
+                }
+            };
+            scope.terms.push(term);
+        }
+        scope.terms[graph.result].clone()
+    }
+
+    fn call(
+        &mut self,
+        node: &eolith_graph::Node,
+        scope: &mut Scope,
+        path: &NodePath,
+    ) -> Result<Term, Problem> {
+        let Some(process) = self.registry.process(&node.process_id) else {
+            return Err(Problem::Issue {
+                code: Code::PROCESS_UNSUPPORTED,
+                argument: None,
+                message: format!("there is no process `{}`", node.process_id),
+                hint: None,
+            });
+        };
+        let definition =
+            self.registry.get(&node.process_id).expect("invariant: a process is defined");
+        let mut call = Call { binder: self, scope, node, definition, path };
+        call.check_inputs()?;
+        match &process.lowering {
+            Lowering::Custom(lower) => lower(&mut call),
+            Lowering::Function(function) => {
+                let args: Result<Vec<ExprId>, Problem> =
+                    function.parameters.iter().map(|name| call.expr(name)).collect();
+                let args = args?;
+                Ok(Term::Expr(call.builder().call(function, args)))
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        op: Op,
+        inputs: Vec<NodeId>,
+        schema: eolith_cube::Schema,
+        path: NodePath,
+    ) -> NodeId {
+        self.logical.push(LogicalNode { op, inputs, schema: Arc::new(schema), path })
+    }
+
+    fn roots(&mut self, graph: &Graph, result: Term, scope: &Scope) {
+        let result_path = NodePath::node(&graph.nodes[graph.result].id);
+        let mut roots: Vec<Root> = (self.logical.nodes.iter().enumerate())
+            .filter(|(_, node)| matches!(node.op, Op::Save(_)))
+            .map(|(i, node)| Root {
+                value: RootValue::Cube(NodeId(i)),
+                path: node.path.clone(),
+                is_result: false,
+            })
+            .collect();
+        match result {
+            Term::Cube(id) => {
+                let is_it =
+                    |root: &&mut Root| matches!(root.value, RootValue::Cube(own) if own == id);
+                match roots.iter_mut().find(is_it) {
+                    Some(root) => root.is_result = true,
+                    None => roots.push(Root {
+                        value: RootValue::Cube(id),
+                        path: result_path,
+                        is_result: true,
+                    }),
+                }
+            }
+            Term::Expr(id) => match scope.builder.finish(id).as_const() {
+                Some(Ok(value)) => roots.push(Root {
+                    value: RootValue::Value(value),
+                    path: result_path,
+                    is_result: true,
+                }),
+                Some(Err(fault)) => self.issues.push(fault_issue(fault, result_path)),
+                None => self.issues.push(Issue::new(
+                    Code::INTERNAL,
+                    result_path,
+                    "the result depends on a value that is not known",
+                )),
+            },
+            Term::Blocked => {}
+        }
+        self.logical.roots = roots;
+    }
+}
+
+impl Problem {
+    pub fn new(
+        code: impl Into<std::borrow::Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Problem {
+        Problem::Issue {
+            code: Code::new(code),
+            argument: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// A wrong argument: `ProcessParameterInvalid`.
+    pub fn argument(name: &str, message: impl Into<String>) -> Problem {
+        Problem::new("ProcessParameterInvalid", message).at(name)
+    }
+
+    /// Names the argument.
+    #[must_use]
+    pub fn at(self, name: &str) -> Problem {
+        match self {
+            Problem::Issue { code, message, hint, .. } => {
+                Problem::Issue { code, argument: Some(name.to_owned()), message, hint }
+            }
+            Problem::Blocked => Problem::Blocked,
+        }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn hint(self, text: impl Into<String>) -> Problem {
+        match self {
+            Problem::Issue { code, argument, message, .. } => {
+                Problem::Issue { code, argument, message, hint: Some(text.into()) }
+            }
+            Problem::Blocked => Problem::Blocked,
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        Problem::new(fault.code, fault.message)
+    }
+}
+
+impl From<Bad> for Problem {
+    fn from(bad: Bad) -> Problem {
+        Problem::new(bad.code, bad.message)
+    }
+}
+
+fn fault_issue(fault: Fault, path: NodePath) -> Issue {
+    Issue::new(Code::new(fault.code), path, fault.message)
+}

@@ -1,0 +1,372 @@
+//! One call of a process while it is bound: typed access to its arguments, and what it may build.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use eolith_cube::{Dimension, Label, Schema};
+use eolith_graph::{Arg, Code, Definition, Node, NodePath};
+
+use crate::bind::{Binder, Problem, Scope, Term};
+use crate::expr::{Builder, Expr, ExprId};
+use crate::logical::{Bad, NodeId};
+use crate::op::Op;
+use crate::types::Type;
+use crate::value::Value;
+
+/// A call of a process. Arguments that were not given have the default of their definition.
+pub struct Call<'c, 'a> {
+    pub(super) binder: &'c mut Binder<'a>,
+    pub(super) scope: &'c mut Scope,
+    pub(super) node: &'c Node,
+    pub(super) definition: &'c Definition,
+    pub(super) path: &'c NodePath,
+}
+
+/// What a parameter of a callback stands for.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Input `k` of the operator, one value a lane.
+    Value(usize, Type),
+    /// Input `k` as the array along the operator's dimension.
+    Axis(usize, Type, Option<Arc<[Label]>>),
+    /// The same value everywhere.
+    Constant(Value),
+}
+
+impl Call<'_, '_> {
+    /// The process id.
+    pub fn id(&self) -> &str {
+        self.definition.id
+    }
+
+    /// Whether the argument was given and is not null.
+    pub fn has(&self, name: &str) -> bool {
+        self.node.argument(name).is_some_and(|arg| *arg != Arg::Null)
+    }
+
+    /// A data cube.
+    pub fn cube(&mut self, name: &str) -> Result<NodeId, Problem> {
+        match self.term(name)? {
+            Term::Cube(id) => Ok(id),
+            Term::Blocked => Err(Problem::Blocked),
+            Term::Expr(id) => {
+                let ty = self.scope.builder.ty(id).clone();
+                Err(Problem::argument(name, format!("a data cube is expected, not {}", kind(&ty))))
+            }
+        }
+    }
+
+    /// A number, text, array or other value of the expression of this scope.
+    pub fn expr(&mut self, name: &str) -> Result<ExprId, Problem> {
+        match self.term(name)? {
+            Term::Expr(id) => Ok(id),
+            Term::Blocked => Err(Problem::Blocked),
+            Term::Cube(_) => Err(Problem::argument(
+                name,
+                "a single value or an array is expected, not a data cube",
+            )
+            .hint("use `apply` or `reduce_dimension` with this process as the callback")),
+        }
+    }
+
+    /// A value that is known now.
+    pub fn constant(&mut self, name: &str) -> Result<Value, Problem> {
+        let id = self.expr(name)?;
+        if let Some(fault) = self.scope.builder.as_fault(id) {
+            return Err(fault.into());
+        }
+        self.scope.builder.as_const(id).cloned().ok_or_else(|| {
+            Problem::argument(
+                name,
+                "the value must be known before the process runs, it depends on pixels",
+            )
+        })
+    }
+
+    /// A text; `None` for null.
+    pub fn text(&mut self, name: &str) -> Result<Option<Arc<str>>, Problem> {
+        match self.constant(name)? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            other => {
+                Err(Problem::argument(name, format!("a text is expected, not {}", other.kind())))
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub fn required_text(&mut self, name: &str) -> Result<Arc<str>, Problem> {
+        self.text(name)?.ok_or_else(|| Problem::argument(name, "a text is expected, not null"))
+    }
+
+    /// A callback, bound for an operator whose inputs its parameters stand for. `context` is bound for it.
+    pub fn callback(&mut self, name: &str, inputs: &[(&str, Input)]) -> Result<Arc<Expr>, Problem> {
+        let (expr, captures) = self.bind_callback(name, inputs, usize::MAX / 2)?;
+        if captures.is_empty() {
+            return Ok(Arc::new(expr));
+        }
+        Err(Problem::argument(
+            name,
+            "a callback inside a callback cannot use the pixels of the outer one here",
+        ))
+    }
+
+    /// A callback as a value of this scope's expression, for functions that call it; all parameters may be
+    /// anything.
+    pub fn lambda(&mut self, name: &str, parameters: &[&str]) -> Result<ExprId, Problem> {
+        let inputs: Vec<(&str, Input)> = parameters
+            .iter()
+            .enumerate()
+            .map(|(k, name)| (*name, Input::Value(k, Type::Any)))
+            .collect();
+        let (expr, captures) = self.bind_callback(name, &inputs, parameters.len())?;
+        Ok(self.scope.builder.lambda(expr, parameters.len(), captures))
+    }
+
+    /// Whether the argument is a callback.
+    pub fn is_callback(&self, name: &str) -> bool {
+        matches!(self.node.argument(name), Some(Arg::Callback(_)))
+    }
+
+    pub fn builder(&mut self) -> &mut Builder {
+        &mut self.scope.builder
+    }
+
+    pub fn schema(&self, id: NodeId) -> Arc<Schema> {
+        Arc::clone(self.binder.logical.schema(id))
+    }
+
+    /// The operator behind a cube.
+    pub fn op(&self, id: NodeId) -> &Op {
+        &self.binder.logical.node(id).op
+    }
+
+    /// Adds an operator made by its constructor.
+    pub fn add(&mut self, made: (Op, Schema), inputs: Vec<NodeId>) -> Term {
+        Term::Cube(self.add_node(made, inputs))
+    }
+
+    /// Like [`Call::add`], for operators in the middle of a lowering.
+    pub fn add_node(&mut self, (op, schema): (Op, Schema), inputs: Vec<NodeId>) -> NodeId {
+        self.binder.push(op, inputs, schema, self.path.clone())
+    }
+
+    /// Like [`Call::add`], for constructors that can refuse.
+    pub fn try_add(
+        &mut self,
+        made: Result<(Op, Schema), Bad>,
+        inputs: Vec<NodeId>,
+    ) -> Result<Term, Problem> {
+        Ok(self.add(made?, inputs))
+    }
+
+    /// Position of the dimension that an argument names.
+    ///
+    /// # Errors
+    /// `DimensionNotAvailable`, with the dimensions there are.
+    pub fn dimension(&mut self, schema: &Schema, argument: &str) -> Result<usize, Problem> {
+        let name = self.required_text(argument)?;
+        schema.position(&name).ok_or_else(|| no_dimension(schema, &name).at(argument))
+    }
+
+    /// An operator's dimension as the array its callback sees.
+    pub fn axis_input(&self, schema: &Schema, dim: usize) -> Input {
+        let labels = schema.dims[dim].labels().map(crate::logical::label_list);
+        Input::Axis(0, Type::of_dtype(schema.dtype()), labels)
+    }
+
+    /// Refuses calls whose inputs are blocked before the process looks at them.
+    pub(super) fn check_inputs(&self) -> Result<(), Problem> {
+        for (_, arg) in &self.node.arguments {
+            let mut open = vec![arg];
+            while let Some(arg) = open.pop() {
+                match arg {
+                    Arg::Node(i) if matches!(self.scope.terms[*i], Term::Blocked) => {
+                        return Err(Problem::Blocked);
+                    }
+                    Arg::Array(items) => open.extend(items),
+                    Arg::Object(entries) => open.extend(entries.iter().map(|(_, arg)| arg)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn term(&mut self, name: &str) -> Result<Term, Problem> {
+        let Some(arg) = self.node.argument(name) else {
+            let parameter = self.definition.parameter(name);
+            let default = match parameter {
+                Some(parameter) if !parameter.optional => {
+                    return Err(Problem::Issue {
+                        code: Code::PROCESS_PARAMETER_REQUIRED,
+                        argument: Some(name.to_owned()),
+                        message: format!("argument `{name}` is missing"),
+                        hint: None,
+                    });
+                }
+                Some(parameter) => parameter.default.as_ref().map_or(Value::Null, Value::from_json),
+                None => Value::Null,
+            };
+            return Ok(Term::Expr(self.scope.builder.constant(default)));
+        };
+        // The R client writes a reference to an array as a list around it.
+        if let Arg::Array(items) = arg
+            && let [only @ (Arg::Parameter(_) | Arg::Node(_))] = items.as_slice()
+        {
+            let term = self.resolve(only, name)?;
+            let is_array = match term {
+                Term::Expr(id) => matches!(self.scope.builder.ty(id), Type::Array(..)),
+                Term::Cube(_) | Term::Blocked => true,
+            };
+            if is_array {
+                return Ok(term);
+            }
+        }
+        self.resolve(arg, name)
+    }
+
+    fn resolve(&mut self, arg: &Arg, name: &str) -> Result<Term, Problem> {
+        Ok(match arg {
+            Arg::Null => self.value(Value::Null),
+            Arg::Bool(value) => self.value(Value::Bool(*value)),
+            Arg::Int(value) => self.value(Value::Int(*value)),
+            Arg::Float(value) => self.value(Value::Float(*value)),
+            Arg::Text(text) => self.value(Value::text(text.as_str())),
+            Arg::Node(i) => self.scope.terms[*i].clone(),
+            Arg::Parameter(parameter) => match self.scope.parameters.get(parameter) {
+                Some(term) => term.clone(),
+                None => {
+                    return Err(Problem::argument(
+                        name,
+                        format!("parameter `{parameter}` has no value here"),
+                    ));
+                }
+            },
+            Arg::Array(items) => {
+                let items: Result<Vec<ExprId>, Problem> = (items.iter())
+                    .map(|item| match self.resolve(item, name)? {
+                        Term::Expr(id) => Ok(id),
+                        Term::Blocked => Err(Problem::Blocked),
+                        Term::Cube(_) => {
+                            Err(Problem::argument(name, "an array of data cubes is not possible"))
+                        }
+                    })
+                    .collect();
+                let items = items?;
+                Term::Expr(self.scope.builder.list(items))
+            }
+            Arg::Object(_) => match self.object(arg, name)? {
+                serde_json::Value::Object(map) => self.value(Value::Object(Arc::new(map))),
+                other => self.value(Value::from_json(&other)),
+            },
+            Arg::Callback(_) => {
+                return Err(Problem::argument(name, "a callback is not possible here"));
+            }
+        })
+    }
+
+    /// An object with the references inside replaced by their (constant) values.
+    fn object(&mut self, arg: &Arg, name: &str) -> Result<serde_json::Value, Problem> {
+        if let Some(json) = arg.to_json() {
+            return Ok(json);
+        }
+        match arg {
+            Arg::Object(entries) => {
+                let mut map = serde_json::Map::new();
+                for (key, value) in entries {
+                    map.insert(key.clone(), self.object(value, name)?);
+                }
+                Ok(map.into())
+            }
+            Arg::Array(items) => items.iter().map(|item| self.object(item, name)).collect(),
+            _ => match self.resolve(arg, name)? {
+                Term::Expr(id) => {
+                    let value = self.scope.builder.as_const(id).and_then(Value::to_json);
+                    value.ok_or_else(|| {
+                        Problem::argument(name, "a value inside the object is not known")
+                    })
+                }
+                Term::Blocked => Err(Problem::Blocked),
+                Term::Cube(_) => {
+                    Err(Problem::argument(name, "a data cube cannot stand inside an object"))
+                }
+            },
+        }
+    }
+
+    fn value(&mut self, value: Value) -> Term {
+        Term::Expr(self.scope.builder.constant(value))
+    }
+
+    fn bind_callback(
+        &mut self,
+        name: &str,
+        inputs: &[(&str, Input)],
+        first_capture: usize,
+    ) -> Result<(Expr, Vec<ExprId>), Problem> {
+        let Some(arg) = self.node.argument(name) else {
+            return Err(Problem::Issue {
+                code: Code::PROCESS_PARAMETER_REQUIRED,
+                argument: Some(name.to_owned()),
+                message: format!("callback `{name}` is missing"),
+                hint: None,
+            });
+        };
+        let Arg::Callback(graph) = arg else {
+            return Err(Problem::argument(
+                name,
+                "a callback (an object with `process_graph`) is expected",
+            ));
+        };
+        let context = match self.definition.parameter("context") {
+            Some(_) => self.constant("context")?,
+            None => Value::Null,
+        };
+        let own: BTreeSet<&str> = inputs.iter().map(|(name, _)| *name).chain(["context"]).collect();
+        let (mut child, captures) = self.scope.child(graph, &own, first_capture);
+        let context = child.builder.constant(context);
+        child.parameters.insert("context".to_owned(), Term::Expr(context));
+        for (parameter, input) in inputs {
+            let id = match input.clone() {
+                Input::Value(k, ty) => child.builder.input(k, ty),
+                Input::Axis(k, ty, labels) => child.builder.axis(k, ty, labels),
+                Input::Constant(value) => child.builder.constant(value),
+            };
+            child.parameters.insert((*parameter).to_owned(), Term::Expr(id));
+        }
+        let path = self.path.join(name);
+        match self.binder.graph(graph, &mut child, &path) {
+            Term::Expr(id) => Ok((child.builder.finish(id), captures)),
+            Term::Blocked => Err(Problem::Blocked),
+            Term::Cube(_) => Err(Problem::argument(
+                name,
+                "the callback returns a data cube, a value is expected",
+            )),
+        }
+    }
+}
+
+/// The standard's error for a dimension that is not there.
+pub(super) fn no_dimension(schema: &Schema, name: &str) -> Problem {
+    let names: Vec<&str> = schema.dims.iter().map(|d: &Dimension| d.name.as_str()).collect();
+    Problem::new("DimensionNotAvailable", format!("the data cube has no dimension `{name}`"))
+        .hint(format!("dimensions: {}", names.join(", ")))
+}
+
+fn kind(ty: &Type) -> &'static str {
+    match ty {
+        Type::Null => "null",
+        Type::Bool => "a boolean",
+        Type::Int(_) | Type::F32 | Type::F64 => "a number",
+        Type::Text => "a text",
+        Type::Array(..) => "an array",
+        Type::Any => "a value of another kind",
+    }
+}
+
+impl std::fmt::Debug for Call<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Call({} at {})", self.definition.id, self.path)
+    }
+}

@@ -1,0 +1,325 @@
+//! Loads and the filters folded into them.
+//!
+//! The labels, the grid, the types and the origin of a loaded cube are decided here, from the whole request; what
+//! the optimiser later pushes down narrows only what is read. Filters on anything that is not a load become a
+//! plain [`Op::Select`].
+
+mod boxes;
+mod scenes;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eolith_cube::time::Interval;
+use eolith_cube::{Axis, Dimension, Extent, Kind, Labels, Schema, SpatialAxis};
+use eolith_graph::Code;
+
+use crate::bind::call::no_dimension;
+use crate::bind::{Call, Problem, Term};
+use crate::logical::NodeId;
+use crate::need::{Answer, Collection, Content, Need, SceneCollection};
+use crate::op::{Op, Scan, ScanSource};
+use crate::request::{BoundingBox, LoadRequest};
+
+/// What a filter keeps.
+#[derive(Clone, Debug)]
+pub enum Filter {
+    Box(BoundingBox),
+    /// Labels of this temporal dimension, or of all of them.
+    Time(Interval, Option<String>),
+    /// Names or common names, in this order; unknown ones are dropped.
+    Bands(Vec<String>),
+}
+
+impl Call<'_, '_> {
+    /// A collection, narrowed to a request.
+    pub fn load(&mut self, request: LoadRequest) -> Result<Term, Problem> {
+        let need = Need::Collection { id: request.collection.clone() };
+        let collection = match self.binder.snapshot.get(&need) {
+            Some(Answer::Collection(collection)) => Arc::clone(collection),
+            Some(Answer::Missing) => {
+                return Err(Problem::Issue {
+                    code: Code::COLLECTION_NOT_FOUND,
+                    argument: Some("id".to_owned()),
+                    message: format!("there is no collection `{}`", request.collection),
+                    hint: None,
+                });
+            }
+            Some(Answer::Failed(reason)) => {
+                return Err(Problem::new(
+                    "CollectionNotFound",
+                    format!("collection `{}` cannot be read: {reason}", request.collection),
+                ));
+            }
+            Some(Answer::Scenes(_)) | None => {
+                self.binder.needs.insert(need);
+                return Err(Problem::Blocked);
+            }
+        };
+        let made = match &collection.content {
+            Content::Cube { schema, pieces } => {
+                let source = ScanSource { schema: schema.clone(), pieces: Arc::clone(pieces) };
+                cube_scan(request, source)?
+            }
+            Content::Scenes(scenes) => self.scene_scan(request, &collection, scenes)?,
+        };
+        Ok(self.add(made, Vec::new()))
+    }
+
+    /// Keeps what `filter` says of a cube.
+    pub fn filter(&mut self, data: NodeId, filter: &Filter) -> Result<Term, Problem> {
+        if let Op::Scan(scan) = self.op(data)
+            && let Some(request) = narrowed(&scan.request, &self.schema(data), filter)?
+        {
+            return self.load(request);
+        }
+        let schema = self.schema(data);
+        let selection = selection(&schema, filter)?;
+        Ok(self.add(Op::select(&schema, selection), vec![data]))
+    }
+
+    fn scene_scan(
+        &mut self,
+        request: LoadRequest,
+        collection: &Collection,
+        scenes: &SceneCollection,
+    ) -> Result<(Op, Schema), Problem> {
+        let need = scenes::need(&request)?;
+        match self.binder.snapshot.get(&need) {
+            Some(Answer::Scenes(items)) => {
+                let source = scenes::lay_out(&request, scenes, &Arc::clone(items))?;
+                let schema = source.schema.clone();
+                let window = vec![None; schema.dims.len()];
+                Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema))
+            }
+            Some(Answer::Missing) => Err(Problem::new(
+                "NoDataAvailable",
+                format!("collection `{}` has no items", request.collection),
+            )),
+            Some(Answer::Failed(reason)) => Err(Problem::new(
+                "NoDataAvailable",
+                format!(
+                    "the items of collection `{}` cannot be read: {reason}",
+                    request.collection
+                ),
+            )),
+            Some(Answer::Collection(_)) | None => {
+                self.binder.needs.insert(need);
+                let schema = pending_schema(&request, collection, scenes)?;
+                let window = vec![None; schema.dims.len()];
+                Ok(Op::scan(Scan { request, source: None, window }, schema))
+            }
+        }
+    }
+}
+
+/// The request with a filter folded in; `None` where the filter means something else than the request can say.
+fn narrowed(
+    request: &LoadRequest,
+    schema: &Schema,
+    filter: &Filter,
+) -> Result<Option<LoadRequest>, Problem> {
+    let mut request = request.clone();
+    match filter {
+        Filter::Box(bbox) => request.boxes.push(bbox.clone()),
+        Filter::Time(interval, dimension) => {
+            let temporal = schema.temporal();
+            if dimension.is_some() || temporal.len() != 1 {
+                return Ok(None);
+            }
+            request.time = match request.time {
+                None => Some(*interval),
+                Some(own) => match own.intersect(interval) {
+                    Some(common) => Some(common),
+                    // Nothing is left: an empty selection, which a request cannot say.
+                    None => return Ok(None),
+                },
+            };
+        }
+        Filter::Bands(names) => {
+            let kept = band_indices(schema, names)?;
+            let Some(bands) = schema.bands().and_then(|b| schema.dims[b].labels()) else {
+                return Ok(None);
+            };
+            if kept.is_empty() {
+                return Ok(None);
+            }
+            request.bands = Some(kept.iter().map(|&i| bands.get(i).to_string()).collect());
+        }
+    }
+    Ok(Some(request))
+}
+
+/// A scan of a cube whose labels are all known.
+fn cube_scan(request: LoadRequest, source: ScanSource) -> Result<(Op, Schema), Problem> {
+    let mut window: Vec<Option<Arc<[usize]>>> = vec![None; source.schema.dims.len()];
+    let mut filters: Vec<Filter> = request.boxes.iter().cloned().map(Filter::Box).collect();
+    filters.extend(request.time.map(|interval| Filter::Time(interval, None)));
+    if let Some(bands) = &request.bands {
+        check_bands(&source.schema, bands)?;
+        filters.push(Filter::Bands(bands.clone()));
+    }
+    let mut schema = source.schema.clone();
+    for filter in &filters {
+        let indices = selection(&schema, filter)?;
+        for (own, new) in window.iter_mut().zip(&indices) {
+            *own = match (own.take(), new) {
+                (None, new) => new.clone(),
+                (own, None) => own,
+                (Some(own), Some(new)) => Some(new.iter().map(|&i| own[i]).collect()),
+            };
+        }
+        schema = Op::select(&schema, indices).1;
+    }
+    if let Some(empty) = schema.dims.iter().find(|dim| dim.is_empty()) {
+        return Err(Problem::new(
+            "NoDataAvailable",
+            format!(
+                "collection `{}` has no data in the requested extent (nothing is left of dimension `{}`)",
+                request.collection, empty.name
+            ),
+        ));
+    }
+    Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema))
+}
+
+/// Indices kept along each dimension.
+pub(super) fn selection(
+    schema: &Schema,
+    filter: &Filter,
+) -> Result<Vec<Option<Arc<[usize]>>>, Problem> {
+    let mut kept: Vec<Option<Arc<[usize]>>> = vec![None; schema.dims.len()];
+    match filter {
+        Filter::Box(bbox) => boxes::select(schema, bbox, &mut kept)?,
+        Filter::Time(interval, dimension) => {
+            let dims = match dimension {
+                Some(name) => {
+                    let dim = schema
+                        .position(name)
+                        .ok_or_else(|| no_dimension(schema, name).at("dimension"))?;
+                    if schema.dims[dim].kind != Kind::Temporal {
+                        return Err(Problem::argument(
+                            "dimension",
+                            format!("dimension `{name}` is not temporal"),
+                        ));
+                    }
+                    vec![dim]
+                }
+                None => schema.temporal(),
+            };
+            if dims.is_empty() {
+                return Err(Problem::new(
+                    "DimensionNotAvailable",
+                    "the data cube has no temporal dimension",
+                ));
+            }
+            for dim in dims {
+                kept[dim] = time_indices(&schema.dims[dim], interval);
+            }
+        }
+        Filter::Bands(names) => {
+            let bands = schema.bands().expect("invariant: band_indices checks the dimension");
+            kept[bands] = Some(band_indices(schema, names)?.into());
+        }
+    }
+    Ok(kept)
+}
+
+fn time_indices(dim: &Dimension, interval: &Interval) -> Option<Arc<[usize]>> {
+    let labels = dim.labels()?;
+    let inside = |i: &usize| labels.get(*i).as_time().is_some_and(|t| interval.contains(t.instant));
+    Some((0..labels.len()).filter(inside).collect())
+}
+
+/// Positions of bands by name or common name, in the order of `names`; names win over common names.
+pub(crate) fn band_indices(schema: &Schema, names: &[String]) -> Result<Vec<usize>, Problem> {
+    let bands = schema.bands().ok_or_else(|| {
+        Problem::new("DimensionMissing", "the data cube has no dimension of type `bands`")
+    })?;
+    let labels = schema.dims[bands].labels().map_or_else(Vec::new, |l| l.iter().collect());
+    let mut found = Vec::new();
+    for name in names {
+        let by_name = labels.iter().position(|label| label.to_string() == *name);
+        let matches: Vec<usize> = match by_name {
+            Some(i) => vec![i],
+            None => (0..labels.len())
+                .filter(|&i| schema.variables[i].common_name.as_deref() == Some(name))
+                .collect(),
+        };
+        found.extend(matches.into_iter().filter(|i| !found.contains(i)).collect::<Vec<_>>());
+    }
+    Ok(found)
+}
+
+/// Loads refuse bands that do not exist, filters drop them.
+fn check_bands(schema: &Schema, names: &[String]) -> Result<(), Problem> {
+    for name in names {
+        if band_indices(schema, std::slice::from_ref(name)).map_err(|p| p.at("bands"))?.is_empty() {
+            let bands = schema.bands().and_then(|b| schema.dims[b].labels());
+            let known: Vec<String> =
+                bands.map_or_else(Vec::new, |l| l.iter().map(|b| b.to_string()).collect());
+            return Err(Problem::argument("bands", format!("there is no band `{name}`"))
+                .hint(format!("bands: {}", known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+/// What is known of a cube of scenes before its items are.
+fn pending_schema(
+    request: &LoadRequest,
+    collection: &Collection,
+    scenes: &SceneCollection,
+) -> Result<Schema, Problem> {
+    let names = &scenes.names;
+    let spatial = |axis: SpatialAxis| {
+        let crs = scenes.grid.as_ref().map(|grid| grid.crs.clone());
+        Dimension {
+            name: if axis == SpatialAxis::X { names.x.clone() } else { names.y.clone() },
+            kind: Kind::Spatial { axis, crs },
+            axis: Axis::Pending(Extent::default()),
+        }
+    };
+    let bands = Labels::texts(scenes.bands.iter().map(|(name, _)| name));
+    let full = Schema {
+        dims: vec![
+            Dimension {
+                name: names.t.clone(),
+                kind: Kind::Temporal,
+                axis: Axis::Pending(crate::logical::pending_extent(collection, request)),
+            },
+            Dimension::new(names.bands.clone(), Kind::Bands, bands),
+            spatial(SpatialAxis::Y),
+            spatial(SpatialAxis::X),
+        ],
+        variables: scenes.bands.iter().map(|(_, variable)| variable.clone()).collect(),
+    };
+    match &request.bands {
+        None => Ok(full),
+        Some(names) => {
+            check_bands(&full, names)?;
+            let kept = selection(&full, &Filter::Bands(names.clone()))?;
+            Ok(Op::select(&full, kept).1)
+        }
+    }
+}
+
+/// Requested bands of a scene collection with their position, in the order wanted.
+fn requested_bands(
+    request: &LoadRequest,
+    scenes: &SceneCollection,
+) -> Result<BTreeMap<String, usize>, Problem> {
+    let labels = Labels::texts(scenes.bands.iter().map(|(name, _)| name));
+    let schema = Schema {
+        dims: vec![Dimension::new(scenes.names.bands.clone(), Kind::Bands, labels)],
+        variables: scenes.bands.iter().map(|(_, variable)| variable.clone()).collect(),
+    };
+    let kept = match &request.bands {
+        None => (0..scenes.bands.len()).collect(),
+        Some(names) => {
+            check_bands(&schema, names)?;
+            band_indices(&schema, names)?
+        }
+    };
+    Ok(kept.iter().enumerate().map(|(i, &band)| (scenes.bands[band].0.clone(), i)).collect())
+}

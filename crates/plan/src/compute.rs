@@ -1,0 +1,174 @@
+//! Computing one task: the operators over blocks.
+//!
+//! Pure and synchronous: the pixels of scans are handed in, everything else follows from the plan. Each block is
+//! dropped after its last use. The reference evaluator computes the same in another way and shares none of this.
+
+mod lanewise;
+mod merge;
+
+use std::borrow::Cow;
+
+use eolith_cube::{Block, Region};
+
+use crate::logical::NodeId;
+use crate::op::Op;
+use crate::physical::{Physical, Task};
+use crate::value::Fault;
+
+/// A fault and the node where it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub node: NodeId,
+    pub fault: Fault,
+}
+
+/// Computes the block of `task` at the root node; `scan` gives the pixels of a scan's region.
+pub fn run_task<E: From<Failure>>(
+    physical: &Physical,
+    root: NodeId,
+    task: &Task,
+    mut scan: impl FnMut(NodeId, &Region) -> Result<Block, E>,
+) -> Result<Block, E> {
+    let nodes = &physical.logical.nodes;
+    let mut last_use = vec![usize::MAX; nodes.len()];
+    for (i, node) in nodes.iter().enumerate() {
+        if task.regions[i].is_some() {
+            node.inputs.iter().for_each(|input| last_use[input.0] = i);
+        }
+    }
+    let mut done: Vec<Option<Block>> = vec![None; nodes.len()];
+    for i in 0..=root.0 {
+        let Some(region) = &task.regions[i] else { continue };
+        let id = NodeId(i);
+        let node = &nodes[i];
+        let block = if let Op::Scan(_) = &node.op {
+            scan(id, region)?
+        } else {
+            let needs = physical.needs(id, region);
+            let inputs: Vec<(Cow<'_, Block>, Region)> = (node.inputs.iter().zip(needs))
+                .map(|(input, need)| {
+                    let block = done[input.0].as_ref().expect("invariant: inputs come first");
+                    let have =
+                        task.regions[input.0].as_ref().expect("invariant: an input has a region");
+                    let part = if *have == need {
+                        Cow::Borrowed(block)
+                    } else {
+                        Cow::Owned(slice(block, have, &need))
+                    };
+                    (part, need)
+                })
+                .collect();
+            let made =
+                run(physical, id, region, &inputs).map_err(|fault| Failure { node: id, fault })?;
+            made.cast(node.schema.dtype()).canonical()
+        };
+        done[i] = Some(block);
+        for input in &node.inputs {
+            if last_use[input.0] == i {
+                done[input.0] = None;
+            }
+        }
+    }
+    Ok(done[root.0].take().expect("invariant: the root has a region"))
+}
+
+fn run(
+    physical: &Physical,
+    id: NodeId,
+    region: &Region,
+    inputs: &[(Cow<'_, Block>, Region)],
+) -> Result<Block, Fault> {
+    let node = physical.logical.node(id);
+    let schema = &node.schema;
+    let input_schema = |k: usize| physical.logical.schema(node.inputs[k]);
+    match &node.op {
+        Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
+        Op::Literal(cube) => Ok(cube.block.slice(region)),
+        Op::Save(_) => Ok(inputs[0].0.clone().into_owned()),
+        Op::Select(indices) => {
+            let (block, own) = &inputs[0];
+            let mut block = block.clone();
+            for (dim, indices) in indices.iter().enumerate() {
+                if let Some(indices) = indices {
+                    let start = own.0[dim].start;
+                    let relative: Vec<usize> =
+                        indices[region.0[dim].clone()].iter().map(|i| i - start).collect();
+                    let all = relative.iter().copied().eq(0..block.shape[dim]);
+                    if !all {
+                        block = Cow::Owned(block.take(dim, &relative));
+                    }
+                }
+            }
+            Ok(block.into_owned())
+        }
+        Op::Relabel { dims } => Ok(relabel(&inputs[0].0, dims, region)),
+        Op::Map { expr, inputs: alignments } => {
+            let blocks: Vec<Block> = (inputs.iter().zip(alignments))
+                .map(|((block, _), from)| block.broadcast(&region.shape(), from))
+                .collect();
+            lanewise::map(expr, &blocks, region.shape(), schema.dtype())
+        }
+        Op::Reduce { dim, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            lanewise::reduce(expr, &inputs[0].0, *dim, labels, schema.dtype())
+        }
+        Op::Along { dim, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            let n = schema.dims[*dim].len().unwrap_or_default();
+            let all = lanewise::along(expr, &inputs[0].0, *dim, labels, n, schema.dtype())?;
+            let mut wanted = Region::whole(&all.shape);
+            wanted.0[*dim] = region.0[*dim].clone();
+            Ok(all.slice(&wanted))
+        }
+        Op::Group { dim, groups, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            let (block, own) = &inputs[0];
+            let groups = groups.as_deref().unwrap_or_default();
+            let mut out = Block::nulls(schema.dtype(), region.shape());
+            for (slot, group) in groups[region.0[*dim].clone()].iter().enumerate() {
+                let relative: Vec<usize> = group.iter().map(|i| i - own.0[*dim].start).collect();
+                let members = block.take(*dim, &relative);
+                let labels =
+                    labels.as_ref().map(|all| group.iter().map(|&i| all[i].clone()).collect());
+                let value = lanewise::reduce(expr, &members, *dim, labels, schema.dtype())?;
+                let mut shape = value.shape.clone();
+                shape.insert(*dim, 1);
+                let mut start = vec![0; shape.len()];
+                start[*dim] = slot;
+                out.paste(&start, &value.reshape(shape));
+            }
+            Ok(out)
+        }
+        Op::Warp { .. } => {
+            let warp = physical.warp(id).expect("invariant: physical planning prepares every warp");
+            let (block, own) = &inputs[0];
+            let (y, x) = crate::physical::spatial(schema);
+            let mut order: Vec<usize> =
+                (0..block.shape.len()).filter(|d| *d != y && *d != x).collect();
+            order.extend([y, x]);
+            let turned = block.permute(&order);
+            let window = [own.0[y].clone(), own.0[x].clone()];
+            let target = [region.0[y].clone(), region.0[x].clone()];
+            let warped = warp.run(&turned, window, target);
+            let mut back = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
+            Ok(warped.permute(&back))
+        }
+        Op::Merge(merge) => merge::run(merge, inputs, region, schema.dtype()),
+    }
+}
+
+/// The part `need` of a block that holds `have`.
+fn slice(block: &Block, have: &Region, need: &Region) -> Block {
+    if need.is_empty() {
+        return Block::nulls(block.dtype(), need.shape());
+    }
+    block.slice(&need.relative_to(have))
+}
+
+fn relabel(block: &Block, dims: &[Option<usize>], region: &Region) -> Block {
+    let kept: Vec<usize> = dims.iter().flatten().copied().collect();
+    let dropped = (0..block.shape.len()).filter(|d| !kept.contains(d));
+    let order: Vec<usize> = dropped.chain(kept.iter().copied()).collect();
+    block.permute(&order).reshape(region.shape())
+}

@@ -1,0 +1,233 @@
+//! Expressions over blocks, a cache-sized tile of lanes at a time.
+
+use std::sync::Arc;
+
+use eolith_cube::{Block, DType, Element, Label, Values, for_values};
+
+use crate::expr::Expr;
+use crate::lanes::{self, Column, Lanes, Register};
+use crate::value::{Fault, Value};
+
+/// Lanes evaluated together: a few columns of them fit into the cache next to the core.
+const TILE: usize = 4096;
+
+/// Element by element over blocks of the same shape.
+pub(super) fn map(
+    expr: &Expr,
+    blocks: &[Block],
+    shape: Vec<usize>,
+    dtype: DType,
+) -> Result<Block, Fault> {
+    let len: usize = shape.iter().product();
+    let mut out = Output::new(dtype, len);
+    let mut start = 0;
+    while start < len {
+        let lanes = TILE.min(len - start);
+        let inputs =
+            blocks.iter().map(|block| Register::Scalar(part(block, &[start], lanes))).collect();
+        let register = lanes::evaluate(expr, inputs, lanes).map_err(|(_, fault)| fault)?;
+        out.write(start, &register, lanes)?;
+        start += lanes;
+    }
+    Ok(out.block(shape))
+}
+
+/// A dimension to one value.
+pub(super) fn reduce(
+    expr: &Expr,
+    block: &Block,
+    dim: usize,
+    labels: Option<Arc<[Label]>>,
+    dtype: DType,
+) -> Result<Block, Fault> {
+    let mut shape = block.shape.clone();
+    shape.remove(dim);
+    let mut out = Output::new(dtype, shape.iter().product());
+    arrays(expr, block, dim, labels, |index, register, lanes| out.write(index, register, lanes))?;
+    Ok(out.block(shape))
+}
+
+/// A dimension to an array of `n` values in its place.
+pub(super) fn along(
+    expr: &Expr,
+    block: &Block,
+    dim: usize,
+    labels: Option<Arc<[Label]>>,
+    n: usize,
+    dtype: DType,
+) -> Result<Block, Fault> {
+    let mut shape = block.shape.clone();
+    shape[dim] = n;
+    let inner: usize = shape[dim + 1..].iter().product();
+    let mut out = Output::new(dtype, shape.iter().product());
+    arrays(expr, block, dim, labels, |index, register, lanes| {
+        // Lanes are positions without the dimension; they may cross from one outer index to the next.
+        let elements = elements(register, n, lanes)?;
+        for (k, element) in elements.iter().enumerate() {
+            let mut lane = 0;
+            while lane < lanes {
+                let (outer, within) = ((index + lane) / inner, (index + lane) % inner);
+                let run = (inner - within).min(lanes - lane);
+                out.write((outer * n + k) * inner + within, &element.slice(lane, run), run)?;
+                lane += run;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(out.block(shape))
+}
+
+/// Evaluates `expr` for every position outside `dim`; `f` gets the position of the first lane, in C order without
+/// `dim`.
+fn arrays(
+    expr: &Expr,
+    block: &Block,
+    dim: usize,
+    labels: Option<Arc<[Label]>>,
+    mut f: impl FnMut(usize, &Register, usize) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let n = block.shape[dim];
+    let mut order = vec![dim];
+    order.extend((0..block.shape.len()).filter(|d| *d != dim));
+    let inner: usize = block.shape[dim + 1..].iter().product();
+    let outer: usize = block.shape[..dim].iter().product();
+    // A short inner run would make tiles of a few lanes; then the array is turned once instead.
+    let turned;
+    let (block, outer, inner) = if outer > 1 && inner < TILE {
+        turned = block.permute(&order);
+        (&turned, 1, outer * inner)
+    } else {
+        (block, outer, inner)
+    };
+    for o in 0..outer {
+        let mut start = 0;
+        while start < inner {
+            let lanes = TILE.min(inner - start);
+            let offsets: Vec<usize> = (0..n).map(|i| (o * n + i) * inner + start).collect();
+            let input =
+                Register::Array { n, lanes: part(block, &offsets, lanes), labels: labels.clone() };
+            let register = lanes::evaluate(expr, vec![input], lanes).map_err(|(_, fault)| fault)?;
+            f(o * inner + start, &register, lanes)?;
+            start += lanes;
+        }
+    }
+    Ok(())
+}
+
+/// Copies runs of `len` pixels at each offset, one after the other.
+fn part(block: &Block, offsets: &[usize], len: usize) -> Lanes {
+    let values = for_values!(&block.values, v => {
+        let mut out = Vec::with_capacity(offsets.len() * len);
+        offsets.iter().for_each(|&o| out.extend_from_slice(&v[o..o + len]));
+        Element::wrap(out)
+    });
+    let validity = block.validity.as_ref().map(|mask| {
+        let mut out = Vec::with_capacity(offsets.len() * len);
+        offsets.iter().for_each(|&o| out.extend_from_slice(&mask[o..o + len]));
+        out
+    });
+    Lanes::plain(values, validity)
+}
+
+/// One register an array element.
+fn elements(register: &Register, n: usize, lanes: usize) -> Result<Vec<Register>, Fault> {
+    let wrong = |found: usize| {
+        Fault::new(
+            "ProcessParameterInvalid",
+            format!("the callback returned {found} values where {n} were planned"),
+        )
+    };
+    match register {
+        Register::Array { n: found, lanes: own, .. } if *found == n => {
+            Ok((0..n).map(|k| Register::Scalar(own.slice(k * lanes, lanes))).collect())
+        }
+        Register::Array { n: found, .. } => Err(wrong(*found)),
+        Register::Const(_) | Register::Scalar(_) => {
+            let mut columns: Vec<Vec<Value>> = vec![Vec::with_capacity(lanes); n];
+            for lane in 0..lanes {
+                let value = register.value(lane, lanes);
+                let single = std::slice::from_ref(&value);
+                let found = value.as_array().map_or(single, |array| &array.values);
+                if found.len() != n {
+                    return Err(wrong(found.len()));
+                }
+                columns
+                    .iter_mut()
+                    .zip(found)
+                    .for_each(|(column, value)| column.push(value.clone()));
+            }
+            Ok(columns.into_iter().map(|c| Register::Scalar(Lanes::from_values(c, None))).collect())
+        }
+    }
+}
+
+/// A block that is filled piece by piece.
+struct Output {
+    values: Values,
+    validity: Option<Vec<bool>>,
+}
+
+impl Output {
+    fn new(dtype: DType, len: usize) -> Output {
+        Output { values: Values::zeros(dtype, len), validity: None }
+    }
+
+    fn block(self, shape: Vec<usize>) -> Block {
+        Block { shape, values: self.values, validity: self.validity }
+    }
+
+    fn write(&mut self, start: usize, register: &Register, lanes: usize) -> Result<(), Fault> {
+        let own = match register {
+            Register::Scalar(own) => own,
+            Register::Const(value) => {
+                let pixel = value.to_pixel()?;
+                for i in start..start + lanes {
+                    self.set(i, pixel);
+                }
+                return Ok(());
+            }
+            Register::Array { .. } => {
+                return Err(Fault::new(
+                    "ProcessParameterInvalid",
+                    "the callback returns an array where a single value is expected",
+                ));
+            }
+        };
+        match &own.column {
+            Column::Any(values) => {
+                for (i, value) in values.iter().enumerate() {
+                    self.set(start + i, value.to_pixel()?);
+                }
+            }
+            Column::Plain(values) => {
+                let cast;
+                let values = if values.dtype() == self.values.dtype() {
+                    values
+                } else {
+                    cast = values.cast(self.values.dtype());
+                    &cast
+                };
+                for_values!(&mut self.values, out => {
+                    let from = Element::slice(values).expect("invariant: cast to the same type");
+                    out[start..start + lanes].copy_from_slice(from);
+                });
+                if let Some(mask) = &own.validity {
+                    let len = self.values.len();
+                    let out = self.validity.get_or_insert_with(|| vec![true; len]);
+                    out[start..start + lanes].copy_from_slice(mask);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, index: usize, pixel: Option<eolith_cube::Number>) {
+        match pixel {
+            Some(number) => self.values.set(index, number),
+            None => {
+                let len = self.values.len();
+                self.validity.get_or_insert_with(|| vec![true; len])[index] = false;
+            }
+        }
+    }
+}

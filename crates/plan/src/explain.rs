@@ -1,0 +1,237 @@
+//! Plans as text: what `eolith explain` prints and what the tests of planner and optimiser compare.
+//!
+//! The text of a plan is a function of the plan alone, so that equal inputs give equal text on any machine.
+
+use std::fmt::Write;
+
+use eolith_cube::{Axis, Dimension, Labels, Schema};
+
+use crate::expr::{Expr, ExprId, Node};
+use crate::logical::{Logical, RootValue};
+use crate::op::{Op, Scan};
+use crate::physical::Physical;
+use crate::value::Value;
+
+/// The logical plan: one node a line with its schema.
+pub fn logical(plan: &Logical) -> String {
+    let mut out = String::new();
+    for (i, node) in plan.nodes.iter().enumerate() {
+        let inputs: Vec<String> = node.inputs.iter().map(|id| format!("%{}", id.0)).collect();
+        let _ = write!(out, "%{i} {}", op(&node.op, &node.schema));
+        if !inputs.is_empty() {
+            let _ = write!(out, " [{}]", inputs.join(", "));
+        }
+        let _ = writeln!(out, "\n     {}", schema(&node.schema));
+    }
+    for root in &plan.roots {
+        let mark = if root.is_result { "result" } else { "effect" };
+        match &root.value {
+            RootValue::Cube(id) => {
+                let _ = writeln!(out, "{mark} %{}", id.0);
+            }
+            RootValue::Value(value) => {
+                let _ = writeln!(out, "{mark} {}", constant(value));
+            }
+        }
+    }
+    out
+}
+
+/// The physical plan: tasks, their size and what they read.
+pub fn physical(plan: &Physical) -> String {
+    let mut out = String::new();
+    for (i, root) in plan.roots.iter().enumerate() {
+        let Some(node) = root.node else { continue };
+        let grid = &root.partition;
+        let _ = writeln!(
+            out,
+            "root %{}: {} tasks of {:?} over {:?}, at most {} bytes each",
+            node.0,
+            grid.len(),
+            grid.chunk,
+            grid.shape,
+            root.peak
+        );
+        if grid.is_empty() {
+            continue;
+        }
+        let task = plan.task(i, 0);
+        for (n, region) in task.regions.iter().enumerate() {
+            if let (Op::Scan(scan), Some(region)) = (&plan.logical.nodes[n].op, region) {
+                let _ = writeln!(
+                    out,
+                    "     first task reads %{n} {} {:?} = {} pixels",
+                    scan.request.collection,
+                    region.shape(),
+                    region.len()
+                );
+            }
+        }
+    }
+    out
+}
+
+/// An expression in infix-free notation: `subtract([0], [1])`.
+pub fn expression(expr: &Expr) -> String {
+    let mut texts: Vec<String> = Vec::with_capacity(expr.nodes.len());
+    for typed in &expr.nodes {
+        let at = |id: &ExprId| texts[id.0].clone();
+        let list = |ids: &[ExprId]| ids.iter().map(at).collect::<Vec<_>>().join(", ");
+        let text = match &typed.node {
+            Node::Input(0) => "x".to_owned(),
+            Node::Input(1) => "y".to_owned(),
+            Node::Input(k) => format!("x{k}"),
+            Node::Axis(0, _) => "data".to_owned(),
+            Node::Axis(k, _) => format!("data{k}"),
+            Node::Const(value) => constant(value),
+            Node::Fault(fault) => format!("error({})", fault.code),
+            Node::Call { function, args } => format!("{}({})", function.id, list(args)),
+            Node::Pick { array, index } => format!("{}[{index}]", at(array)),
+            Node::List(items) => format!("[{}]", list(items)),
+            Node::If { condition, accept, reject } => {
+                format!("if({}, {}, {})", at(condition), at(accept), at(reject))
+            }
+            Node::Lambda { body, .. } => format!("λ({})", expression(body)),
+        };
+        // Shared nodes would make the text exponential; what is long is cut in the middle of the expression.
+        texts.push(if text.len() > LONGEST { format!("…#{}", texts.len()) } else { text });
+    }
+    let mark = if expr.ty().is_plain() { "" } else { " scalar" };
+    format!("{} : {}{mark}", texts[expr.root.0], expr.ty())
+}
+
+/// Longest text of one expression node.
+const LONGEST: usize = 400;
+
+fn op(op: &Op, out: &Schema) -> String {
+    let name = op.name();
+    match op {
+        Op::Scan(scan) => format!("{name} {}", read(scan)),
+        Op::Literal(_) => name.to_owned(),
+        Op::Select(indices) => {
+            let kept: Vec<String> = (indices.iter().zip(&out.dims))
+                .filter_map(|(indices, dim)| {
+                    Some(format!("{}: {}", dim.name, run(indices.as_ref()?)))
+                })
+                .collect();
+            format!("{name} {}", kept.join(", "))
+        }
+        Op::Relabel { dims } => {
+            let from: Vec<String> = (dims.iter())
+                .map(|from| from.map_or_else(|| "new".to_owned(), |d| d.to_string()))
+                .collect();
+            format!("{name} ({})", from.join(", "))
+        }
+        Op::Map { expr, .. } => format!("{name} {}", expression(expr)),
+        Op::Reduce { dim, expr } => format!("{name} dimension {dim}: {}", expression(expr)),
+        Op::Along { dim, expr } => format!("{name} dimension {dim}: {}", expression(expr)),
+        Op::Group { dim, groups, expr } => {
+            let count = groups.as_ref().map_or_else(|| "?".to_owned(), |g| g.len().to_string());
+            format!("{name} dimension {dim} into {count}: {}", expression(expr))
+        }
+        Op::Warp { grid, method } => format!(
+            "{name} {} to {} {} x {} px of {} x {}",
+            method.name(),
+            grid.crs,
+            grid.x.len,
+            grid.y.len,
+            grid.x.step,
+            grid.y.step
+        ),
+        Op::Merge(merge) => match &merge.resolver {
+            Some(expr) => format!("{name} overlap {}", expression(expr)),
+            None => name.to_owned(),
+        },
+        Op::Save(save) => format!("{name} {}", save.format),
+    }
+}
+
+fn read(scan: &Scan) -> String {
+    let mut text = scan.request.collection.clone();
+    for (i, window) in scan.window.iter().enumerate() {
+        if let (Some(indices), Some(source)) = (window, &scan.source) {
+            let dim = &source.schema.dims[i];
+            let _ = write!(
+                text,
+                " [{}: {} of {}]",
+                dim.name,
+                run(indices),
+                dim.len().map_or_else(|| "?".to_owned(), |n| n.to_string())
+            );
+        }
+    }
+    text
+}
+
+/// Indices as a range where they are one, else the first few.
+fn run(indices: &[usize]) -> String {
+    match (indices.first(), indices.last()) {
+        (Some(first), Some(last)) if indices.windows(2).all(|w| w[1] == w[0] + 1) => {
+            format!("{first}..{}", last + 1)
+        }
+        _ if indices.len() <= 6 => {
+            indices.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
+        }
+        _ => format!("{} labels", indices.len()),
+    }
+}
+
+fn schema(schema: &Schema) -> String {
+    let dims: Vec<String> = schema.dims.iter().map(dimension).collect();
+    let mut types: Vec<String> = schema
+        .variables
+        .iter()
+        .map(|v| {
+            let nodata = v.nodata.map_or_else(String::new, |n| format!(" nodata {n}"));
+            let scale = match (v.scale, v.offset) {
+                (None, None) => String::new(),
+                (scale, offset) => {
+                    format!(
+                        " (published scale {}, offset {}, not applied)",
+                        scale.unwrap_or(1.0),
+                        offset.unwrap_or(0.0)
+                    )
+                }
+            };
+            format!("{}{nodata}{scale}", v.dtype)
+        })
+        .collect();
+    if types.windows(2).all(|w| w[0] == w[1]) {
+        types.truncate(1);
+    }
+    format!("({}) {}", dims.join(", "), types.join(" | "))
+}
+
+fn dimension(dim: &Dimension) -> String {
+    let crs = dim.crs().map_or_else(String::new, |crs| format!(" {crs}"));
+    let labels = match &dim.axis {
+        Axis::Pending(extent) => match &extent.range {
+            Some((first, last)) => format!("pending {first}..{last}"),
+            None => "pending".to_owned(),
+        },
+        Axis::Known(Labels::Regular(regular)) => format!("{}{crs}", regular.len),
+        Axis::Known(labels) if (1..=4).contains(&labels.len()) => {
+            let texts: Vec<String> = labels.iter().map(|l| l.to_string()).collect();
+            texts.join(" ")
+        }
+        Axis::Known(labels) => labels.len().to_string(),
+    };
+    format!("{}: {labels}", dim.name)
+}
+
+fn constant(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::Array(array) => {
+            let items: Vec<String> = array.values.iter().take(8).map(constant).collect();
+            let more = if array.values.len() > 8 { ", …" } else { "" };
+            format!("[{}{more}]", items.join(", "))
+        }
+        Value::Object(_) => "{…}".to_owned(),
+        Value::Lambda(lambda) => format!("λ({})", expression(&lambda.body)),
+    }
+}

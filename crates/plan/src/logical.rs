@@ -1,0 +1,124 @@
+//! The logical plan: operators with their schemas, in topological order.
+//!
+//! A node's schema is computed here, by the constructor of its operator, from the schemas of its inputs. Nothing
+//! else writes one, so that it cannot drift from what is computed.
+
+mod construct;
+mod merge;
+
+use std::sync::Arc;
+
+use eolith_cube::{Labels, Schema};
+use eolith_graph::NodePath;
+
+use crate::op::Op;
+use crate::value::Value;
+
+pub use construct::Bad;
+pub(crate) use construct::pending_extent;
+
+/// Position of a node in its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+#[derive(Clone, Debug)]
+pub struct LogicalNode {
+    pub op: Op,
+    pub inputs: Vec<NodeId>,
+    pub schema: Arc<Schema>,
+    /// The node of the process graph it stands for.
+    pub path: NodePath,
+}
+
+/// A plan: nodes in topological order, and what is asked of them.
+#[derive(Clone, Debug, Default)]
+pub struct Logical {
+    pub nodes: Vec<LogicalNode>,
+    pub roots: Vec<Root>,
+}
+
+/// A value that is wanted: the result of the graph, or the input of an effect.
+#[derive(Clone, Debug)]
+pub struct Root {
+    pub value: RootValue,
+    pub path: NodePath,
+    /// Whether this is the value of the graph's result node.
+    pub is_result: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum RootValue {
+    Cube(NodeId),
+    /// A number, text, array or object known from the graph alone.
+    Value(Value),
+}
+
+impl Logical {
+    pub fn node(&self, id: NodeId) -> &LogicalNode {
+        &self.nodes[id.0]
+    }
+
+    pub fn schema(&self, id: NodeId) -> &Arc<Schema> {
+        &self.nodes[id.0].schema
+    }
+
+    pub fn push(&mut self, node: LogicalNode) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// How many nodes and roots use each node.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.nodes.len()];
+        for node in &self.nodes {
+            for input in &node.inputs {
+                uses[input.0] += 1;
+            }
+        }
+        for root in &self.roots {
+            if let RootValue::Cube(id) = root.value {
+                uses[id.0] += 1;
+            }
+        }
+        uses
+    }
+
+    /// The same plan without nodes that no root needs; order is kept.
+    #[must_use]
+    pub fn pruned(self) -> Logical {
+        let mut needed = vec![false; self.nodes.len()];
+        for root in &self.roots {
+            if let RootValue::Cube(id) = root.value {
+                needed[id.0] = true;
+            }
+        }
+        for i in (0..self.nodes.len()).rev() {
+            if needed[i] {
+                self.nodes[i].inputs.iter().for_each(|id| needed[id.0] = true);
+            }
+        }
+        let mut map = vec![NodeId(usize::MAX); self.nodes.len()];
+        let mut pruned = Logical::default();
+        for (i, mut node) in self.nodes.into_iter().enumerate() {
+            if needed[i] {
+                node.inputs.iter_mut().for_each(|id| *id = map[id.0]);
+                map[i] = pruned.push(node);
+            }
+        }
+        pruned.roots = self.roots;
+        for root in &mut pruned.roots {
+            if let RootValue::Cube(id) = &mut root.value {
+                *id = map[id.0];
+            }
+        }
+        pruned
+    }
+}
+
+/// The labels as arrays see them; coordinates of a regular axis become numbers.
+pub(crate) fn label_list(labels: &Labels) -> Arc<[eolith_cube::Label]> {
+    match labels {
+        Labels::List(list) => Arc::clone(list),
+        Labels::Regular(_) => labels.iter().collect(),
+    }
+}

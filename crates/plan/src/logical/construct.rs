@@ -1,0 +1,277 @@
+//! Constructors: an operator and the schema it gives, from the schemas of its inputs.
+
+use std::sync::Arc;
+
+use eolith_cube::warp::Method;
+use eolith_cube::{
+    Axis, DType, Dimension, Extent, Grid, Kind, Labels, Schema, SpatialAxis, Variable,
+};
+
+use crate::expr::Expr;
+use crate::logical::merge;
+use crate::need::Collection;
+use crate::op::{Alignment, Cube, Merge, Op, Save, Scan};
+use crate::request::LoadRequest;
+use crate::types::Type;
+
+/// Why an operator cannot be made: an openEO code and our words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Bad {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Bad {
+        Bad { code, message: message.into() }
+    }
+}
+
+type Made = Result<(Op, Schema), Bad>;
+
+impl Op {
+    /// A read. `collection` is what the source says, `scenes` is its items once they are known.
+    pub fn scan(scan: Scan, schema: Schema) -> (Op, Schema) {
+        (Op::Scan(scan), schema)
+    }
+
+    pub fn literal(cube: Arc<Cube>) -> (Op, Schema) {
+        let schema = cube.schema.clone();
+        (Op::Literal(cube), schema)
+    }
+
+    /// Keeps these labels; dimensions whose labels are pending stay pending.
+    pub fn select(input: &Schema, indices: Vec<Option<Arc<[usize]>>>) -> (Op, Schema) {
+        let mut schema = input.clone();
+        for (dim, indices) in schema.dims.iter_mut().zip(&indices) {
+            if let (Some(indices), Axis::Known(labels)) = (indices, &dim.axis) {
+                dim.axis = Axis::Known(labels.take(indices));
+            }
+        }
+        if let Some(bands) = input.bands()
+            && let Some(kept) = &indices[bands]
+        {
+            schema.variables = kept.iter().map(|&i| input.variables[i].clone()).collect();
+        }
+        (Op::Select(indices), schema)
+    }
+
+    /// New dimensions over the same pixels: `dims` pairs each with the input dimension it comes from.
+    pub fn relabel(input: &Schema, dims: Vec<(Dimension, Option<usize>)>) -> Made {
+        for (i, dim) in input.dims.iter().enumerate() {
+            let dropped = !dims.iter().any(|(_, from)| *from == Some(i));
+            if dropped && dim.len().is_some_and(|n| n != 1) {
+                return Err(Bad::new(
+                    "DimensionLabelCountMismatch",
+                    format!(
+                        "dimension `{}` has {} labels, only a single one can be dropped",
+                        dim.name,
+                        dim.len().unwrap_or_default()
+                    ),
+                ));
+            }
+        }
+        let from: Vec<Option<usize>> = dims.iter().map(|(_, from)| *from).collect();
+        let dims: Vec<Dimension> = dims.into_iter().map(|(dim, _)| dim).collect();
+        let bands = dims.iter().find(|d| d.kind == Kind::Bands).and_then(Dimension::len);
+        let variables = if bands == Some(input.variables.len())
+            || bands.is_none() && input.variables.len() == 1
+        {
+            input.variables.clone()
+        } else {
+            vec![common_variable(input); bands.unwrap_or(1)]
+        };
+        Ok((Op::Relabel { dims: from }, Schema { dims, variables }))
+    }
+
+    /// Element by element. The first input gives the dimensions; the others are found in it by name and must have
+    /// as many labels, or are repeated along dimensions they lack.
+    pub fn map(inputs: &[&Schema], expr: Arc<Expr>) -> Made {
+        let frame = inputs[0];
+        let mut alignments: Vec<Alignment> = Vec::new();
+        for input in inputs {
+            let alignment: Alignment =
+                frame.dims.iter().map(|dim| input.position(&dim.name)).collect();
+            if let Some(lost) = input.dims.iter().find(|dim| frame.position(&dim.name).is_none()) {
+                return Err(Bad::new(
+                    "IncompatibleDataCubes",
+                    format!("dimension `{}` does not exist in the other data cube", lost.name),
+                ));
+            }
+            for (dim, from) in frame.dims.iter().zip(&alignment) {
+                if let Some(own) = from.map(|i| &input.dims[i])
+                    && let (Some(n), Some(m)) = (dim.len(), own.len())
+                    && n != m
+                {
+                    return Err(Bad::new(
+                        "IncompatibleDataCubes",
+                        format!(
+                            "dimension `{}` has {n} labels in one data cube and {m} in the other",
+                            dim.name
+                        ),
+                    ));
+                }
+            }
+            alignments.push(alignment);
+        }
+        let variables = map_variables(frame, inputs, &alignments, &expr)?;
+        Ok((Op::Map { expr, inputs: alignments }, Schema { dims: frame.dims.clone(), variables }))
+    }
+
+    /// A dimension to one value.
+    pub fn reduce(input: &Schema, dim: usize, expr: Arc<Expr>) -> Made {
+        let mut dims = input.dims.clone();
+        let removed = dims.remove(dim);
+        let variables = if removed.kind == Kind::Bands {
+            let dtype = pixel_dtype(expr.ty())?;
+            vec![rewritten(&common_variable(input), dtype); 1]
+        } else {
+            (input.variables.iter())
+                .map(|v| Ok(rewritten(v, pixel_dtype(&expr.type_for(&[Type::of_dtype(v.dtype)]))?)))
+                .collect::<Result<_, Bad>>()?
+        };
+        Ok((Op::Reduce { dim, expr }, Schema { dims, variables }))
+    }
+
+    /// A dimension to an array, which becomes `target` in its place (its labels must be as many as the array has).
+    pub fn along(input: &Schema, dim: usize, target: Dimension, expr: Arc<Expr>) -> Made {
+        let mut dims = input.dims.clone();
+        let source = std::mem::replace(&mut dims[dim], target);
+        let bands = source.kind == Kind::Bands || dims[dim].kind == Kind::Bands;
+        let variables = if bands {
+            let dtype = pixel_dtype(expr.ty().element())?;
+            let count =
+                if dims[dim].kind == Kind::Bands { dims[dim].len().unwrap_or(1) } else { 1 };
+            vec![rewritten(&common_variable(input), dtype); count]
+        } else {
+            (input.variables.iter())
+                .map(|v| {
+                    let ty = expr.type_for(&[Type::of_dtype(v.dtype)]);
+                    Ok(rewritten(v, pixel_dtype(ty.element())?))
+                })
+                .collect::<Result<_, Bad>>()?
+        };
+        Ok((Op::Along { dim, expr }, Schema { dims, variables }))
+    }
+
+    /// Groups of labels of a dimension to one value each, under new labels; `None` while these are pending.
+    pub fn group(
+        input: &Schema,
+        dim: usize,
+        groups: Option<(Vec<Arc<[usize]>>, Labels)>,
+        expr: Arc<Expr>,
+    ) -> Made {
+        let mut dims = input.dims.clone();
+        let (groups, axis) = match groups {
+            Some((groups, labels)) => (Some(groups.into()), Axis::Known(labels)),
+            None => (None, Axis::Pending(Extent::default())),
+        };
+        dims[dim].axis = axis;
+        let variables = (input.variables.iter())
+            .map(|v| Ok(rewritten(v, pixel_dtype(&expr.type_for(&[Type::of_dtype(v.dtype)]))?)))
+            .collect::<Result<_, Bad>>()?;
+        Ok((Op::Group { dim, groups, expr }, Schema { dims, variables }))
+    }
+
+    /// Another pixel grid over the same two dimensions.
+    pub fn warp(input: &Schema, grid: Grid, method: Method) -> Made {
+        let missing = |axis: &str| {
+            Bad::new("DimensionMissing", format!("the data cube has no dimension `{axis}`"))
+        };
+        let x = input.spatial(SpatialAxis::X).ok_or_else(|| missing("x"))?;
+        let y = input.spatial(SpatialAxis::Y).ok_or_else(|| missing("y"))?;
+        let mut schema = input.clone();
+        for (dim, axis, regular) in [(x, SpatialAxis::X, grid.x), (y, SpatialAxis::Y, grid.y)] {
+            schema.dims[dim].axis = Axis::Known(Labels::Regular(regular));
+            schema.dims[dim].kind = Kind::Spatial { axis, crs: Some(grid.crs.clone()) };
+        }
+        for variable in &mut schema.variables {
+            let dtype = method.dtype(variable.dtype);
+            if dtype != variable.dtype {
+                variable.dtype = dtype;
+                variable.nodata = None;
+            }
+        }
+        Ok((Op::Warp { grid, method }, schema))
+    }
+
+    /// The aligned union of two cubes.
+    pub fn merge(inputs: [&Schema; 2], resolver: Option<Arc<Expr>>) -> Made {
+        let (merge, schema): (Merge, Schema) = merge::construct(inputs, resolver)?;
+        Ok((Op::Merge(merge), schema))
+    }
+
+    pub fn save(input: &Schema, save: Save) -> (Op, Schema) {
+        (Op::Save(save), input.clone())
+    }
+}
+
+/// The schema of a scan while its collection's items are unknown.
+pub(crate) fn pending_extent(collection: &Collection, request: &LoadRequest) -> Extent {
+    let time = match &collection.content {
+        crate::need::Content::Scenes(scenes) => request.time.or(Some(scenes.time)),
+        crate::need::Content::Cube { .. } => request.time,
+    };
+    let range = time.and_then(|t| Some((t.start?.to_string(), t.end?.to_string())));
+    Extent { range }
+}
+
+/// One variable that can stand for all: the common type, and what they agree on.
+pub(crate) fn common_variable(schema: &Schema) -> Variable {
+    let mut variable = Variable::new(schema.dtype());
+    variable.nodata = schema.nodata();
+    let agreed = |get: fn(&Variable) -> Option<f64>| {
+        let first = schema.variables.first().and_then(get);
+        schema.variables.iter().all(|v| get(v) == first).then_some(first).flatten()
+    };
+    variable.scale = agreed(|v| v.scale);
+    variable.offset = agreed(|v| v.offset);
+    variable
+}
+
+/// The band after an expression: a changed type loses the no-data value, new numbers lose scale and unit.
+fn rewritten(variable: &Variable, dtype: DType) -> Variable {
+    let mut new = Variable::new(dtype);
+    new.common_name.clone_from(&variable.common_name);
+    new.center_wavelength = variable.center_wavelength;
+    if dtype == variable.dtype {
+        new.nodata = variable.nodata;
+    }
+    new
+}
+
+fn map_variables(
+    frame: &Schema,
+    inputs: &[&Schema],
+    alignments: &[Alignment],
+    expr: &Expr,
+) -> Result<Vec<Variable>, Bad> {
+    let bands = frame.bands();
+    let type_of = |input: &Schema, alignment: &Alignment, band: usize| {
+        let aligned = bands.and_then(|b| alignment[b]).filter(|&i| input.bands() == Some(i));
+        let dtype = match aligned {
+            Some(_) => input.variables[band].dtype,
+            None => input.dtype(),
+        };
+        Type::of_dtype(dtype)
+    };
+    let keeps = expr.selects(0);
+    (0..frame.variables.len())
+        .map(|band| {
+            let types: Vec<Type> =
+                inputs.iter().zip(alignments).map(|(input, a)| type_of(input, a, band)).collect();
+            let own = &frame.variables[band];
+            let dtype = pixel_dtype(&expr.type_for(&types))?;
+            Ok(if keeps && dtype == own.dtype { own.clone() } else { rewritten(own, dtype) })
+        })
+        .collect()
+}
+
+fn pixel_dtype(ty: &Type) -> Result<DType, Bad> {
+    ty.dtype().ok_or_else(|| {
+        Bad::new(
+            "ProcessParameterInvalid",
+            format!("the callback returns {ty}, a data cube holds numbers and booleans"),
+        )
+    })
+}

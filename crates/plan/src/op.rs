@@ -1,0 +1,179 @@
+//! The operators: everything the optimiser, the physical planner and the executors understand.
+//!
+//! An operator says what a node computes from its inputs. Its schema is computed by its constructor in
+//! [`crate::logical`] and nowhere else. What rules may do with it is asked through the properties at the end of
+//! this file; each is one `match` over all operators, so that a new operator does not compile until its author
+//! has decided.
+
+use std::sync::Arc;
+
+use eolith_cube::warp::Method;
+use eolith_cube::{Block, Grid, Region, Schema};
+
+use crate::expr::Expr;
+use crate::need::Piece;
+use crate::request::LoadRequest;
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Pixels of a collection.
+    Scan(Scan),
+    /// A cube that was given with the graph.
+    Literal(Arc<Cube>),
+    /// Labels kept along each dimension, in this order; repeats are fine. `None` keeps all.
+    Select(Vec<Option<Arc<[usize]>>>),
+    /// New metadata over the same pixels: dimension `i` of the result is dimension `dims[i]` of the input, or a
+    /// new one with a single label. Input dimensions that do not occur have a single label.
+    Relabel { dims: Vec<Option<usize>> },
+    /// Element by element over aligned inputs.
+    Map { expr: Arc<Expr>, inputs: Vec<Alignment> },
+    /// A whole dimension to one value.
+    Reduce { dim: usize, expr: Arc<Expr> },
+    /// A whole dimension to an array of another (or the same) length in its place.
+    Along { dim: usize, expr: Arc<Expr> },
+    /// Groups of labels of one dimension, each to one value. `None` while the labels are pending.
+    Group { dim: usize, groups: Option<Arc<[Arc<[usize]>]>>, expr: Arc<Expr> },
+    /// Another pixel grid.
+    Warp { grid: Grid, method: Method },
+    /// The aligned union of two cubes.
+    Merge(Merge),
+    /// Hands the result to a sink; identity on values.
+    Save(Save),
+}
+
+/// A read of a source.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    pub request: LoadRequest,
+    /// `None` while the items are pending.
+    pub source: Option<Arc<ScanSource>>,
+    /// Indices of the source kept along each dimension, in this order; `None` keeps all.
+    pub window: Vec<Option<Arc<[usize]>>>,
+}
+
+/// A cube laid out over arrays in files. Where pieces overlap, the first one with a valid pixel wins.
+#[derive(Clone, Debug)]
+pub struct ScanSource {
+    pub schema: Schema,
+    pub pieces: Arc<[Piece]>,
+}
+
+/// Pixels with their schema.
+#[derive(Clone, Debug)]
+pub struct Cube {
+    pub schema: Schema,
+    pub block: Block,
+}
+
+/// For each dimension of the result, the dimension of this input, or `None` where the input is repeated.
+pub type Alignment = Vec<Option<usize>>;
+
+/// How two cubes become one. Every index list is as long as the result's dimension and says which label of the
+/// input belongs there, if any; a `None` list repeats the input along that dimension, which it does not have.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    pub dims: [Vec<Option<usize>>; 2],
+    /// `None` while labels are pending.
+    pub indices: Option<[Vec<LabelMap>; 2]>,
+    /// Input 0 is the value of the first cube, input 1 that of the second.
+    pub resolver: Option<Arc<Expr>>,
+}
+
+/// Index in the input of each label of the result.
+pub type LabelMap = Arc<[Option<usize>]>;
+
+/// What `save_result` asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Save {
+    pub format: String,
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How an operator behaves when its input is read at another resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Each result pixel depends on the pixel in its place alone.
+    Pointwise,
+    /// Neighbours take part.
+    NativeOnly,
+}
+
+impl Op {
+    /// The operator's name in `explain`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Scan(_) => "Scan",
+            Op::Literal(_) => "Literal",
+            Op::Select(_) => "Select",
+            Op::Relabel { .. } => "Relabel",
+            Op::Map { .. } => "Map",
+            Op::Reduce { .. } => "Reduce",
+            Op::Along { .. } => "Along",
+            Op::Group { .. } => "Group",
+            Op::Warp { .. } => "Warp",
+            Op::Merge(_) => "Merge",
+            Op::Save(_) => "Save",
+        }
+    }
+
+    /// Whether selecting labels of dimension `dim` of the result is the same as selecting labels of one dimension
+    /// of *every* input that has it, with the operator unchanged otherwise.
+    pub fn selectable(&self, dim: usize) -> bool {
+        match self {
+            Op::Map { .. } | Op::Relabel { .. } => true,
+            Op::Reduce { .. } => true,
+            Op::Along { dim: own, .. } | Op::Group { dim: own, .. } => *own != dim,
+            // Sources select by narrowing themselves; a warp needs a spatial margin and a new grid; a merge has
+            // its own index lists; a save is the end.
+            Op::Scan(_)
+            | Op::Literal(_)
+            | Op::Select(_)
+            | Op::Warp { .. }
+            | Op::Merge(_)
+            | Op::Save(_) => false,
+        }
+    }
+
+    /// Whether each result pixel depends on exactly one pixel of each input.
+    pub fn elementwise(&self) -> bool {
+        match self {
+            Op::Map { .. } | Op::Relabel { .. } | Op::Select(_) | Op::Save(_) => true,
+            Op::Scan(_)
+            | Op::Literal(_)
+            | Op::Reduce { .. }
+            | Op::Along { .. }
+            | Op::Group { .. }
+            | Op::Warp { .. }
+            | Op::Merge(_) => false,
+        }
+    }
+
+    /// Whether it may run on overviews.
+    pub fn scale(&self) -> Scale {
+        match self {
+            Op::Scan(_)
+            | Op::Literal(_)
+            | Op::Select(_)
+            | Op::Relabel { .. }
+            | Op::Map { .. }
+            | Op::Reduce { .. }
+            | Op::Along { .. }
+            | Op::Group { .. }
+            | Op::Merge(_)
+            | Op::Save(_) => Scale::Pointwise,
+            Op::Warp { .. } => Scale::NativeOnly,
+        }
+    }
+}
+
+impl Scan {
+    /// The source indices behind `region` of the scan's own schema.
+    pub fn source_indices(&self, region: &Region) -> Vec<Vec<usize>> {
+        (region.0.iter().zip(&self.window))
+            .map(|(range, window)| match window {
+                None => range.clone().collect(),
+                Some(indices) => indices[range.clone()].to_vec(),
+            })
+            .collect()
+    }
+}

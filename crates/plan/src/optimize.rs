@@ -1,0 +1,44 @@
+//! The optimiser: ordered rules, one a file, that change how much is read and computed and never what comes out.
+//!
+//! Rules ask operators for properties and never for process names. After each rule the schemas of all roots must be
+//! what they were; the test of soundness is that every rule's result equals the reference evaluator's.
+//!
+//! Constants are folded while expressions are built (`crate::expr::Builder`), before any of these rules.
+
+mod dead_labels;
+mod fuse;
+mod pushdown;
+mod share;
+
+use crate::logical::{Logical, RootValue};
+
+/// A rule: its name in `explain` and in assertions, and what it does.
+type Rule = (&'static str, fn(Logical) -> Logical);
+
+/// In this order: sharing first, so that later rules see each sub-plan once; dead labels make selections that the
+/// push-down then moves to the scans; fusion last, over what is left between them.
+const RULES: [Rule; 4] = [
+    ("share equal nodes", share::apply),
+    ("drop labels nobody reads", dead_labels::apply),
+    ("push selections down", pushdown::apply),
+    ("fuse element-wise operators", fuse::apply),
+];
+
+/// Applies all rules.
+pub fn optimize(logical: Logical) -> Logical {
+    let mut logical = logical;
+    for (name, rule) in RULES {
+        let before = schemas(&logical);
+        logical = rule(logical).pruned();
+        debug_assert!(before == schemas(&logical), "rule `{name}` changed a schema");
+    }
+    logical
+}
+
+fn schemas(logical: &Logical) -> Vec<Option<std::sync::Arc<eolith_cube::Schema>>> {
+    let schema = |root: &crate::logical::Root| match &root.value {
+        RootValue::Cube(id) => Some(std::sync::Arc::clone(logical.schema(*id))),
+        RootValue::Value(_) => None,
+    };
+    logical.roots.iter().map(schema).collect()
+}

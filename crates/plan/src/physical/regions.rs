@@ -1,0 +1,108 @@
+//! Which box of each input a box of a result needs.
+
+use std::ops::Range;
+
+use eolith_cube::warp::Warp;
+use eolith_cube::{Region, Schema, SpatialAxis};
+
+use crate::op::{Merge, Op};
+
+/// One box an input. Boxes may be larger than what is needed where that is no box (a selection with gaps).
+pub fn input_regions(
+    op: &Op,
+    schema: &Schema,
+    inputs: &[&Schema],
+    warp: Option<&Warp>,
+    region: &Region,
+) -> Vec<Region> {
+    match op {
+        Op::Scan(_) | Op::Literal(_) => Vec::new(),
+        Op::Save(_) => vec![region.clone()],
+        Op::Select(indices) => {
+            let ranges = region.0.iter().zip(indices).map(|(range, indices)| match indices {
+                None => range.clone(),
+                Some(indices) => hull(indices[range.clone()].iter().copied()),
+            });
+            vec![Region(ranges.collect())]
+        }
+        Op::Relabel { dims } => vec![through(dims, inputs[0], region, || 0..1)],
+        Op::Map { inputs: alignments, .. } => (inputs.iter().zip(alignments))
+            .map(|(input, dims)| through(dims, input, region, || 0..1))
+            .collect(),
+        Op::Reduce { dim, .. } => {
+            let mut ranges = region.0.clone();
+            ranges.insert(*dim, 0..length(inputs[0], *dim));
+            vec![Region(ranges)]
+        }
+        Op::Along { dim, .. } => {
+            let mut ranges = region.0.clone();
+            ranges[*dim] = 0..length(inputs[0], *dim);
+            vec![Region(ranges)]
+        }
+        Op::Group { dim, groups, .. } => {
+            let mut ranges = region.0.clone();
+            let groups = groups.as_deref().unwrap_or_default();
+            let members = groups[ranges[*dim].clone()].iter().flat_map(|g| g.iter().copied());
+            ranges[*dim] = hull(members);
+            vec![Region(ranges)]
+        }
+        Op::Warp { .. } => {
+            let warp = warp.expect("invariant: physical planning prepares every warp");
+            let (y, x) = spatial(schema);
+            let mut ranges = region.0.clone();
+            let [rows, cols] = warp.source_region(ranges[y].clone(), ranges[x].clone());
+            ranges[y] = rows;
+            ranges[x] = cols;
+            vec![Region(ranges)]
+        }
+        Op::Merge(merge) => (0..2).map(|side| merged(merge, side, inputs[side], region)).collect(),
+    }
+}
+
+/// Positions of y and x; a warp exists only where both do.
+pub(crate) fn spatial(schema: &Schema) -> (usize, usize) {
+    let of = |axis| schema.spatial(axis).expect("invariant: a warp's schema has x and y");
+    (of(SpatialAxis::Y), of(SpatialAxis::X))
+}
+
+fn merged(merge: &Merge, side: usize, input: &Schema, region: &Region) -> Region {
+    let Some(indices) = &merge.indices else { return Region::whole(&vec![0; input.dims.len()]) };
+    let mut ranges = vec![0..1; input.dims.len()];
+    for ((own, map), range) in merge.dims[side].iter().zip(&indices[side]).zip(&region.0) {
+        if let Some(own) = own {
+            ranges[*own] = hull(map[range.clone()].iter().flatten().copied());
+        }
+    }
+    Region(ranges)
+}
+
+/// The input's box where result dimension `i` is input dimension `dims[i]`.
+fn through(
+    dims: &[Option<usize>],
+    input: &Schema,
+    region: &Region,
+    other: impl Fn() -> Range<usize>,
+) -> Region {
+    let mut ranges: Vec<Range<usize>> = (0..input.dims.len()).map(|_| other()).collect();
+    for (from, range) in dims.iter().zip(&region.0) {
+        if let Some(from) = from {
+            ranges[*from] = range.clone();
+        }
+    }
+    Region(ranges)
+}
+
+fn hull(indices: impl Iterator<Item = usize>) -> Range<usize> {
+    let mut range: Option<Range<usize>> = None;
+    for i in indices {
+        range = Some(match range {
+            None => i..i + 1,
+            Some(own) => own.start.min(i)..own.end.max(i + 1),
+        });
+    }
+    range.unwrap_or(0..0)
+}
+
+fn length(schema: &Schema, dim: usize) -> usize {
+    schema.dims[dim].len().unwrap_or_default()
+}

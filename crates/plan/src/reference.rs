@@ -1,0 +1,255 @@
+//! The reference evaluator: whole cubes, one scalar at a time.
+//!
+//! It is the oracle: slow, obvious, and independent. It evaluates the bound plan before any rule has touched it,
+//! shares the scalar definitions of processes with everything else and no kernel, no tile and no region with
+//! anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eolith_cube::warp::Warp;
+use eolith_cube::{Block, DType, Label, Number, Schema, SpatialAxis, Values};
+
+use crate::compute::Failure;
+use crate::expr::Expr;
+use crate::logical::{Logical, NodeId};
+use crate::op::{Merge, Op};
+use crate::value::{Array, Fault, Value};
+
+/// A whole cube as plain values in C order.
+#[derive(Clone, Debug)]
+struct Plain {
+    shape: Vec<usize>,
+    values: Vec<Value>,
+    is_bool: bool,
+}
+
+/// The pixels of a node; `scan` gives those of a scan's whole schema.
+pub fn evaluate<E: From<Failure>>(
+    logical: &Logical,
+    target: NodeId,
+    mut scan: impl FnMut(NodeId) -> Result<Block, E>,
+) -> Result<Block, E> {
+    let mut done: BTreeMap<NodeId, Plain> = BTreeMap::new();
+    for (i, node) in logical.nodes.iter().enumerate().take(target.0 + 1) {
+        let id = NodeId(i);
+        let plain = if let Op::Scan(_) = &node.op {
+            Plain::of(&scan(id)?)
+        } else {
+            let inputs: Vec<&Plain> = node.inputs.iter().map(|input| &done[input]).collect();
+            let schemas: Vec<&Schema> =
+                node.inputs.iter().map(|input| logical.schema(*input).as_ref()).collect();
+            run(&node.op, &node.schema, &inputs, &schemas)
+                .and_then(|values| stored(values, &node.schema))
+                .map_err(|fault| Failure { node: id, fault })?
+        };
+        done.insert(id, plain);
+    }
+    let schema = logical.schema(target);
+    done[&target].block(schema.dtype()).map_err(|fault| Failure { node: target, fault }.into())
+}
+
+fn run(
+    op: &Op,
+    schema: &Schema,
+    inputs: &[&Plain],
+    schemas: &[&Schema],
+) -> Result<Vec<Value>, Fault> {
+    let shape = schema.shape().ok_or_else(|| Fault::new("Internal", "an axis is pending"))?;
+    match op {
+        Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
+        Op::Literal(cube) => Ok(Plain::of(&cube.block).values),
+        Op::Save(_) => Ok(inputs[0].values.clone()),
+        Op::Select(kept) => each(&shape, |index| {
+            let source: Vec<usize> = (index.iter().zip(kept))
+                .map(|(&i, kept)| kept.as_ref().map_or(i, |kept| kept[i]))
+                .collect();
+            Ok(inputs[0].at(&source).clone())
+        }),
+        Op::Relabel { dims } => {
+            each(&shape, |index| Ok(inputs[0].at(&aligned(inputs[0], dims, index)).clone()))
+        }
+        Op::Map { expr, inputs: alignments } => each(&shape, |index| {
+            let values: Vec<Value> = (inputs.iter().zip(alignments))
+                .map(|(input, dims)| input.at(&aligned(input, dims, index)).clone())
+                .collect();
+            expr.evaluate(&values)
+        }),
+        Op::Reduce { dim, expr } => {
+            let labels = labels(schemas[0], *dim);
+            each(&shape, |index| {
+                let all: Vec<usize> = (0..inputs[0].shape[*dim]).collect();
+                expr.evaluate(&[lane(inputs[0], *dim, index, Some(*dim), &all, labels.as_deref())])
+            })
+        }
+        Op::Along { dim, expr } => along(expr, *dim, &shape, inputs[0], schemas[0]),
+        Op::Group { dim, groups, expr } => {
+            let labels = labels(schemas[0], *dim);
+            let groups = groups.as_deref().unwrap_or_default();
+            each(&shape, |index| {
+                let members = &groups[index[*dim]];
+                expr.evaluate(&[lane(inputs[0], *dim, index, None, members, labels.as_deref())])
+            })
+        }
+        Op::Warp { grid, method } => {
+            let from = schemas[0]
+                .grid()
+                .map_err(|e| Fault::new("ProcessParameterInvalid", e.to_string()))?;
+            let warp = Warp::new(from, grid.clone(), *method)
+                .map_err(|e| Fault::new("ProcessParameterInvalid", e.to_string()))?;
+            let (y, x) = match (schema.spatial(SpatialAxis::Y), schema.spatial(SpatialAxis::X)) {
+                (Some(y), Some(x)) => (y, x),
+                _ => return Err(Fault::new("DimensionMissing", "the data cube has no x and y")),
+            };
+            each(&shape, |index| {
+                let pixel = |row: usize, col: usize| -> Option<Number> {
+                    let mut source = index.to_vec();
+                    source[y] = row;
+                    source[x] = col;
+                    inputs[0].at(&source).to_pixel().ok().flatten()
+                };
+                Ok(Value::of_pixel(warp.pixel(index[y], index[x], &pixel), inputs[0].is_bool))
+            })
+        }
+        Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
+    }
+}
+
+fn along(
+    expr: &Expr,
+    dim: usize,
+    shape: &[usize],
+    input: &Plain,
+    schema: &Schema,
+) -> Result<Vec<Value>, Fault> {
+    let labels = labels(schema, dim);
+    let all: Vec<usize> = (0..input.shape[dim]).collect();
+    each(shape, |index| {
+        let value = expr.evaluate(&[lane(input, dim, index, None, &all, labels.as_deref())])?;
+        let single = std::slice::from_ref(&value);
+        let values = value.as_array().map_or(single, |array| &array.values);
+        values.get(index[dim]).filter(|_| values.len() == shape[dim]).cloned().ok_or_else(|| {
+            let message = format!(
+                "the callback returned {} values where {} were planned",
+                values.len(),
+                shape[dim]
+            );
+            Fault::new("ProcessParameterInvalid", message)
+        })
+    })
+}
+
+fn merged(merge: &Merge, inputs: &[&Plain], index: &[usize]) -> Result<Value, Fault> {
+    let Some(indices) = &merge.indices else {
+        return Err(Fault::new("Internal", "an axis is pending"));
+    };
+    let side = |side: usize| -> Option<Value> {
+        let mut source = vec![0; inputs[side].shape.len()];
+        for ((dim, map), &i) in merge.dims[side].iter().zip(&indices[side]).zip(index) {
+            let own = map[i]?;
+            if let Some(dim) = dim {
+                source[*dim] = own;
+            }
+        }
+        Some(inputs[side].at(&source).clone())
+    };
+    match (side(0), side(1), &merge.resolver) {
+        (Some(x), Some(y), Some(resolver)) => resolver.evaluate(&[x, y]),
+        (Some(_), Some(_), None) => Err(Fault::new(
+            "OverlapResolverMissing",
+            "the data cubes overlap, so an overlap resolver is needed",
+        )),
+        (Some(value), None, _) | (None, Some(value), _) => Ok(value),
+        (None, None, _) => Ok(Value::Null),
+    }
+}
+
+/// The labelled array along `dim` at a position. `removed` says that `index` has no entry for `dim`.
+fn lane(
+    input: &Plain,
+    dim: usize,
+    index: &[usize],
+    removed: Option<usize>,
+    members: &[usize],
+    labels: Option<&[Label]>,
+) -> Value {
+    let mut source = index.to_vec();
+    if let Some(dim) = removed {
+        source.insert(dim, 0);
+    }
+    let values = (members.iter())
+        .map(|&i| {
+            source[dim] = i;
+            input.at(&source).clone()
+        })
+        .collect();
+    let labels = labels.map(|all| members.iter().map(|&i| all[i].clone()).collect());
+    Value::Array(Arc::new(Array { values, labels }))
+}
+
+fn labels(schema: &Schema, dim: usize) -> Option<Arc<[Label]>> {
+    schema.dims[dim].labels().map(crate::logical::label_list)
+}
+
+fn aligned(input: &Plain, dims: &[Option<usize>], index: &[usize]) -> Vec<usize> {
+    let mut source = vec![0; input.shape.len()];
+    for (dim, &i) in dims.iter().zip(index) {
+        if let Some(dim) = dim {
+            source[*dim] = i;
+        }
+    }
+    source
+}
+
+/// Calls `f` for every index of `shape` in C order.
+fn each(
+    shape: &[usize],
+    mut f: impl FnMut(&[usize]) -> Result<Value, Fault>,
+) -> Result<Vec<Value>, Fault> {
+    let len: usize = shape.iter().product();
+    let mut index = vec![0; shape.len()];
+    let mut values = Vec::with_capacity(len);
+    for _ in 0..len {
+        values.push(f(&index)?);
+        for dim in (0..shape.len()).rev() {
+            index[dim] += 1;
+            if index[dim] < shape[dim] {
+                break;
+            }
+            index[dim] = 0;
+        }
+    }
+    Ok(values)
+}
+
+/// Values as the schema's type stores them: what the next operator reads.
+fn stored(values: Vec<Value>, schema: &Schema) -> Result<Plain, Fault> {
+    let shape = schema.shape().ok_or_else(|| Fault::new("Internal", "an axis is pending"))?;
+    let plain = Plain { shape, values, is_bool: false };
+    Ok(Plain::of(&plain.block(schema.dtype())?))
+}
+
+impl Plain {
+    fn of(block: &Block) -> Plain {
+        let is_bool = block.dtype() == DType::Bool;
+        let values = (0..block.len()).map(|i| Value::of_pixel(block.get(i), is_bool)).collect();
+        Plain { shape: block.shape.clone(), values, is_bool }
+    }
+
+    fn at(&self, index: &[usize]) -> &Value {
+        let flat = index.iter().zip(&self.shape).fold(0, |flat, (i, n)| flat * n + i);
+        &self.values[flat]
+    }
+
+    fn block(&self, dtype: DType) -> Result<Block, Fault> {
+        let mut values = Values::zeros(dtype, self.values.len());
+        let mut validity = vec![true; self.values.len()];
+        for (i, value) in self.values.iter().enumerate() {
+            match value.to_pixel()? {
+                Some(number) => values.set(i, number),
+                None => validity[i] = false,
+            }
+        }
+        Ok(Block { shape: self.shape.clone(), values, validity: Some(validity) }.canonical())
+    }
+}
