@@ -5,8 +5,10 @@
 //! regions are read is decided by the plan. Fetching is async and does no work on the bytes; decoding is plain
 //! CPU work and runs on the CPU pool.
 
+pub mod cf;
 pub mod netcdf;
 pub mod stac;
+pub mod zarr;
 
 use std::any::Any;
 use std::fmt;
@@ -44,6 +46,11 @@ pub trait ArrayReader: Send + Sync + fmt::Debug {
     /// dimension order and native type. `nodata` is not applied here; pixels the file itself masks (a TIFF mask,
     /// a chunk that is not there and has no fill value) are invalid.
     fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError>;
+
+    /// A token that changes with the content, if it was seen when the file was opened.
+    fn version(&self) -> Option<&str> {
+        None
+    }
 
     /// All strings of an array of text, in C order of its shape; `None` for an array of numbers.
     ///

@@ -120,6 +120,8 @@ impl Location {
         let address = || StorageError::Address(href.to_owned());
         let url = Url::parse(href).map_err(|_| address())?;
         let root = &url[..url::Position::BeforePath];
+        // A client cannot be made without a provider; if the program chose one already, that one stays.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let options = ClientOptions::new().with_allow_http(true);
         let store = HttpBuilder::new().with_url(root).with_client_options(options).build();
         let path = object_store::path::Path::from_url_path(url.path()).map_err(|_| address())?;

@@ -1,0 +1,223 @@
+use eolith_cube::{DType, Label};
+use serde_json::json;
+
+use super::*;
+
+fn meta(name: &str, dims: &[(&str, usize)], dtype: DType, attributes: Value) -> ArrayMeta {
+    ArrayMeta {
+        name: name.to_owned(),
+        dims: dims.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        shape: dims.iter().map(|(_, n)| *n).collect(),
+        chunk: dims.iter().map(|(_, n)| *n).collect(),
+        dtype,
+        nodata: None,
+        attributes: attributes.as_object().cloned().unwrap_or_default(),
+    }
+}
+
+fn floats(numbers: &[f64]) -> Coordinate {
+    Coordinate::Numbers(Values::F64(numbers.to_vec()))
+}
+
+/// Schema, pieces and notes.
+type Built = (Schema, Arc<[Piece]>, Vec<String>);
+
+struct File {
+    metas: Vec<ArrayMeta>,
+    texts: Vec<String>,
+    values: BTreeMap<String, Coordinate>,
+    attributes: Value,
+}
+
+impl File {
+    fn new(attributes: Value) -> File {
+        File { metas: Vec::new(), texts: Vec::new(), values: BTreeMap::new(), attributes }
+    }
+
+    fn variable(mut self, name: &str, dims: &[(&str, usize)], attributes: Value) -> File {
+        self.metas.push(meta(name, dims, DType::F32, attributes));
+        self
+    }
+
+    fn coordinate(mut self, name: &str, dim: &str, numbers: &[f64], attributes: Value) -> File {
+        self.metas.push(meta(name, &[(dim, numbers.len())], DType::F64, attributes));
+        self.values.insert(name.to_owned(), floats(numbers));
+        self
+    }
+
+    fn labels(mut self, name: &str, texts: &[&str]) -> File {
+        self.metas.push(meta(name, &[(name, texts.len())], DType::U8, json!({})));
+        self.texts.push(name.to_owned());
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        self.values.insert(name.to_owned(), Coordinate::Texts(texts));
+        self
+    }
+
+    fn build(&self) -> Result<Built, SourceError> {
+        let entries: Vec<Entry<'_>> = (self.metas.iter())
+            .map(|meta| Entry { meta, text: self.texts.contains(&meta.name), version: None })
+            .collect();
+        let attributes = self.attributes.as_object().unwrap();
+        let (content, notes) = build(&entries, &self.values, attributes, "file", Format::NetCdf)?;
+        let Content::Cube { schema, pieces } = content else { panic!("not a cube") };
+        Ok((schema, pieces, notes.notes))
+    }
+}
+
+fn xy(file: File) -> File {
+    file.coordinate("x", "x", &[10.0, 20.0, 30.0], json!({"axis": "X"})).coordinate(
+        "y",
+        "y",
+        &[7.0, 5.0],
+        json!({"standard_name": "projection_y_coordinate"}),
+    )
+}
+
+fn dims(schema: &Schema) -> Vec<&str> {
+    schema.dims.iter().map(|d| d.name.as_str()).collect()
+}
+
+#[test]
+fn variables_become_bands_after_time() {
+    let shape = [("y", 2), ("x", 3), ("time", 2)];
+    let file = xy(File::new(json!({"proj:code": "EPSG:32633"})))
+        .variable(
+            "b",
+            &shape,
+            json!({"units": "K", "scale_factor": [0.5], "eo:common_name": "red"}),
+        )
+        .variable("a", &shape, json!({}))
+        .variable("elevation", &shape[..2], json!({}))
+        .variable("time_bnds", &[("time", 2), ("nv", 2)], json!({}))
+        .coordinate("time", "time", &[0.0, 1.0], json!({"units": "days since 2020-02-28"}));
+    let (schema, pieces, notes) = file.build().unwrap();
+    assert_eq!(dims(&schema), ["y", "x", "time", "bands"]);
+    assert_eq!(schema.shape().unwrap(), [2, 3, 2, 2]);
+    assert_eq!(schema.dims[3].labels(), Some(&Labels::texts(["b", "a"])));
+    assert_eq!(pieces[1].region, Region(vec![0..2, 0..3, 0..2, 1..2]));
+    assert_eq!(pieces[1].dims.len(), 3);
+    let variable = &schema.variables[0];
+    assert_eq!((variable.scale, variable.unit.as_deref()), (Some(0.5), Some("K")));
+    assert_eq!(variable.common_name.as_deref(), Some("red"));
+    assert_eq!(schema.grid().unwrap().crs.code(), Some(32633));
+    assert!(notes.iter().any(|note| note.contains("`elevation`")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("time_bnds")), "{notes:?}");
+    let times = schema.dims[2].labels().unwrap();
+    assert_eq!(times.get(1).to_string(), "2020-02-29T00:00:00Z");
+}
+
+#[test]
+fn a_dimension_of_texts_is_bands() {
+    let shape = [("t", 1), ("bands", 2), ("y", 2), ("x", 3)];
+    let file = xy(File::new(json!({"title": "Sentinel-2 mosaic"})))
+        .variable("data", &shape, json!({"units": "1"}))
+        .labels("bands", &["B04", "other"])
+        .labels("t", &["2020-01-01"]);
+    let (schema, pieces, notes) = file.build().unwrap();
+    assert_eq!(dims(&schema), ["t", "bands", "y", "x"]);
+    assert_eq!(schema.dims[0].kind, Kind::Temporal);
+    assert_eq!(schema.dims[0].labels().unwrap().get(0).to_string(), "2020-01-01");
+    assert_eq!((pieces.len(), pieces[0].region.shape()), (1, vec![1, 2, 2, 3]));
+    assert_eq!(schema.variables[0].common_name.as_deref(), Some("red"));
+    assert_eq!(schema.variables[1].common_name, None);
+    assert!(
+        notes.iter().any(|n| n.contains("guessed"))
+            && notes.iter().any(|n| n.contains("no reference"))
+    );
+    let file = File { attributes: json!({}), ..file };
+    assert_eq!(file.build().unwrap().0.variables[0].common_name, None);
+}
+
+#[test]
+fn longitudes_and_latitudes_have_a_system() {
+    let shape = [("lat", 2), ("lon", 2)];
+    let file = |east: Value, north: Value| {
+        File::new(json!({}))
+            .variable("v", &shape, json!({}))
+            .coordinate("lat", "lat", &[1.0, 2.0], north)
+            .coordinate("lon", "lon", &[359.0, 360.0], east)
+    };
+    let (schema, _, notes) =
+        file(json!({"units": "degrees_east"}), json!({"units": "degreesN"})).build().unwrap();
+    assert_eq!(schema.grid().unwrap().crs.code(), Some(4326));
+    assert_eq!(schema.grid().unwrap().x.start, 359.0);
+    assert_eq!(notes, Vec::<String>::new());
+    let (schema, _, notes) = file(json!({}), json!({})).build().unwrap();
+    assert_eq!(schema.grid().unwrap().crs.code(), Some(4326));
+    assert!(notes[0].contains("names"), "{notes:?}");
+}
+
+#[test]
+fn attributes_go_before_names() {
+    // A file that calls its rows `x`.
+    let file = File::new(json!({}))
+        .variable("v", &[("x", 2), ("y", 3)], json!({"grid_mapping": "crs"}))
+        .variable("crs", &[], json!({"proj4": "EPSG:3035"}))
+        .coordinate("x", "x", &[1.0, 2.0], json!({"axis": "Y"}))
+        .coordinate("y", "y", &[1.0, 2.0, 3.0], json!({"axis": "X"}));
+    let (schema, ..) = file.build().unwrap();
+    assert_eq!(schema.spatial(SpatialAxis::Y), schema.position("x"));
+    assert_eq!(schema.grid().unwrap().crs.code(), Some(3035));
+}
+
+#[test]
+fn grids_without_coordinates() {
+    let mapping = json!({"GeoTransform": "100 10 0 500 0 -20", "crs_wkt": "EPSG:32633"});
+    let file = File::new(json!({}))
+        .variable("v", &[("y", 2), ("x", 3)], json!({"grid_mapping": "crs"}))
+        .variable("crs", &[], mapping);
+    let grid = file.build().unwrap().0.grid().unwrap();
+    assert_eq!((grid.x.start, grid.y.start, grid.y.step), (105.0, 490.0, -20.0));
+    let file = File::new(json!({})).variable("v", &[("y", 2), ("x", 3)], json!({}));
+    let (schema, _, notes) = file.build().unwrap();
+    assert_eq!(schema.dims[2].labels(), Some(&Labels::enumerated(3)));
+    assert_eq!(notes.iter().filter(|n| n.contains("numbered")).count(), 2);
+}
+
+#[test]
+fn curvilinear_grids_are_refused_by_name() {
+    let file = File::new(json!({}))
+        .variable("v", &[("j", 2), ("i", 3)], json!({"coordinates": "nav_lat nav_lon"}))
+        .variable("nav_lat", &[("j", 2), ("i", 3)], json!({"units": "degrees_north"}))
+        .variable("nav_lon", &[("j", 2), ("i", 3)], json!({"units": "degrees_east"}));
+    let error = file.build().unwrap_err().to_string();
+    assert!(error.contains("curvilinear") && error.contains("`nav_lat`"), "{error}");
+    let error = File::new(json!({})).build().unwrap_err().to_string();
+    assert!(error.contains("no data variable"), "{error}");
+}
+
+#[test]
+fn uneven_and_single_precision_coordinates() {
+    let file = File::new(json!({}))
+        .variable("v", &[("z", 2), ("lat", 3), ("lon", 4)], json!({}))
+        .coordinate("z", "z", &[1000.0, 850.0], json!({"positive": "down"}))
+        .coordinate("lat", "lat", &[0.0, 1.0, 3.0], json!({"units": "degrees_north"}));
+    let mut file = file;
+    file.metas.push(meta("lon", &[("lon", 4)], DType::F32, json!({"units": "degrees_east"})));
+    let third = |i: i32| (f64::from(i) / 12.0 + 100.0) as f32;
+    let values = Values::F32((0..4).map(third).collect());
+    file.values.insert("lon".to_owned(), Coordinate::Numbers(values));
+    let (schema, _, notes) = file.build().unwrap();
+    assert_eq!(dims(&schema), ["bands", "z", "lat", "lon"]);
+    let latitudes = schema.dims[2].labels().unwrap();
+    assert_eq!(latitudes.get(2), Label::Float(3.0));
+    assert!(schema.grid().is_err());
+    let regular = schema.dims[3].labels().unwrap().regular().unwrap();
+    assert!((regular.step - 1.0 / 12.0).abs() < 1e-5);
+    assert!(
+        notes.iter().any(|n| n.contains("`lat`")) && notes.iter().any(|n| n.contains("32-bit"))
+    );
+}
+
+#[test]
+fn times_that_cannot_be_decoded_stay_numbers() {
+    let file = xy(File::new(json!({"proj:epsg": 32633})))
+        .variable("v", &[("time", 2), ("y", 2), ("x", 3)], json!({}))
+        .coordinate("time", "time", &[0.0, 1.0], json!({"units": "months since 2020-01-01"}));
+    let (schema, _, notes) = file.build().unwrap();
+    assert_eq!(
+        schema.dims[dims(&schema).iter().position(|d| *d == "time").unwrap()].kind,
+        Kind::Other
+    );
+    assert!(notes.iter().any(|note| note.contains("months")), "{notes:?}");
+}

@@ -1,0 +1,66 @@
+//! Zarr stores of version 2 and 3: which arrays there are, and reading them by chunk.
+//!
+//! ```text
+//! metadata  zarr.json | .zmetadata | .zgroup + .zarray   →  Node: path, metadata, attributes
+//! array     Node  →  ZarrArray: an ArrayReader whose fetch gets chunk objects and whose decode runs the codecs
+//! types     data types and dimension names of a document
+//! fill      which value of an array means no-data
+//! ```
+//! Codecs, data types and chunk keys are those of the `zarrs` crate; bytes are read through [`Location`] with one
+//! request a chunk object. A shard is one object here and is read whole. What the dimensions mean is decided in
+//! [`super::cf`].
+
+mod array;
+mod fill;
+mod metadata;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{ArrayReader, SourceError};
+use crate::storage::Location;
+use array::ZarrArray;
+
+/// An opened store.
+#[derive(Debug)]
+pub struct Group {
+    /// Sorted by name. Arrays that cannot be read are not here but in the notes.
+    pub arrays: Vec<Arc<dyn ArrayReader>>,
+    /// Attributes of the root.
+    pub attributes: Map<String, Value>,
+    pub notes: Vec<String>,
+}
+
+/// The arrays of a store: a group with its sub-groups, or one array as root (whose name is then empty).
+///
+/// Fails if there is no Zarr metadata at `location`, or none that can be found: a store that cannot list its
+/// objects (HTTP) needs consolidated metadata.
+pub async fn open(location: &Location) -> Result<Vec<Arc<dyn ArrayReader>>, SourceError> {
+    Ok(open_group(location).await?.arrays)
+}
+
+/// As [`open`], with the attributes of the root and what was left out.
+pub async fn open_group(location: &Location) -> Result<Group, SourceError> {
+    let found = metadata::discover(location).await?;
+    let mut group = Group { arrays: Vec::new(), attributes: found.attributes, notes: Vec::new() };
+    for node in found.arrays {
+        let name = node.path.clone();
+        match ZarrArray::new(location, node, found.version.as_deref()) {
+            Ok(array) => group.arrays.push(Arc::new(array)),
+            Err(reason) => {
+                tracing::warn!(store = location.href(), array = name, reason, "array left out");
+                group.notes.push(format!("array `{name}` was left out: {reason}"));
+            }
+        }
+    }
+    group.arrays.sort_by(|a, b| a.meta().name.cmp(&b.meta().name));
+    Ok(group)
+}
+
+fn invalid(href: &str, reason: impl std::fmt::Display) -> SourceError {
+    SourceError::Invalid { href: href.to_owned(), format: "Zarr store", reason: reason.to_string() }
+}

@@ -1,0 +1,274 @@
+//! Finding the arrays of a store and their metadata documents.
+
+use futures::StreamExt;
+use object_store::ObjectStore;
+use serde_json::{Map, Value};
+
+use super::{SourceError, invalid};
+use crate::storage::{Location, StorageError};
+
+/// Levels of groups that are looked into when a store has to be listed.
+const MAX_DEPTH: usize = 16;
+
+/// Folders whose metadata is asked for at the same time.
+const CONCURRENCY: usize = 8;
+
+/// What the store has.
+pub(super) struct Found {
+    pub(super) arrays: Vec<Node>,
+    /// Attributes of the root group.
+    pub(super) attributes: Map<String, Value>,
+    /// Version of the document everything starts from.
+    pub(super) version: Option<String>,
+}
+
+/// One array.
+pub(super) struct Node {
+    /// Path in the store without slashes at its ends; empty for an array that is the root.
+    pub(super) path: String,
+    pub(super) document: Document,
+    pub(super) attributes: Map<String, Value>,
+}
+
+/// The metadata document of an array.
+pub(super) enum Document {
+    V2(Value),
+    V3(Value),
+}
+
+/// What stands in one folder.
+enum Folder {
+    Array(Node),
+    Group { attributes: Map<String, Value>, consolidated: Option<Vec<Node>> },
+    Nothing,
+}
+
+/// Finds all arrays at or below `root`.
+pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
+    if let Some(bytes) = optional(&root.join(".zmetadata")).await?
+        && optional(&root.join("zarr.json")).await?.is_none()
+    {
+        let (arrays, attributes) = consolidated_v2(root.href(), &bytes)?;
+        return Ok(Found { arrays, attributes, version: version(root, ".zmetadata").await });
+    }
+    match folder(root, "").await? {
+        (name, Folder::Array(node)) => {
+            let attributes = node.attributes.clone();
+            Ok(Found { arrays: vec![node], attributes, version: version(root, name).await })
+        }
+        (name, Folder::Group { attributes, consolidated: Some(arrays) }) => {
+            Ok(Found { arrays, attributes, version: version(root, name).await })
+        }
+        (name, Folder::Group { attributes, consolidated: None }) => {
+            let arrays = walk(root).await?;
+            Ok(Found { arrays, attributes, version: version(root, name).await })
+        }
+        (_, Folder::Nothing) => Err(invalid(
+            root.href(),
+            "there is no `zarr.json`, `.zmetadata`, `.zgroup` or `.zarray`",
+        )),
+    }
+}
+
+/// Arrays below a group without consolidated metadata, found by listing.
+async fn walk(root: &Location) -> Result<Vec<Node>, SourceError> {
+    if root.as_local().is_none() {
+        return Err(SourceError::Unsupported {
+            href: root.href().to_owned(),
+            what: "a group without consolidated metadata on a store that cannot be listed \
+                   (consolidate it, or open one of its arrays)"
+                .to_owned(),
+        });
+    }
+    let mut arrays = Vec::new();
+    let mut level = children(root, "").await?;
+    for _ in 0..MAX_DEPTH {
+        let folders: Vec<_> = futures::stream::iter(level)
+            .map(|path| async move {
+                let location = root.join(&path);
+                let found = folder(&location, &path).await?;
+                Ok::<_, SourceError>((path, found.1))
+            })
+            .buffered(CONCURRENCY)
+            .collect()
+            .await;
+        level = Vec::new();
+        for result in folders {
+            match result? {
+                (_, Folder::Array(node)) => arrays.push(node),
+                (path, Folder::Group { .. }) => level.extend(children(root, &path).await?),
+                (_, Folder::Nothing) => {}
+            }
+        }
+        if level.is_empty() {
+            break;
+        }
+    }
+    Ok(arrays)
+}
+
+/// Paths of the folders in a group, sorted.
+async fn children(root: &Location, path: &str) -> Result<Vec<String>, SourceError> {
+    let location = if path.is_empty() { root.clone() } else { root.join(path) };
+    let (store, prefix) = location.object();
+    let listing = store.list_with_delimiter(Some(&prefix)).await.map_err(|source| {
+        SourceError::Storage(StorageError::Read { href: location.href().to_owned(), source })
+    })?;
+    let mut names: Vec<String> = (listing.common_prefixes.iter())
+        .filter_map(|prefix| prefix.filename())
+        .map(|name| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") })
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// What the documents of one folder say, and the name of the one that said it.
+async fn folder(location: &Location, path: &str) -> Result<(&'static str, Folder), SourceError> {
+    if let Some(bytes) = optional(&location.join("zarr.json")).await? {
+        let document = json(location.href(), "zarr.json", &bytes)?;
+        return Ok(("zarr.json", folder_v3(location.href(), path, document)?));
+    }
+    if let Some(bytes) = optional(&location.join(".zarray")).await? {
+        let document = Document::V2(json(location.href(), ".zarray", &bytes)?);
+        let attributes = attributes_v2(location).await?;
+        return Ok((
+            ".zarray",
+            Folder::Array(Node { path: path.to_owned(), document, attributes }),
+        ));
+    }
+    if optional(&location.join(".zgroup")).await?.is_some() {
+        let attributes = attributes_v2(location).await?;
+        return Ok((".zgroup", Folder::Group { attributes, consolidated: None }));
+    }
+    Ok(("", Folder::Nothing))
+}
+
+fn folder_v3(href: &str, path: &str, document: Value) -> Result<Folder, SourceError> {
+    let attributes = object(document.get("attributes"));
+    match document.get("node_type").and_then(Value::as_str) {
+        Some("array") => {
+            let document = Document::V3(document);
+            Ok(Folder::Array(Node { path: path.to_owned(), document, attributes }))
+        }
+        Some("group") => {
+            let metadata = (document.get("consolidated_metadata"))
+                .and_then(|consolidated| consolidated.get("metadata"))
+                .and_then(Value::as_object);
+            let consolidated = metadata.map(consolidated_v3);
+            Ok(Folder::Group { attributes, consolidated })
+        }
+        _ => Err(invalid(href, "`node_type` in `zarr.json` is neither `array` nor `group`")),
+    }
+}
+
+fn consolidated_v3(metadata: &Map<String, Value>) -> Vec<Node> {
+    (metadata.iter())
+        .filter(|(_, node)| node.get("node_type").and_then(Value::as_str) == Some("array"))
+        .map(|(path, node)| Node {
+            path: path.trim_matches('/').to_owned(),
+            attributes: object(node.get("attributes")),
+            document: Document::V3(node.clone()),
+        })
+        .collect()
+}
+
+fn consolidated_v2(
+    href: &str,
+    bytes: &[u8],
+) -> Result<(Vec<Node>, Map<String, Value>), SourceError> {
+    let document = json(href, ".zmetadata", bytes)?;
+    let metadata = (document.get("metadata").and_then(Value::as_object))
+        .ok_or_else(|| invalid(href, "`.zmetadata` has no object `metadata`"))?;
+    let mut arrays = Vec::new();
+    for (key, node) in metadata {
+        let path = match key.strip_suffix(".zarray") {
+            Some("") => "",
+            Some(folder) => folder.trim_end_matches('/'),
+            None => continue,
+        };
+        let key = if path.is_empty() { ".zattrs".to_owned() } else { format!("{path}/.zattrs") };
+        arrays.push(Node {
+            path: path.to_owned(),
+            document: Document::V2(node.clone()),
+            attributes: object(metadata.get(&key)),
+        });
+    }
+    Ok((arrays, object(metadata.get(".zattrs"))))
+}
+
+async fn attributes_v2(location: &Location) -> Result<Map<String, Value>, SourceError> {
+    match optional(&location.join(".zattrs")).await? {
+        Some(bytes) => Ok(object(Some(&json(location.href(), ".zattrs", &bytes)?))),
+        None => Ok(Map::new()),
+    }
+}
+
+/// The version of a metadata document; a store that does not tell has none.
+async fn version(root: &Location, name: &str) -> Option<String> {
+    match root.join(name).version().await {
+        Ok((_, token)) => Some(token),
+        Err(error) => {
+            tracing::info!(store = root.href(), %error, "version unknown");
+            None
+        }
+    }
+}
+
+async fn optional(location: &Location) -> Result<Option<bytes::Bytes>, SourceError> {
+    Ok(location.read_optional().await?)
+}
+
+fn json(href: &str, name: &str, bytes: &[u8]) -> Result<Value, SourceError> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // Python writes NaN and Infinity where JSON has no such numbers.
+    let text = String::from_utf8_lossy(bytes);
+    serde_json::from_str(&quote_constants(&text))
+        .map_err(|error| invalid(href, format_args!("`{name}`: {error}")))
+}
+
+/// Puts the bare words `NaN`, `Infinity` and `-Infinity` outside of strings into quotes.
+fn quote_constants(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut in_string) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        if in_string && c == '\\' {
+            let end = rest.char_indices().nth(2).map_or(rest.len(), |(i, _)| i);
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        let word = ["-Infinity", "Infinity", "NaN"].into_iter().find(|w| rest.starts_with(w));
+        if let (false, Some(word)) = (in_string, word) {
+            out.push('"');
+            out.push_str(word);
+            out.push('"');
+            rest = &rest[word.len()..];
+            continue;
+        }
+        in_string ^= c == '"';
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+fn object(value: Option<&Value>) -> Map<String, Value> {
+    value.and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_constants_are_read_as_texts() {
+        let text = br#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" NaN"}"#;
+        let value = json("x", "y", text).unwrap();
+        assert_eq!(value["a"], "NaN");
+        assert_eq!(value["b"][0], "-Infinity");
+        assert_eq!(value["c"], "NaN \" NaN");
+        assert!(json("x", "y", b"{\"a\": nope}").is_err());
+    }
+}
