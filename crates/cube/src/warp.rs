@@ -1,35 +1,79 @@
-//! Resampling of pixels from one grid to another.
+//! Resampling of pixels from one grid to another, with the methods of `gdalwarp`.
 //!
 //! A point of the source grid is given in *index space*: pixel `i` covers `i..i + 1` along its axis, its
 //! centre is `i + 0.5`. Every target pixel is computed from the two grids alone, never from the window it is
-//! asked for in, so that any chunking gives the same pixels.
+//! asked for in, so that any chunking gives the same pixels. Points go through the true transformation
+//! between the reference systems, each for itself.
+//!
+//! **Valid pixels** are those that are neither no-data nor NaN nor infinite (`is_valid()` of openEO). Others
+//! take no part; only `near` passes NaN and infinities on as they are. Outside the source grid there is
+//! nothing. A source in longitudes is looked at on either side of the antimeridian, but no kernel or
+//! footprint reaches across the seam of a source grid.
+//!
+//! **Point methods** (`near`, `bilinear`, `cubic`, `cubicspline`, `lanczos`) look at the source around the
+//! centre of the target pixel. The result is no-data if the centre lies in a source pixel that is not valid
+//! or outside the grid; a centre within 1e-8 of an edge lies in the pixel of the higher index. Kernels are
+//! separable, their weights are divided by their sum over the valid pixels; a sum of weights below 1e-6
+//! gives no-data. Where target pixels are larger than source pixels the kernel is widened by that ratio, one
+//! for the whole grid (see [`Warp::new`]). A cubic kernel that is not widened becomes bilinear where one of
+//! its pixels is missing.
+//!
+//! **Footprint methods** (all others) look at the source pixels that the target pixel touches; between
+//! systems, that the box around its four transformed corners touches. `average`, `rms`, `sum` and `mode`
+//! weight each with the touched part of it; `sum` also with the part of the box that the pixel covers, so
+//! that totals are kept. Of equally weighty modes the first in row-major order is taken. `min`, `max` and
+//! the quantiles have no weights, and a quantile is one of the values: number `ceil(q * n)` of `n` in
+//! order. A pixel with a corner that has no image is no-data.
+//!
+//! Differences to `gdalwarp`: it finds the widening of kernels for each piece of the target anew, and the box
+//! of a footprint from two corners.
 
+mod apply;
+mod lines;
 mod method;
+mod pixel;
+mod place;
+mod sample;
+mod taps;
 
 use std::ops::Range;
 
 pub use method::Method;
 
+use self::apply::{Planes, Target};
+use self::lines::{Lines, Rule};
+use self::place::Places;
+use self::taps::Kernel;
 use crate::block::Block;
 use crate::crs::CrsError;
 use crate::dtype::Number;
 use crate::grid::Grid;
-use crate::label::Regular;
 
 /// Resampling of one grid to another with one method.
 #[derive(Clone, Debug)]
 pub struct Warp {
-    from: Grid,
-    to: Grid,
     method: Method,
+    rule: Rule,
 }
 
-/// Distance in source pixels below which a point lies on a pixel edge.
-const TIE: f64 = 1e-8;
-
 impl Warp {
+    /// Source pixels per target pixel, by which kernels are widened, are counted along the source's rows and
+    /// columns: as the ratio of the steps where both grids have the same system, else as the median over up
+    /// to 81 places. A ratio within 0.05 of a whole number is that number, one below 1 is 1.
+    ///
+    /// # Errors
+    /// [`CrsError`] if there is no way between the systems.
     pub fn new(from: Grid, to: Grid, method: Method) -> Result<Warp, CrsError> {
-        Ok(Warp { from, to, method })
+        let places = Places::new(&from, &to)?;
+        let kernel = Kernel::of(method);
+        let ratios = match method {
+            Method::Bilinear | Method::Cubic | Method::CubicSpline | Method::Lanczos => {
+                places.ratios(&from, &to)?.map(widening)
+            }
+            _ => [1.0; 2],
+        };
+        let plain = method == Method::Cubic && ratios == [1.0; 2];
+        Ok(Warp { method, rule: Rule { places, kernel, ratios, plain } })
     }
 
     pub fn method(&self) -> Method {
@@ -39,71 +83,52 @@ impl Warp {
     /// Pixels (rows, columns) of the source grid needed for a window (rows, columns) of the target grid; both
     /// ranges are empty if there are none.
     pub fn source_region(&self, rows: Range<usize>, cols: Range<usize>) -> [Range<usize>; 2] {
-        let hull = |indices: Vec<Option<usize>>| {
-            let low = indices.iter().flatten().min().copied();
-            let high = indices.iter().flatten().max().copied();
-            low.zip(high).map_or(0..0, |(low, high)| low..high + 1)
-        };
-        let y = hull(self.nearest(self.to.y, self.from.y, rows));
-        let x = hull(self.nearest(self.to.x, self.from.x, cols));
-        if y.is_empty() || x.is_empty() { [0..0, 0..0] } else { [y, x] }
+        Lines::new(&self.rule, rows, cols).hull()
     }
 
     /// Resamples a window (rows, columns) of the target grid. The last two dimensions of `source` are y and x
-    /// and cover `source_window`, which is [`Warp::source_region`] of the window or larger; dimensions before
-    /// them are kept.
+    /// and start at the start of `source_window` (rows, columns of the source grid), which is
+    /// [`Warp::source_region`] of the window or larger; dimensions before them are kept. A pixel that needs
+    /// more than the block has is no-data.
     pub fn run(
         &self,
         source: &Block,
         source_window: [Range<usize>; 2],
         target_window: [Range<usize>; 2],
     ) -> Block {
-        let leading = source.shape.len().saturating_sub(2);
         let [rows, cols] = target_window;
+        let leading = source.shape.len().saturating_sub(2);
         let mut shape = source.shape[..leading].to_vec();
         shape.extend([rows.len(), cols.len()]);
-        let within = |indices: Vec<Option<usize>>, window: &Range<usize>| -> Vec<Option<usize>> {
-            let inside = |i: usize| window.contains(&i).then(|| i - window.start);
-            indices.into_iter().map(|i| i.and_then(inside)).collect()
-        };
-        let y = within(self.nearest(self.to.y, self.from.y, rows), &source_window[0]);
-        let x = within(self.nearest(self.to.x, self.from.x, cols), &source_window[1]);
-        let mut out = Block::nulls(self.method.dtype(source.dtype()), shape);
-        if out.is_empty() || source.is_empty() {
-            return out;
+        let dtype = self.method.dtype(source.dtype());
+        if source.shape.len() < 2 || source.is_empty() || shape.contains(&0) {
+            return Block::nulls(dtype, shape);
         }
-        let taken = source
-            .take(leading, &y.iter().map(|i| i.unwrap_or(0)).collect::<Vec<_>>())
-            .take(leading + 1, &x.iter().map(|i| i.unwrap_or(0)).collect::<Vec<_>>());
-        let mask: Vec<bool> = (0..taken.len())
-            .map(|i| {
-                let (row, col) = (i / x.len() % y.len(), i % x.len());
-                taken.is_valid(i) && y[row].is_some() && x[col].is_some()
-            })
-            .collect();
-        out.values = taken.values.cast(out.dtype());
-        out.validity = Some(mask);
-        out.canonical()
+        let planes = Planes::new(source, source_window.map(|range| range.start), self.method);
+        let mut target = Target::new(dtype, &planes, rows.len(), cols.len());
+        let mut lines = Lines::new(&self.rule, rows.clone(), cols);
+        for row in 0..rows.len() {
+            if let Some(taps) = lines.next() {
+                target.fill(self.method, &planes, row, taps);
+            }
+        }
+        target.finish(shape)
     }
 
-    /// One target pixel from a closure that gives source pixels (row, column).
+    /// One target pixel from a closure that gives source pixels (row, column); slow. Computed values are not
+    /// yet rounded to the storage type of the result.
     pub fn pixel(
         &self,
         row: usize,
         col: usize,
         source: &dyn Fn(usize, usize) -> Option<Number>,
     ) -> Option<Number> {
-        let y = self.nearest(self.to.y, self.from.y, row..row + 1);
-        let x = self.nearest(self.to.x, self.from.x, col..col + 1);
-        source(y[0]?, x[0]?)
+        let mut lines = Lines::new(&self.rule, row..row + 1, col..col + 1);
+        lines.next().and_then(|taps| pixel::pixel(self.method, taps, source))
     }
+}
 
-    fn nearest(&self, to: Regular, from: Regular, range: Range<usize>) -> Vec<Option<usize>> {
-        let index = |i: usize| {
-            let at = ((to.at(i) - from.start) / from.step + 0.5 + TIE).floor();
-            (self.from.crs == self.to.crs && at >= 0.0 && at < from.len as f64)
-                .then_some(at as usize)
-        };
-        range.map(index).collect()
-    }
+fn widening(ratio: f64) -> f64 {
+    let ratio = if ratio.is_finite() { ratio.max(1.0) } else { 1.0 };
+    if (ratio - ratio.round()).abs() < 0.05 { ratio.round() } else { ratio }
 }
