@@ -1,5 +1,7 @@
 //! Resampling next to GDAL: small grids whose results come from `tests/data/warp/make.py`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -54,30 +56,52 @@ fn source(case: &Case) -> Block {
     block
 }
 
+/// How far a result may be from GDAL's, relative to the value (at least 1); `None`: not comparable.
+///
+/// Results are stored with seven digits, so 1e-6 is equality.
+fn tolerance(case: &Case, method: Method) -> Option<f64> {
+    let rotated = case.from.crs != case.to.crs;
+    let cut = case.name.contains("beyond the edges");
+    match method {
+        // GDAL counts pixels from 3.11 on by their touched part, as here; the results are from 3.10, which
+        // counts touched pixels. That is the same where all are touched wholly, or there is only one.
+        Method::Mode
+            if !["up 2", "down 2", "up 2, gaps", "down 2, gaps"].contains(&case.name.as_str()) =>
+        {
+            None
+        }
+        // GDAL gives too much weight to pixels at the upper edge of the source that a footprint beyond it
+        // touches: the part of the footprint that lies outside.
+        Method::Average | Method::Rms if cut => None,
+        // Box around two corners in GDAL, around all four here. `sum` meets polygons exactly in GDAL.
+        Method::Average | Method::Rms | Method::Sum if rotated => Some(0.04),
+        _ => Some(1e-6),
+    }
+}
+
 #[test]
-fn gdal() {
+fn results_are_those_of_gdal() {
+    let mut compared = 0;
     for case in cases() {
         let source = source(&case);
         for method in Method::ALL {
+            let Some(tolerance) = tolerance(&case, method) else { continue };
             let warp = Warp::new(case.from.clone(), case.to.clone(), method).unwrap();
-            let out = warp.run(
-                &source,
-                [0..case.from.y.len, 0..case.from.x.len],
-                [0..case.to.y.len, 0..case.to.x.len],
-            );
-            let expected = &case.results[method.name()];
-            let worst = (0..expected.len()).filter_map(|i| Some((out.get(i)?.to_f64() - expected[i]?).abs() / expected[i]?.abs().max(1.0))).fold(0.0, f64::max); if worst > 1e-6 { println!("W {} {} {worst:.2e}", case.name, method.name()); }
-            let mut bad = Vec::new();
-            for (i, want) in expected.iter().enumerate() {
-                let got = out.get(i).map(Number::to_f64);
-                let same = match (got, want) {
-                    (Some(a), Some(b)) => (a - b).abs() <= 2e-5 * b.abs().max(1.0),
-                    (None, None) => true,
-                    _ => false,
+            let windows =
+                [case.from.y.len, case.from.x.len, case.to.y.len, case.to.x.len].map(|n| 0..n);
+            let [rows, cols, target_rows, target_cols] = windows;
+            let out = warp.run(&source, [rows, cols], [target_rows, target_cols]);
+            for (i, expected) in case.results[method.name()].iter().enumerate() {
+                let result = out.get(i).map(Number::to_f64);
+                let same = match (result, expected) {
+                    (Some(a), Some(b)) => (a - b).abs() <= tolerance * b.abs().max(1.0),
+                    (a, b) => a.is_none() && b.is_none(),
                 };
-                if !same { bad.push((i, got, *want)); }
+                let (name, method) = (&case.name, method.name());
+                assert!(same, "{name}, {method}, pixel {i}: {result:?} for {expected:?}");
+                compared += usize::from(result.is_some());
             }
-            if !bad.is_empty() { println!("{} {}: {}/{} {:?}", case.name, method.name(), bad.len(), expected.len(), &bad[..bad.len().min(4)]); }
         }
     }
+    assert!(compared > 4000, "only {compared} pixels");
 }

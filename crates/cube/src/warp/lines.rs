@@ -80,9 +80,14 @@ impl<'a> Lines<'a> {
 
     /// Rows and columns that the window needs.
     pub(super) fn hull(mut self) -> [Range<usize>; 2] {
-        let mut hull = [usize::MAX..0, usize::MAX..0];
+        let mut hull = [0..0, 0..0];
         let add = |range: &mut Range<usize>, span: Span| {
-            *range = range.start.min(span.first)..range.end.max(span.first + span.count);
+            let own = span.first..span.first + span.count;
+            *range = if range.start == range.end {
+                own
+            } else {
+                range.start.min(own.start)..range.end.max(own.end)
+            };
         };
         while let Some(row) = self.next() {
             for (k, &x) in row.x.spans.iter().enumerate() {
@@ -93,7 +98,7 @@ impl<'a> Lines<'a> {
                 }
             }
         }
-        if hull[0].is_empty() { [0..0, 0..0] } else { hull }
+        hull
     }
 
     /// Grids of one system: spans of all columns and all rows.
@@ -101,37 +106,34 @@ impl<'a> Lines<'a> {
         let places = &self.rule.places;
         let [height, width] = places.source_len();
         let [tall, wide] = self.rule.ratios;
-        match self.rule.kernel {
-            Some(kernel) => {
-                for col in self.cols.clone() {
-                    let at = places.wrapped(places.col(col as f64));
-                    self.x.push_point(at, width, kernel, wide);
-                    if let Some((_, plain)) = &mut self.plain {
-                        plain.push_point(at, width, Kernel::BILINEAR, 1.0);
-                    }
-                }
-                for row in self.rows.clone() {
-                    let at = places.row(row as f64);
-                    self.y.push_point(at, height, kernel, tall);
-                    if let Some((plain, _)) = &mut self.plain {
-                        plain.push_point(at, height, Kernel::BILINEAR, 1.0);
-                    }
+        if let Some(kernel) = self.rule.kernel {
+            for col in self.cols.clone() {
+                let at = places.wrapped(places.col(col as f64));
+                self.x.push_point(at, width, kernel, wide);
+                if let Some((_, plain)) = &mut self.plain {
+                    plain.push_point(at, width, Kernel::BILINEAR, 1.0);
                 }
             }
-            None => {
-                let sides = |index: usize, place: &dyn Fn(f64) -> f64| {
-                    let (a, b) = (place(index as f64 - 0.5), place(index as f64 + 0.5));
-                    (a.min(b), a.max(b))
-                };
-                for col in self.cols.clone() {
-                    let (low, high) = places.wrapped_box(sides(col, &|i| places.col(i)));
-                    self.x.push_box(low, high, width);
-                }
-                for row in self.rows.clone() {
-                    let (low, high) = sides(row, &|i| places.row(i));
-                    self.y.push_box(low, high, height);
+            for row in self.rows.clone() {
+                let at = places.row(row as f64);
+                self.y.push_point(at, height, kernel, tall);
+                if let Some((plain, _)) = &mut self.plain {
+                    plain.push_point(at, height, Kernel::BILINEAR, 1.0);
                 }
             }
+            return;
+        }
+        let sides = |index: usize, place: &dyn Fn(f64) -> f64| {
+            let (a, b) = (place(index as f64 - 0.5), place(index as f64 + 0.5));
+            (a.min(b), a.max(b))
+        };
+        for col in self.cols.clone() {
+            let (low, high) = places.wrapped_box(sides(col, &|i| places.col(i)));
+            self.x.push_box(low, high, width);
+        }
+        for row in self.rows.clone() {
+            let (low, high) = sides(row, &|i| places.row(i));
+            self.y.push_box(low, high, height);
         }
     }
 

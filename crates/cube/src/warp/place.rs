@@ -76,8 +76,9 @@ impl Places {
         if let Some(back) = &self.back {
             back.transform(cols, rows);
         }
-        cols.iter_mut().for_each(|x| *x = index_of(self.from[1], *x));
-        rows.iter_mut().for_each(|y| *y = index_of(self.from[0], *y));
+        for (x, y) in cols.iter_mut().zip(rows) {
+            (*x, *y) = (index_of(self.from[1], *x), index_of(self.from[0], *y));
+        }
     }
 
     /// The column on the side of the earth where the source grid is.

@@ -136,7 +136,7 @@ impl Taps {
         let (low, high) = (snapped(low), snapped(high));
         let first = low.floor().max(0.0);
         let end = high.ceil().max(low.floor() + 1.0).min(len as f64);
-        if !(first < end) || !(high - low).is_finite() {
+        if first >= end || !(high - low).is_finite() {
             return self.push_none();
         }
         let (first, end) = (first as usize, end as usize);

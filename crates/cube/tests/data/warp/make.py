@@ -22,19 +22,19 @@ UTM = (32633, 500000.0, 5300200.0, 10.0, -10.0, 20, 20)
 UTM_SOUTH_UP = (32633, 500000.0, 5300000.0, 10.0, 10.0, 20, 20)
 EAST = (32633, 650000.0, 5300200.0, 10.0, -10.0, 20, 20)
 MERCATOR = (3857, 1669800.0, 6071000.0, 10.0, -10.0, 24, 24)
-# name, source, target, source pixels per target pixel (rows, columns)
+# name, source, target (without left and top: the middle of the source), source pixels per target pixel (rows, columns)
 CASES = [
     ("up 2", UTM, (32633, 500040.0, 5300160.0, 5.0, -5.0, 5, 4), 1, 1),
     ("down 2", UTM, (32633, 500040.0, 5300140.0, 20.0, -20.0, 5, 4), 2, 2),
     ("down 2.5", UTM, (32633, 500075.0, 5300125.0, 25.0, -25.0, 3, 3), 2.5, 2.5),
-    ("down 3 by 2, beyond the edges", UTM, (32633, 499975.0, 5300215.0, 20.0, -30.0, 6, 5), 3, 2),
+    ("down 3, beyond the edges", UTM, (32633, 499975.0, 5300215.0, 30.0, -30.0, 5, 5), 3, 3),
     ("shifted", UTM, (32633, 500033.0, 5300147.5, 10.0, -10.0, 5, 4), 1, 1),
     ("shifted, beyond the edges", UTM, (32633, 499973.0, 5300217.5, 10.0, -10.0, 5, 4), 1, 1),
-    ("from south-up", UTM_SOUTH_UP, (32633, 500043.0, 5300157.0, 8.0, -8.0, 5, 4), 1, 1),
-    ("to south-up", UTM, (32633, 500043.0, 5300057.0, 8.0, 8.0, 5, 4), 1, 1),
-    ("UTM to degrees", EAST, (4326, 17.00765, 47.8376, 0.0001, -0.00008, 5, 4), 1, 1),
-    ("UTM to degrees, down 3", EAST, (4326, 17.0075, 47.8375, 0.0004, -0.00027, 3, 3), 3, 3),
-    ("Mercator to UTM", MERCATOR, None, 1, 1),
+    ("from south-up", UTM_SOUTH_UP, (32633, 500042.7, 5300156.7, 8.0, -8.0, 5, 4), 1, 1),
+    ("to south-up", UTM, (32633, 500042.7, 5300056.7, 8.0, 8.0, 5, 4), 1, 1),
+    ("UTM to degrees", EAST, (4326, 0.0001, -0.00008, 5, 4), 1, 1),
+    ("UTM to degrees, down 3", EAST, (4326, 0.0004, -0.00027, 3, 3), 3, 3),
+    ("Mercator to UTM", MERCATOR, (32633, 7.0, -7.0, 4, 4), 1, 1),
 ]
 
 
@@ -51,18 +51,22 @@ def affine(grid):
     return Affine(dx, 0, left, 0, dy, top)
 
 
-def target_in(grid, epsg, step, size):
+def around_centre(grid, epsg, dx, dy, width, height):
+    """The middle of `grid` in another system, at round coordinates."""
     xs, ys = rasterio.warp.transform(
         f"EPSG:{grid[0]}", f"EPSG:{epsg}",
         [grid[1] + grid[3] * grid[5] / 2], [grid[2] + grid[4] * grid[6] / 2],
     )
-    return (epsg, round(xs[0]) - step * size / 2, round(ys[0]) + step * size / 2, step, -step, size, size)
+    digits = 5 if epsg == 4326 else 0
+    left, top = xs[0] - dx * width / 2, ys[0] - dy * height / 2
+    return (epsg, round(left, digits), round(top, digits), dx, dy, width, height)
 
 
 def main():
     with open("cases.txt", "w") as out:
         for name, src, dst, tall, wide in CASES:
-            dst = dst or target_in(src, 32633, 7.0, 4)
+            if len(dst) == 5:
+                dst = around_centre(src, *dst)
             for gap in (False, True):
                 out.write(f"case {name}{', gaps' if gap else ''}\n")
                 for key, grid in (("from", src), ("to", dst)):
