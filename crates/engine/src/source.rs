@@ -8,6 +8,7 @@
 pub mod cf;
 pub mod netcdf;
 pub mod stac;
+pub mod tiff;
 pub mod zarr;
 
 use std::any::Any;

@@ -99,6 +99,14 @@ impl Location {
         self.store.get_range(&self.path, range).await.map_err(|e| self.error(e))
     }
 
+    /// The bytes of every range, in their order; neighbours come by one request.
+    pub async fn read_ranges(
+        &self,
+        ranges: &[std::ops::Range<u64>],
+    ) -> Result<Vec<Bytes>, StorageError> {
+        self.store.get_ranges(&self.path, ranges).await.map_err(|e| self.error(e))
+    }
+
     /// All bytes, or `None` where there is no such object.
     pub async fn read_optional(&self) -> Result<Option<Bytes>, StorageError> {
         match self.read().await {
