@@ -12,7 +12,7 @@ It writes
     epsg_report.tsv in the temporary directory   error of each candidate, for reading a change
 
 How a code is judged. For every geographic-2D and projected CRS that EPSG does not call deprecated, PROJ
-(through pyproj, no grids installed) transforms a lattice of points over the area of use from WGS 84 longitude and
+(through pyproj, no grids installed) transforms points all over the area of use from WGS 84 longitude and
 latitude to the CRS and back. The example `crs_points` does the same with the PROJ strings made here: one for
 each datum shift that PROJ lists for the pair, because PROJ's choice depends on the place. The string with the
 smallest maximum error, both directions, wins; above 1 cm the code is listed as refused.
@@ -37,7 +37,7 @@ warnings.filterwarnings("ignore")
 
 LIMIT = 0.01
 # Points a side: more where PROJ has several shifts to choose from, as the choice goes by place.
-SIDE, SIDE_OF_MANY = 11, 21
+SIDE, SIDE_OF_MANY, RANDOM = 11, 21, 500
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TABLE = os.path.join(ROOT, "crates/cube/src/crs/epsg.tsv")
@@ -54,6 +54,29 @@ NAMED = {"NAD83": "ellps=GRS80", "NAD27": "ellps=clrk66", "OSGB36": "ellps=airy"
 
 def words(text):
     return [w.lstrip("+") for w in text.split()]
+
+
+def points(row, group):
+    """Longitudes and latitudes to compare at: a lattice, and where PROJ may change from one shift to another."""
+    area = row["area"] or (-180.0, -90.0, 180.0, 90.0)
+    if group is None or len(group.transformers) + len(group.unavailable_operations) < 2:
+        return lattice(area, SIDE)
+    parts = [lattice(area, SIDE_OF_MANY)]
+    west, south, east, north = area
+    east += 360.0 if east < west else 0.0
+    for operation in list(group.transformers) + list(group.unavailable_operations):
+        bounds = operation.area_of_use and operation.area_of_use.bounds
+        if bounds:
+            near = [v + d for v in (bounds[0], bounds[2]) for d in (-360, -359.99, -0.01, 0, 0.01, 359.99, 360)]
+            lons = [v for v in near if west <= v <= east] + list(np.linspace(west, east, 7))
+            near = [v + d for v in (bounds[1], bounds[3]) for d in (-0.01, 0, 0.01)]
+            lats = [v for v in near if south <= v <= north] + list(np.linspace(south, north, 7))
+            lon, lat = np.meshgrid(lons, np.clip(lats, -90, 90))
+            parts.append(((lon.ravel() + 180.0) % 360.0 - 180.0, lat.ravel()))
+    random = np.random.default_rng(row["code"])
+    lon = random.uniform(west, east, RANDOM)
+    parts.append(((lon + 180.0) % 360.0 - 180.0, random.uniform(max(south, -90), min(north, 90), RANDOM)))
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
 def lattice(area, side):
@@ -104,25 +127,25 @@ def spelled(values):
 
 
 def candidates(crs, proj):
-    """PROJ strings to try (best guess first), or a reason to refuse."""
+    """PROJ strings to try (best guess first), or a reason to refuse; PROJ's operations if they decide."""
     keys = dict(w.split("=", 1) if "=" in w else (w, "") for w in words(proj))
     if "axis" in keys:
-        return None, AXES
+        return None, AXES, None
     if crs.is_geographic and abs(crs.axis_info[0].unit_conversion_factor - 0.017453292519943295) > 1e-15:
-        return None, ANGLE
+        return None, ANGLE, None
     if keys.get("proj") == "eqc" and "R" not in keys:
-        return None, VERSIONS
+        return None, VERSIONS, None
     base = [w for w in words(proj) if w.split("=")[0] not in DATUM_KEYS]
     base = [w for w in base if w not in ("units=m", "lon_0=0", "lat_0=0", "x_0=0", "y_0=0", "k=1", "k_0=1")
             or (w == "lat_0=0" and keys["proj"] not in ("tmerc", "laea", "longlat", "aea", "lcc", "merc"))]
     ellipsoid = crs.ellipsoid
     modern = abs(ellipsoid.semi_major_metre - 6378137) < 1e-6 and abs(ellipsoid.inverse_flattening - 298.2572) < 1e-3
     if keys.get("datum") == "WGS84":
-        return [" ".join(base + ["datum=WGS84"])], ""
+        return [" ".join(base + ["datum=WGS84"])], "", None
     if "datum" in keys:
         base.append(NAMED[keys["datum"]])
     if keys.get("nadgrids") == "@null":
-        return [" ".join(base)], ""
+        return [" ".join(base)], "", None
     shifts = ["towgs84=0,0,0"] if modern else []
     group = TransformerGroup("EPSG:4326", crs, always_xy=True)
     ballpark = bool(group.transformers) and "Ballpark" in group.transformers[0].description
@@ -130,8 +153,8 @@ def candidates(crs, proj):
     if ballpark and not modern:
         if not datum.lower().startswith(("not specified", "unknown", "undefined")) \
                 and "uthalic" not in datum and "Hughes" not in datum:
-            return None, DATUM
-        return [" ".join(base)], ""
+            return None, DATUM, None
+        return [" ".join(base)], "", None
     for transformer in group.transformers:
         shift = shift_of(transformer.definition)
         if shift is not None and "Ballpark" not in transformer.description:
@@ -139,8 +162,8 @@ def candidates(crs, proj):
             if text not in shifts:
                 shifts.append(text)
     if not shifts:
-        return None, DATUM
-    return [" ".join(base + [s]) for s in shifts[:8]], ""
+        return None, DATUM, None
+    return [" ".join(base + [s]) for s in shifts[:8]], "", group
 
 
 def metres(dlon, dlat, lat):
@@ -169,11 +192,11 @@ def main(binary):
         row = {"code": code, "name": crs.name, "area": area and area.bounds, "reason": "",
                "error": np.inf, "proj": "", "crs": crs}
         rows.append(row)
-        tries, reason = candidates(crs, proj) if proj else (None, METHOD)
+        tries, reason, group = candidates(crs, proj) if proj else (None, METHOD, None)
         if tries is None:
             row["reason"] = reason
             continue
-        lon, lat = lattice(row["area"] or (-180.0, -90.0, 180.0, 90.0), SIDE_OF_MANY if len(tries) > 1 else SIDE)
+        lon, lat = points(row, group)
         try:
             transformer = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
         except pyproj.exceptions.ProjError as error:

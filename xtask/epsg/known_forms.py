@@ -30,6 +30,7 @@ SYSTEMS = {
     "+proj=lcc +lat_1=48 +lat_0=48 +k_0=0.9998 +lon_0=10 +ellps=GRS80": (12.0, 49.0),
     "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +R=6371229": (12.0, 70.0),
     "+proj=stere +lat_0=-90 +k=0.97 +lon_0=10 +datum=WGS84": (12.0, -70.0),
+    "+proj=aeqd +lat_0=53 +lon_0=24 +x_0=5837287.81977 +y_0=2121415.69617 +datum=WGS84": (16.37, 48.21),
     "+proj=merc +lat_ts=20 +lon_0=5 +datum=WGS84": (12.0, -30.0),
     "+proj=merc +k=0.9 +lon_0=5 +datum=WGS84": (12.0, -30.0),
     "+proj=cea +lat_ts=30 +datum=WGS84": (12.0, -30.0),

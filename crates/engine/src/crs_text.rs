@@ -218,6 +218,11 @@ impl<'a> Parameters<'a> {
                 to.number("latitude_of_projection_origin", lat_0);
                 to.number("longitude_of_projection_origin", lon_0);
             }
+            "aeqd" => {
+                to.name("azimuthal_equidistant");
+                to.number("latitude_of_projection_origin", lat_0);
+                to.number("longitude_of_projection_origin", lon_0);
+            }
             "stere" if lat_0.abs() == 90.0 => {
                 to.name("polar_stereographic");
                 to.number("latitude_of_projection_origin", lat_0);

@@ -154,6 +154,10 @@ fn projected(found: &Description, projection: &Projection) -> Result<Vec<String>
             words.push(("lat_0", lat_0));
             "laea"
         }
+        "azimuthalequidistant" => {
+            words.push(("lat_0", lat_0));
+            "aeqd"
+        }
         "albersequalarea" | "albersconicequalarea" | "albers" => {
             words.extend([
                 ("lat_0", lat_0),
