@@ -6,9 +6,9 @@
 //!
 //! WKT is WKT1 in GDAL's dialect, with `AUTHORITY["EPSG",…]`: GDAL (its `spatial_ref` and `crs_wkt`
 //! attributes), rasterio and rioxarray, pyproj and QGIS take the EPSG code from it, and so do older and Java
-//! readers that know no WKT2. The few systems that WKT1 cannot express, or whose code PROJ does not find in it,
-//! have WKT2:2019, which everything on PROJ 6 or later reads. PROJJSON is for STAC's `proj:projjson`; scopes
-//! and areas are left out of it.
+//! readers that know no WKT2. A fifth of the systems have WKT2:2019 instead, which everything on PROJ 6 or later
+//! reads: mostly those with northing first, whose code PROJ does not recognise in WKT1, as GDAL leaves the axes
+//! out there. PROJJSON is for STAC's `proj:projjson`; scopes and areas are left out of it.
 //!
 //! Coordinates are not computed here: see [`eolith_cube::crs`].
 
