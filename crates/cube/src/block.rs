@@ -127,6 +127,27 @@ impl Block {
         });
     }
 
+    /// Like [`Block::paste`], but keeps pixels that are valid already: the first one wins. `part` has this block's
+    /// type.
+    pub fn fill_missing(&mut self, start: &[usize], part: &Block) {
+        let here = Region(start.iter().zip(&part.shape).map(|(&s, &n)| s..s + n).collect());
+        let mut merged = self.slice(&here);
+        match &merged.validity {
+            Some(mask) if !mask.contains(&true) => return self.paste(start, part),
+            Some(_) => {}
+            None => return,
+        }
+        for i in 0..merged.len() {
+            if !merged.is_valid(i)
+                && let Some(number) = part.get(i)
+            {
+                merged.values.set(i, number);
+                merged.validity.iter_mut().for_each(|mask| mask[i] = true);
+            }
+        }
+        self.paste(start, &merged);
+    }
+
     /// The same pixels as another type: exact where it holds them, else the nearest.
     #[must_use]
     pub fn cast(self, dtype: DType) -> Block {

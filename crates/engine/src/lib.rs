@@ -1,6 +1,10 @@
 //! Where planning meets the world: sources, sinks, the catalogue, the scheduler and the session in front of them.
 
+pub mod budget;
 pub mod crs_text;
+pub mod events;
+pub mod run;
+pub mod scratch;
 pub mod sink;
 pub mod source;
 pub mod storage;

@@ -7,6 +7,8 @@
 
 pub mod cf;
 pub mod netcdf;
+pub mod open;
+pub mod scan;
 pub mod stac;
 pub mod tiff;
 pub mod zarr;

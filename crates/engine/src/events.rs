@@ -1,0 +1,39 @@
+//! What a run reports while it goes on, and how it is stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Planning is done; this many tasks follow.
+    Planned { tasks: usize },
+    /// A task is done. `bytes_read` is the sum so far.
+    Task { done: usize, tasks: usize, bytes_read: u64 },
+    /// All pixels are there, a file is being written.
+    Writing { path: String },
+    /// Something the user should know: a guess that had to be made, a value that stands for no-data.
+    Note(String),
+}
+
+/// Takes events; called from any thread.
+pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Stops a run: no task starts after [`Cancel::cancel`].
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A listener that does nothing.
+pub fn silent() -> Listener {
+    Arc::new(|_| {})
+}

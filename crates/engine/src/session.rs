@@ -1,0 +1,224 @@
+//! The front of the engine: validate, explain and run a process graph.
+//!
+//! A session owns the catalogue, the readers and the CPU pool. The command line, the server and later the wheel all
+//! come through here; none of them plans or reads by itself.
+
+mod output;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eolith_graph::{Code, Issue, NodePath, Process};
+use eolith_plan::explain;
+use eolith_plan::need::Snapshot;
+use eolith_plan::physical::Options;
+use eolith_plan::planner::{self, Plan, Planned};
+use eolith_plan::process::Registry;
+use eolith_plan::value::Value;
+use eolith_processes::registry;
+use serde_json::Value as Json;
+
+use crate::budget::Budget;
+use crate::catalog::Catalog;
+use crate::events::{Cancel, Event, Listener};
+use crate::run::Machine;
+use crate::scratch::Scratch;
+use crate::sink::OutputFile;
+use crate::source::open::Readers;
+
+pub use output::Target;
+
+/// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
+const ROUNDS: usize = 16;
+
+/// How a session uses the machine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes tasks and results may hold at a time.
+    pub memory: u64,
+    pub threads: NonZeroUsize,
+    /// Folder for results that do not fit into memory; the system's temporary folder if `None`.
+    pub scratch: Option<PathBuf>,
+}
+
+/// An engine over a catalogue.
+#[derive(Clone, Debug)]
+pub struct Session {
+    catalog: Arc<Catalog>,
+    machine: Machine,
+    settings: Settings,
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub outputs: Vec<OutputFile>,
+    /// The value of the result node if it is no cube.
+    pub value: Option<Value>,
+    pub tasks: usize,
+    pub bytes_read: u64,
+    /// xxh3-64 over the values of all roots in logical order (see [`Scratch::checksum`]); of a value that is no cube,
+    /// over its JSON text.
+    pub checksum: u64,
+}
+
+/// How far `explain` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Bound,
+    Optimized,
+    Physical,
+    All,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Settings { memory: 1 << 30, threads, scratch: None }
+    }
+}
+
+impl Session {
+    /// # Errors
+    /// The CPU pool cannot be started.
+    pub fn new(catalog: Arc<Catalog>, settings: Settings) -> std::io::Result<Session> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads.get())
+            .thread_name(|i| format!("cpu-{i}"))
+            .build()
+            .map_err(std::io::Error::other)?;
+        let machine = Machine {
+            readers: Arc::new(Readers::default()),
+            pool: Arc::new(pool),
+            budget: Budget::new(settings.memory),
+        };
+        Ok(Session { catalog, machine, settings })
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// All predefined processes.
+    pub fn processes(&self) -> &'static dyn Registry {
+        registry()
+    }
+
+    /// All problems that can be found without reading pixels.
+    pub async fn validate(&self, process: &Process) -> Vec<Issue> {
+        let issues = eolith_graph::check(process, registry());
+        if !issues.is_empty() {
+            return issues;
+        }
+        match self.plan(process).await {
+            Ok(_) => Vec::new(),
+            Err(issues) => issues,
+        }
+    }
+
+    /// The stages of the plan as text.
+    pub async fn explain(&self, process: &Process, stage: Stage) -> Result<String, Vec<Issue>> {
+        let plan = self.checked_plan(process).await?;
+        let bound = || format!("# bound\n{}", explain::logical(&plan.bound));
+        let optimized = || format!("# optimised\n{}", explain::logical(&plan.physical.logical));
+        let physical = || format!("# physical\n{}", explain::physical(&plan.physical));
+        Ok(match stage {
+            Stage::Bound => bound(),
+            Stage::Optimized => optimized(),
+            Stage::Physical => physical(),
+            Stage::All => format!("{}\n{}\n{}", bound(), optimized(), physical()),
+        })
+    }
+
+    /// Runs all roots of a process and writes their files.
+    ///
+    /// # Errors
+    /// All problems of validation at once, or the one that ended the run.
+    pub async fn run(
+        &self,
+        process: &Process,
+        target: &Target,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) -> Result<Report, Vec<Issue>> {
+        let plan = self.checked_plan(process).await?;
+        let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
+        let physical = Arc::new(plan.physical);
+        let tasks: usize = physical.roots.iter().filter(|r| r.node.is_some()).map(|r| r.partition.len()).sum();
+        listener(Event::Planned { tasks });
+        let mut report = Report { tasks, ..Report::default() };
+        for (i, file) in files.into_iter().enumerate() {
+            let root = &physical.roots[i];
+            let logical = &physical.logical.roots[i];
+            let one = |issue: Issue| vec![issue];
+            let Some(node) = root.node else {
+                let outcome = output::value(&physical, i, &file).map_err(one)?;
+                report.checksum ^= outcome.checksum;
+                report.outputs.extend(outcome.files);
+                report.value = Some(outcome.value);
+                continue;
+            };
+            let schema = Arc::clone(physical.logical.schema(node));
+            let result = self.scratch(schema, &root.partition.shape).await.map_err(|error| {
+                one(Issue::new(Code::INTERNAL, logical.path.clone(), format!("no room for the result: {error}")))
+            })?;
+            let result = Arc::new(result);
+            report.bytes_read +=
+                self.machine.run(&physical, i, &result, listener, cancel).await.map_err(one)?;
+            let outcome = output::write(self, &file, result, listener, logical.path.clone()).await.map_err(one)?;
+            report.checksum ^= outcome.checksum.rotate_left(i as u32);
+            report.outputs.extend(outcome.files);
+        }
+        Ok(report)
+    }
+
+    /// Plans a process that was not checked yet.
+    async fn checked_plan(&self, process: &Process) -> Result<Plan, Vec<Issue>> {
+        let issues = eolith_graph::check(process, registry());
+        if issues.is_empty() { self.plan(process).await } else { Err(issues) }
+    }
+
+    /// Asks the catalogue until the plan is complete.
+    async fn plan(&self, process: &Process) -> Result<Plan, Vec<Issue>> {
+        let options = self.options();
+        let mut snapshot = Snapshot::default();
+        for _ in 0..ROUNDS {
+            match planner::plan(process, &BTreeMap::new(), registry(), &snapshot, &options) {
+                Planned::Ready(plan) => return Ok(*plan),
+                Planned::Issues(issues) => return Err(issues),
+                Planned::Needs { needs, .. } => {
+                    for need in needs {
+                        let answer = self.catalog.answer(&need).await;
+                        snapshot.insert(need, answer);
+                    }
+                }
+            }
+        }
+        let message = format!("the plan was not complete after {ROUNDS} rounds of questions");
+        Err(vec![Issue::new(Code::INTERNAL, NodePath::default(), message)])
+    }
+
+    /// A task may hold a share of the ledger, so that all threads and the fetches ahead of them find room.
+    fn options(&self) -> Options {
+        let share = self.settings.memory / (4 * self.settings.threads.get() as u64);
+        let defaults = Options::default();
+        Options {
+            task_memory: (self.settings.memory / 2).max(1),
+            target_bytes: defaults.target_bytes.min(share),
+            ..defaults
+        }
+    }
+
+    /// A place for a result: memory while at most a quarter of the ledger is asked for, a file otherwise.
+    async fn scratch(&self, schema: Arc<eolith_cube::Schema>, shape: &[usize]) -> std::io::Result<Scratch> {
+        let bytes = Scratch::bytes(&schema, shape);
+        if bytes <= self.settings.memory / 4
+            && let Some(room) = self.machine.budget.try_reserve(bytes)
+        {
+            return Ok(Scratch::in_memory(schema, shape.to_vec(), room));
+        }
+        Scratch::on_disk(schema, shape.to_vec(), self.settings.scratch.as_deref())
+    }
+}

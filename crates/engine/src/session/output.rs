@@ -1,0 +1,191 @@
+//! What becomes of the roots of a plan: which file, in which format.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eolith_graph::{Code, Issue, NodePath};
+use eolith_plan::logical::RootValue;
+use eolith_plan::op::{Op, Save};
+use eolith_plan::physical::Physical;
+use eolith_plan::planner::Plan;
+use eolith_plan::value::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Session;
+use crate::events::{Event, Listener};
+use crate::scratch::Scratch;
+use crate::sink::{self, OutputFile, SinkFormat};
+
+/// Where results go.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Nowhere: everything is computed, nothing is encoded.
+    Discard,
+    /// This file; further files (a second save, one file a time step) get a suffix. Without a `save_result` the
+    /// extension decides the format.
+    File(PathBuf),
+    /// A folder, with names made from the nodes.
+    Folder(PathBuf),
+}
+
+/// The file of one root; `None` where nothing is written.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    file: Option<(PathBuf, SinkFormat, sink::Options)>,
+    json: Option<PathBuf>,
+}
+
+/// What writing gave.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) files: Vec<OutputFile>,
+    pub(super) checksum: u64,
+    pub(super) value: Value,
+}
+
+/// Decides formats and paths before anything is computed, so that a wrong format costs nothing.
+pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Issue> {
+    let logical = &plan.physical.logical;
+    let count = logical.roots.len();
+    let mut destinations = Vec::with_capacity(count);
+    for (i, root) in logical.roots.iter().enumerate() {
+        let save = match root.value {
+            RootValue::Cube(id) => match &logical.node(id).op {
+                Op::Save(save) => Some(save),
+                _ => None,
+            },
+            RootValue::Value(_) => None,
+        };
+        let format = format(save, target, &root.path)?;
+        let path = |extension: &str| match target {
+            Target::Discard => None,
+            Target::File(path) if count == 1 || root.is_result => Some(path.clone()),
+            Target::File(path) => Some(suffixed(path, i, extension)),
+            Target::Folder(folder) => Some(folder.join(format!("{}.{extension}", name(&root.path, i)))),
+        };
+        let options: sink::Options =
+            save.map_or_else(sink::Options::new, |save| save.options.clone().into_iter().collect());
+        destinations.push(match root.value {
+            RootValue::Value(_) => Destination { file: None, json: path("json") },
+            RootValue::Cube(_) => Destination {
+                file: path(format.description().extension).map(|path| (path, format, options)),
+                json: None,
+            },
+        });
+    }
+    Ok(destinations)
+}
+
+/// Writes a finished cube.
+pub(super) async fn write(
+    session: &Session,
+    destination: &Destination,
+    result: Arc<Scratch>,
+    listener: &Listener,
+    at: NodePath,
+) -> Result<Outcome, Issue> {
+    let failed = |at: &NodePath, reason: String| Issue::new(Code::INTERNAL, at.clone(), reason);
+    let budget = session.settings.memory;
+    let file = destination.file.clone();
+    if let Some((path, ..)) = &file {
+        listener(Event::Writing { path: path.display().to_string() });
+    }
+    let (send, receive) = tokio::sync::oneshot::channel();
+    session.machine.pool.spawn(move || {
+        let checksum = result.checksum();
+        let files = file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
+        // Nobody waits any more after a cancellation.
+        let _ = send.send((checksum, files));
+    });
+    let (checksum, files) = receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
+    let checksum = checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
+    let files = match files {
+        None => Vec::new(),
+        Some(Ok(files)) => files,
+        Some(Err(error)) => return Err(sink_issue(&error, at)),
+    };
+    for note in files.iter().flat_map(|file| &file.notes) {
+        listener(Event::Note(note.clone()));
+    }
+    Ok(Outcome { files, checksum, value: Value::Null })
+}
+
+/// Writes a value that is no cube as JSON.
+pub(super) fn value(physical: &Physical, root: usize, destination: &Destination) -> Result<Outcome, Issue> {
+    let root = &physical.logical.roots[root];
+    let RootValue::Value(value) = &root.value else {
+        return Err(Issue::new(Code::INTERNAL, root.path.clone(), "the root is a data cube"));
+    };
+    let text = json_text(value);
+    let mut files = Vec::new();
+    if let Some(path) = &destination.json {
+        std::fs::write(path, &text).map_err(|e| {
+            Issue::new(Code::INTERNAL, root.path.clone(), format!("cannot write `{}`: {e}", path.display()))
+        })?;
+        files.push(OutputFile { path: path.clone(), media_type: "application/json", notes: Vec::new() });
+    }
+    Ok(Outcome { files, checksum: xxh3_64(text.as_bytes()), value: value.clone() })
+}
+
+/// A value as JSON text; NaN and infinities are bare tokens, as openEO clients and the test suite expect.
+pub fn json_text(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Lambda(_) => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) if value.is_nan() => "NaN".to_owned(),
+        Value::Float(value) if value.is_infinite() => {
+            if *value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+        }
+        Value::Float(value) => serde_json::Value::from(*value).to_string(),
+        Value::Text(text) => serde_json::Value::from(&**text).to_string(),
+        Value::Array(array) => {
+            let items: Vec<String> = array.values.iter().map(json_text).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(map) => serde_json::Value::Object((**map).clone()).to_string(),
+    }
+}
+
+/// The format a save asks for, the one of the file's extension, or netCDF.
+fn format(save: Option<&Save>, target: &Target, path: &NodePath) -> Result<SinkFormat, Issue> {
+    if let Some(save) = save {
+        return SinkFormat::from_name(&save.format).ok_or_else(|| {
+            let names: Vec<&str> = SinkFormat::ALL.iter().map(|f| f.description().name).collect();
+            Issue::new(
+                Code::new("FormatUnsuitable"),
+                path.clone(),
+                format!("there is no output format `{}`", save.format),
+            )
+            .argument("format")
+            .hint(format!("formats: {}", names.join(", ")))
+        });
+    }
+    let extension = match target {
+        Target::File(file) => file.extension().and_then(|e| e.to_str()),
+        Target::Discard | Target::Folder(_) => None,
+    };
+    Ok(extension.and_then(SinkFormat::from_extension).unwrap_or(SinkFormat::NetCdf))
+}
+
+fn suffixed(path: &Path, i: usize, extension: &str) -> PathBuf {
+    let stem = path.file_stem().map_or_else(|| "result".to_owned(), |s| s.to_string_lossy().into_owned());
+    path.with_file_name(format!("{stem}_{i}.{extension}"))
+}
+
+/// A file name from a node's id, made safe.
+fn name(path: &NodePath, i: usize) -> String {
+    let id = path.0.first().map_or("result", String::as_str);
+    let safe: String =
+        id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
+    if i == 0 { safe } else { format!("{safe}_{i}") }
+}
+
+fn sink_issue(error: &sink::SinkError, at: NodePath) -> Issue {
+    let code = match error {
+        sink::SinkError::Unsuitable { .. } | sink::SinkError::Option { .. } => Code::FORMAT_UNSUITABLE,
+        sink::SinkError::Memory { .. } => Code::PROCESS_GRAPH_COMPLEXITY,
+        sink::SinkError::Write { .. } | sink::SinkError::Read(_) => Code::INTERNAL,
+    };
+    Issue::new(code, at, error.to_string())
+}

@@ -1,0 +1,65 @@
+//! Opened arrays, kept for as long as a session lives.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eolith_plan::need::{ArrayRef, Format};
+
+use super::{ArrayReader, SourceError, netcdf, tiff, zarr};
+use crate::storage::Location;
+
+/// Readers by file and array.
+#[derive(Debug, Default)]
+pub struct Readers {
+    open: Mutex<HashMap<Key, Arc<dyn ArrayReader>>>,
+}
+
+/// File, array and version: a file that changed is another one.
+type Key = (String, String, Option<String>);
+
+/// Most arrays kept open; beyond it all are closed, which costs a header read each.
+const MOST: usize = 4096;
+
+impl Readers {
+    /// The reader of an array; opens its file at the first use.
+    ///
+    /// # Errors
+    /// What the format's reader says, or that the file has no such array.
+    pub async fn get(&self, array: &ArrayRef) -> Result<Arc<dyn ArrayReader>, SourceError> {
+        let key = (array.href.clone(), array.array.clone(), array.version.clone());
+        if let Some(reader) = self.lock().get(&key) {
+            return Ok(Arc::clone(reader));
+        }
+        let location = Location::resolve("", &array.href)?;
+        let readers = match array.format {
+            Format::Tiff => vec![tiff::open(&location).await?.reader],
+            Format::Zarr => zarr::open(&location).await?,
+            Format::NetCdf => netcdf::open(&location).await?.0,
+        };
+        let mut found = None;
+        let mut open = self.lock();
+        if open.len() + readers.len() > MOST {
+            open.clear();
+        }
+        for reader in readers {
+            let name = if array.format == Format::Tiff {
+                String::new()
+            } else {
+                reader.meta().name.clone()
+            };
+            if name == array.array {
+                found = Some(Arc::clone(&reader));
+            }
+            open.insert((array.href.clone(), name, array.version.clone()), reader);
+        }
+        found.ok_or_else(|| SourceError::Invalid {
+            href: array.href.clone(),
+            format: array.format.name(),
+            reason: format!("it has no array `{}`", array.array),
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<dyn ArrayReader>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
