@@ -1,1 +1,84 @@
-//! placeholder
+//! The predefined processes: an item each, with its public definition, its meaning and its kernel.
+//!
+//! Scalar and array processes are [`eolith_plan::function::Function`]s; their definitions are written in our own
+//! words after the standard's interface (openEO processes 2.0.0-rc.2), which a test compares. Start at
+//! [`registry`]; nothing else in the project names a process.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use eolith_graph::{Definition, Definitions};
+use eolith_plan::process::{Process, Registry};
+
+/// A scalar or array process: the fields of its [`eolith_plan::function::Function`] and its definition.
+macro_rules! process {
+    (
+        $name:ident = $id:literal ($($parameter:ident),*),
+        definition: $definition:expr,
+        scalar: $scalar:expr,
+        result: $result:expr,
+        kernel: $kernel:expr,
+        simplify: $simplify:expr $(,)?
+    ) => {
+        pub(crate) static $name: eolith_plan::process::Process = eolith_plan::process::Process {
+            definition: $definition,
+            lowering: eolith_plan::process::Lowering::Function(&eolith_plan::function::Function {
+                id: $id,
+                parameters: &[$(stringify!($parameter)),*],
+                scalar: $scalar,
+                result: $result,
+                kernel: $kernel,
+                simplify: $simplify,
+            }),
+        };
+    };
+}
+
+mod arguments;
+mod arrays;
+mod comparison;
+mod logic;
+mod math;
+mod reducers;
+
+/// All predefined processes.
+pub struct Predefined {
+    by_id: BTreeMap<&'static str, (Definition, &'static Process)>,
+}
+
+/// The predefined processes of this back-end; built on first use.
+pub fn registry() -> &'static Predefined {
+    static REGISTRY: LazyLock<Predefined> = LazyLock::new(|| Predefined {
+        by_id: [math::ALL, comparison::ALL, logic::ALL, arrays::ALL, reducers::ALL]
+            .concat()
+            .into_iter()
+            .map(|process| {
+                let definition = (process.definition)();
+                (definition.id, (definition, process))
+            })
+            .collect(),
+    });
+    &REGISTRY
+}
+
+impl Definitions for Predefined {
+    fn get(&self, id: &str) -> Option<&Definition> {
+        self.by_id.get(id).map(|(definition, _)| definition)
+    }
+
+    fn ids(&self) -> Vec<&str> {
+        self.by_id.keys().copied().collect()
+    }
+}
+
+impl Registry for Predefined {
+    fn process(&self, id: &str) -> Option<&Process> {
+        self.by_id.get(id).map(|(_, process)| *process)
+    }
+}
+
+impl std::fmt::Debug for Predefined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.by_id.keys()).finish()
+    }
+}

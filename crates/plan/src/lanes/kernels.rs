@@ -189,6 +189,26 @@ pub fn is_nodata(call: &KernelCall<'_>) -> Result<Register, Fault> {
     }
 }
 
+/// A function of three numbers in the type `T`.
+pub fn ternary<T: Computed, R: Element>(
+    call: &KernelCall<'_>,
+    f: impl Fn(T, T, T) -> R,
+) -> Result<Register, Fault> {
+    let (Some(x), Some(y), Some(z)) =
+        (call.operand::<T>(0)?, call.operand::<T>(1)?, call.operand::<T>(2)?)
+    else {
+        return Ok(null());
+    };
+    let validity = both(both(x.validity, y.validity).as_deref(), z.validity);
+    if let (Some(y), Some(z)) = (y.one(), z.one()) {
+        return Ok(scalar(x.map(call.lanes, |x| f(x, y, z)), validity));
+    }
+    let lanes = call.lanes;
+    let (x, y, z) = (x.broadcast(lanes), y.broadcast(lanes), z.broadcast(lanes));
+    let values = x.iter().zip(y.iter()).zip(z.iter()).map(|((&x, &y), &z)| f(x, y, z));
+    Ok(scalar(values.collect(), validity))
+}
+
 /// Argument 0 between arguments 1 and 2, which may be swapped in no lane.
 pub fn clip(call: &KernelCall<'_>) -> Result<Register, Fault> {
     let between = |x: f64, lo: f64, hi: f64| {
@@ -197,11 +217,11 @@ pub fn clip(call: &KernelCall<'_>) -> Result<Register, Fault> {
         if x.is_nan() | lo.is_nan() | hi.is_nan() { f64::NAN } else { clipped }
     };
     match call.out {
-        Type::Int(_) => three(call, |x: i64, lo, hi| x.max(lo).min(hi)),
-        Type::F32 => {
-            three(call, move |x: f32, lo, hi| between(x.into(), lo.into(), hi.into()) as f32)
-        }
-        _ => three(call, between),
+        Type::Int(_) => ternary(ordered::<i64>(call)?, |x: i64, lo, hi| x.max(lo).min(hi)),
+        Type::F32 => ternary(ordered::<f32>(call)?, move |x: f32, lo, hi| {
+            between(x.into(), lo.into(), hi.into()) as f32
+        }),
+        _ => ternary(ordered::<f64>(call)?, between),
     }
 }
 
@@ -254,26 +274,19 @@ fn same<C: Comparison, T: Element>(call: &KernelCall<'_>) -> Result<Register, Fa
     Ok(scalar::<bool>(values, both(a, b)))
 }
 
-fn three<T: Computed>(call: &KernelCall<'_>, f: impl Fn(T, T, T) -> T) -> Result<Register, Fault> {
-    let (Some(x), Some(lo), Some(hi)) =
-        (call.operand::<T>(0)?, call.operand::<T>(1)?, call.operand::<T>(2)?)
-    else {
-        return Ok(null());
+/// The call, if argument 1 is above argument 2 in no lane.
+fn ordered<'c, 'a, T: Computed>(call: &'c KernelCall<'a>) -> Result<&'c KernelCall<'a>, Fault> {
+    let (Some(lo), Some(hi)) = (call.operand::<T>(1)?, call.operand::<T>(2)?) else {
+        return Ok(call);
     };
-    let validity = both(both(x.validity, lo.validity).as_deref(), hi.validity);
-    if let (Some(lo), Some(hi)) = (lo.one(), hi.one()) {
-        if lo > hi {
-            return Err(refusal());
+    let swapped = match (lo.one(), hi.one()) {
+        (Some(lo), Some(hi)) => lo > hi,
+        _ => {
+            let (lo, hi) = (lo.broadcast(call.lanes), hi.broadcast(call.lanes));
+            lo.iter().zip(hi.iter()).any(|(lo, hi)| lo > hi)
         }
-        return Ok(scalar(x.map(call.lanes, |x| f(x, lo, hi)), validity));
-    }
-    let lanes = call.lanes;
-    let (x, lo, hi) = (x.broadcast(lanes), lo.broadcast(lanes), hi.broadcast(lanes));
-    if lo.iter().zip(hi.iter()).any(|(lo, hi)| lo > hi) {
-        return Err(refusal());
-    }
-    let values = x.iter().zip(lo.iter()).zip(hi.iter()).map(|((&x, &lo), &hi)| f(x, lo, hi));
-    Ok(scalar(values.collect(), validity))
+    };
+    if swapped { Err(refusal()) } else { Ok(call) }
 }
 
 fn is_int(ty: &Type) -> bool {

@@ -2,9 +2,9 @@
 
 use eolith_cube::for_values;
 
-use super::operand::{Primitive, Rows, refusal, scalar};
+use super::operand::{Primitive, Rows, scalar};
 use super::{KernelCall, Lanes, Register, folds};
-use crate::value::{Fault, Value};
+use crate::value::Fault;
 
 /// Lanes whose elements are gathered together, one cache line of a row at a time.
 const BLOCK: usize = 16;
@@ -76,17 +76,6 @@ pub fn quantiles_lanes(
     let validity = valid.map(|mask| mask.repeat(n));
     let lanes = Lanes::plain(eolith_cube::Values::F64(values), validity);
     Ok(Register::Array { n, lanes, labels: None })
-}
-
-/// The probabilities that `q` equal intervals have between them.
-pub fn intervals(q: i64) -> Vec<f64> {
-    (1..q).map(|i| i as f64 / q as f64).collect()
-}
-
-/// A constant list of numbers; a refusal for anything else.
-pub fn numbers(value: &Value) -> Result<Vec<f64>, Fault> {
-    let array = value.as_array().ok_or_else(refusal)?;
-    array.values.iter().map(|v| v.as_f64().ok_or_else(refusal)).collect()
 }
 
 /// Linear interpolation that keeps equal values equal and infinities infinite.

@@ -1,0 +1,28 @@
+//! Processes on arrays, with and without labels.
+
+mod build;
+mod element;
+
+use eolith_cube::Label;
+use eolith_cube::time::TimeLabel;
+use eolith_plan::process::Process;
+use eolith_plan::value::Value;
+
+pub(crate) static ALL: &[&Process] =
+    &[&build::ARRAY_CONCAT, &build::ARRAY_CREATE, &element::ARRAY_ELEMENT];
+
+/// Whether a label is the one that a value names: numbers by value, texts exactly, instants as such.
+fn names(value: &Value, label: &Label) -> bool {
+    match (value, label) {
+        (Value::Text(text), Label::Text(own)) => text == own,
+        (Value::Text(text), Label::Time(own)) => {
+            *text == own.text
+                || TimeLabel::parse(text).is_ok_and(|time| time.instant == own.instant)
+        }
+        (Value::Int(number), Label::Int(own)) => number == own,
+        (number, label) => match (number.as_f64(), label.as_f64()) {
+            (Some(number), Some(own)) => number == own,
+            _ => false,
+        },
+    }
+}

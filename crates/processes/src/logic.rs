@@ -1,0 +1,107 @@
+//! Three-valued logic: no-data is "unknown", the result is known where it does not depend on it.
+
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::lanes::kernels;
+use eolith_plan::process::Process;
+use eolith_plan::types::Type;
+use eolith_plan::value::{Fault, Value};
+
+use crate::arguments::boolean;
+
+pub(crate) static ALL: &[&Process] = &[&AND, &NOT, &OR, &XOR];
+
+/// Whether a value is true for sure and whether it is false for sure.
+type Known = [bool; 2];
+
+process! {
+    AND = "and"(x, y),
+    definition: || definition(
+        "and",
+        "Logical AND",
+        "Whether both values are true. False next to no-data is false, true next to no-data is no-data.",
+    ),
+    scalar: |args| logic(args, and),
+    result: result,
+    kernel: Some(|call| kernels::logic(call, and)),
+    simplify: None,
+}
+
+process! {
+    OR = "or"(x, y),
+    definition: || definition(
+        "or",
+        "Logical OR",
+        "Whether at least one value is true. True next to no-data is true, false next to no-data is no-data.",
+    ),
+    scalar: |args| logic(args, or),
+    result: result,
+    kernel: Some(|call| kernels::logic(call, or)),
+    simplify: None,
+}
+
+process! {
+    XOR = "xor"(x, y),
+    definition: || definition(
+        "xor",
+        "Logical exclusive OR",
+        "Whether exactly one value is true. A no-data operand gives no-data.",
+    ),
+    scalar: |args| logic(args, xor),
+    result: result,
+    kernel: Some(|call| kernels::logic(call, xor)),
+    simplify: None,
+}
+
+process! {
+    NOT = "not"(x),
+    definition: || Definition::new(
+        "not",
+        "Logical NOT",
+        "True for false and false for true. No-data stays no-data.",
+    )
+    .category("logic")
+    .param(param("x", "A boolean.", schema::boolean_or_null()))
+    .returns("The inverse.", schema::boolean_or_null()),
+    scalar: |args| Ok(boolean(args, 0, "x")?.map_or(Value::Null, |x| Value::Bool(!x))),
+    result: result,
+    kernel: Some(kernels::not),
+    simplify: None,
+}
+
+pub(crate) fn and([x, not_x]: Known, [y, not_y]: Known) -> Known {
+    [x & y, not_x | not_y]
+}
+
+pub(crate) fn or([x, not_x]: Known, [y, not_y]: Known) -> Known {
+    [x | y, not_x & not_y]
+}
+
+fn xor([x, not_x]: Known, [y, not_y]: Known) -> Known {
+    [(x & not_y) | (not_x & y), (x & y) | (not_x & not_y)]
+}
+
+fn definition(id: &'static str, summary: &'static str, description: &'static str) -> Definition {
+    Definition::new(id, summary, description)
+        .category("logic")
+        .param(param("x", "First boolean.", schema::boolean_or_null()))
+        .param(param("y", "Second boolean.", schema::boolean_or_null()))
+        .returns("The answer; no-data if it is not known.", schema::boolean_or_null())
+}
+
+fn logic(args: &[Value], f: fn(Known, Known) -> Known) -> Result<Value, Fault> {
+    let known = |value: Option<bool>| [value == Some(true), value == Some(false)];
+    let (x, y) = (boolean(args, 0, "x")?, boolean(args, 1, "y")?);
+    Ok(match f(known(x), known(y)) {
+        [true, _] => Value::Bool(true),
+        [false, true] => Value::Bool(false),
+        [false, false] => Value::Null,
+    })
+}
+
+fn result(types: &[&Type]) -> Type {
+    if types.iter().all(|ty| matches!(ty, Type::Bool | Type::Null)) {
+        Type::Bool
+    } else {
+        Type::Any
+    }
+}

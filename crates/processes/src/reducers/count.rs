@@ -1,0 +1,79 @@
+//! Counting elements.
+
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::lanes::folds;
+use eolith_plan::types::{Interval, Type};
+use eolith_plan::value::{Fault, Value};
+use serde_json::json;
+
+use crate::arguments::array;
+use crate::comparison::test::is_valid;
+
+process! {
+    COUNT = "count"(data, condition, context),
+    definition: || Definition::new(
+        "count",
+        "Number of elements",
+        "Counts the elements of an array: the valid ones (see `is_valid`), all with `condition` set to true, or \
+         those for which a condition is true.",
+    )
+    .category("arrays")
+    .category("math > statistics")
+    .category("reducer")
+    .param(param("data", "Elements of any kind.", schema::array_any()))
+    .param(
+        param(
+            "condition",
+            "A process that gets an element as `x` and returns whether it counts; true for all elements, null for \
+             the valid ones.",
+            schema::any_of([
+                schema::titled("Condition", schema::process_graph(
+                    [
+                        param("x", "The element.", schema::any()),
+                        param("context", "The value of `context`.", schema::any()).default(json!(null)),
+                    ],
+                    schema::boolean(),
+                )),
+                json!({ "title": "All elements", "type": "boolean", "const": true }),
+                schema::titled("Valid elements", schema::null()),
+            ]),
+        )
+        .default(json!(null)),
+    )
+    .param(
+        param("context", "Passed on to the condition.", schema::any()).default(json!(null)),
+    )
+    .returns("How many elements count.", schema::number()),
+    scalar: |args| {
+        let values = &array(args, 0, "data")?.values;
+        let count = match &args[1] {
+            Value::Null => values.iter().filter(|value| is_valid(value)).count(),
+            Value::Bool(true) => values.len(),
+            Value::Lambda(condition) => {
+                let mut count = 0;
+                for value in values {
+                    // A condition knows its context when it is bound.
+                    let counts = condition.call(std::slice::from_ref(value))?;
+                    count += usize::from(counts == Value::Bool(true));
+                }
+                count
+            }
+            other => {
+                return Err(Fault::argument(
+                    "condition",
+                    format_args!("must be a process, `true` or null, not {}", other.kind()),
+                ));
+            }
+        };
+        Ok(Value::Int(count as i64))
+    },
+    result: |types| match types[0] {
+        Type::Array(_, len) => {
+            let hi = len.map_or(1 << 31, |n| n as i64);
+            Type::Int(Interval { lo: 0, hi, narrow: false })
+        }
+        _ => Type::Any,
+    },
+    kernel: Some(folds::count),
+    simplify: None,
+}
