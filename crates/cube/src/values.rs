@@ -27,6 +27,10 @@ pub trait Element: Copy + Default + PartialEq + PartialOrd + Send + Sync + 'stat
     fn to_number(self) -> Number;
     /// The nearest value of this type: saturating for integers, NaN becomes 0 there.
     fn from_number(number: Number) -> Self;
+    /// The value as a float, nearest where it is no exact one.
+    fn to_f64(self) -> f64;
+    /// Like [`Element::from_number`] of a float.
+    fn from_f64(value: f64) -> Self;
 }
 
 /// Runs `$body` with `$v` bound to the typed vector inside `$values`: the one dispatch on the storage type.
@@ -103,7 +107,7 @@ macro_rules! for_dtype {
 }
 
 macro_rules! element {
-    ($($t:ty, $variant:ident, $to:expr, $from:expr;)*) => { $(
+    ($($t:ty, $variant:ident, $to:expr, $from:expr, $to_f64:expr, $from_f64:expr;)*) => { $(
         impl Element for $t {
             const DTYPE: DType = DType::$variant;
             fn slice(values: &Values) -> Option<&[Self]> {
@@ -115,6 +119,8 @@ macro_rules! element {
             fn wrap(values: Vec<Self>) -> Values { Values::$variant(values) }
             fn to_number(self) -> Number { let to: fn($t) -> Number = $to; to(self) }
             fn from_number(number: Number) -> Self { let from: fn(Number) -> $t = $from; from(number) }
+            fn to_f64(self) -> f64 { let to: fn($t) -> f64 = $to_f64; to(self) }
+            fn from_f64(value: f64) -> Self { let from: fn(f64) -> $t = $from_f64; from(value) }
         }
     )* };
 }
@@ -129,17 +135,17 @@ macro_rules! integer_from {
 }
 
 element! {
-    bool, Bool, |v| Number::Int(v.into()), |number| number.to_f64() != 0.0;
-    u8, U8, |v| Number::Int(v.into()), integer_from!(u8);
-    i8, I8, |v| Number::Int(v.into()), integer_from!(i8);
-    u16, U16, |v| Number::Int(v.into()), integer_from!(u16);
-    i16, I16, |v| Number::Int(v.into()), integer_from!(i16);
-    u32, U32, |v| Number::Int(v.into()), integer_from!(u32);
-    i32, I32, |v| Number::Int(v.into()), integer_from!(i32);
-    u64, U64, |v| Number::Int(v.into()), integer_from!(u64);
-    i64, I64, |v| Number::Int(v.into()), integer_from!(i64);
-    f32, F32, |v| Number::Float(v.into()), |number| number.to_f64() as f32;
-    f64, F64, Number::Float, Number::to_f64;
+    bool, Bool, |v| Number::Int(v.into()), |number| number.to_f64() != 0.0, |v| f64::from(u8::from(v)), |v| v != 0.0;
+    u8, U8, |v| Number::Int(v.into()), integer_from!(u8), |v| v as f64, |v| v as u8;
+    i8, I8, |v| Number::Int(v.into()), integer_from!(i8), |v| v as f64, |v| v as i8;
+    u16, U16, |v| Number::Int(v.into()), integer_from!(u16), |v| v as f64, |v| v as u16;
+    i16, I16, |v| Number::Int(v.into()), integer_from!(i16), |v| v as f64, |v| v as i16;
+    u32, U32, |v| Number::Int(v.into()), integer_from!(u32), |v| v as f64, |v| v as u32;
+    i32, I32, |v| Number::Int(v.into()), integer_from!(i32), |v| v as f64, |v| v as i32;
+    u64, U64, |v| Number::Int(v.into()), integer_from!(u64), |v| v as f64, |v| v as u64;
+    i64, I64, |v| Number::Int(v.into()), integer_from!(i64), |v| v as f64, |v| v as i64;
+    f32, F32, |v| Number::Float(v.into()), |number| number.to_f64() as f32, f64::from, |v| v as f32;
+    f64, F64, Number::Float, Number::to_f64, |v| v, |v| v;
 }
 
 impl Values {
@@ -188,8 +194,14 @@ impl Values {
         if self.dtype() == dtype {
             return self.clone();
         }
+        // Between integers through the exact number; a float on either side is exact through `f64` already.
+        let floats = self.dtype().is_float() || dtype.is_float();
         for_dtype!(dtype, T => T::wrap(for_values!(self, v => {
-            v.iter().map(|&value| T::from_number(value.to_number())).collect()
+            if floats {
+                v.iter().map(|&value| T::from_f64(value.to_f64())).collect()
+            } else {
+                v.iter().map(|&value| T::from_number(value.to_number())).collect()
+            }
         })))
     }
 
