@@ -2,8 +2,9 @@
 //!
 //! A point of the source grid is given in *index space*: pixel `i` covers `i..i + 1` along its axis, its
 //! centre is `i + 0.5`. Every target pixel is computed from the two grids alone, never from the window it is
-//! asked for in, so that any chunking gives the same pixels. Points go through the true transformation
-//! between the reference systems, each for itself.
+//! asked for in, so that any chunking gives the same pixels. Between reference systems a place is within 0.01
+//! source pixels of its true transformation; for pixels of some metres the error is below 1e-6 (see
+//! `warp/mesh.rs`).
 //!
 //! **Valid pixels** are those that are neither no-data nor NaN nor infinite (`is_valid()` of openEO). Others
 //! take no part; only `near` passes NaN and infinities on as they are. Outside the source grid there is
@@ -25,11 +26,13 @@
 //! the quantiles have no weights, and a quantile is one of the values: number `ceil(q * n)` of `n` in
 //! order. A pixel with a corner that has no image is no-data.
 //!
-//! Differences to `gdalwarp`: it finds the widening of kernels for each piece of the target anew, and the box
-//! of a footprint from two corners.
+//! Differences to `gdalwarp` (3.10): it finds the widening of kernels for each piece of the target anew; it takes
+//! the box of a footprint from two corners; before 3.11 it counts touched pixels for `mode`; a cubic kernel
+//! there becomes bilinear also where a missing pixel has no weight. `tests/warp_gdal.rs` compares the rest.
 
 mod apply;
 mod lines;
+mod mesh;
 mod method;
 mod pixel;
 mod place;

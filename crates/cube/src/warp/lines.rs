@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::apply::Row;
+use super::mesh::Mesh;
 use super::place::{Places, Points};
 use super::taps::{Kernel, Span, Taps};
 
@@ -29,6 +30,7 @@ pub(super) struct Lines<'a> {
     x: Taps,
     plain: Option<(Taps, Taps)>,
     share: Vec<f64>,
+    mesh: Mesh,
     points: Points,
     below: Points,
 }
@@ -44,6 +46,7 @@ impl<'a> Lines<'a> {
             x: Taps::default(),
             plain: rule.plain.then(Default::default),
             share: Vec::new(),
+            mesh: Mesh::default(),
             points: Points::default(),
             below: Points::default(),
         };
@@ -141,7 +144,13 @@ impl<'a> Lines<'a> {
         let places = &self.rule.places;
         let [height, width] = places.source_len();
         let [tall, wide] = self.rule.ratios;
-        places.line(row as f64, self.cols.start as f64, self.cols.len(), &mut self.points);
+        self.mesh.line(
+            places,
+            row as f64,
+            self.cols.start as f64,
+            self.cols.len(),
+            &mut self.points,
+        );
         if let Some((y, x)) = &mut self.plain {
             y.clear();
             x.clear();
@@ -162,10 +171,10 @@ impl<'a> Lines<'a> {
         let [height, width] = places.source_len();
         let (left, count) = (self.cols.start as f64 - 0.5, self.cols.len() + 1);
         if row == self.rows.start {
-            places.line(row as f64 - 0.5, left, count, &mut self.below);
+            self.mesh.line(places, row as f64 - 0.5, left, count, &mut self.below);
         }
         std::mem::swap(&mut self.points, &mut self.below);
-        places.line(row as f64 + 0.5, left, count, &mut self.below);
+        self.mesh.line(places, row as f64 + 0.5, left, count, &mut self.below);
         self.share.clear();
         let (above, below) = (&self.points, &self.below);
         for k in 0..self.cols.len() {

@@ -68,11 +68,18 @@ impl Places {
 
     /// `count` target points from (`row`, `col`) on along a target row. Points without image are NaN.
     pub(super) fn line(&self, row: f64, col: f64, count: usize, out: &mut Points) {
-        let Points { cols, rows } = out;
-        cols.clear();
-        cols.extend((0..count).map(|k| place_of(self.to[1], col + k as f64)));
-        rows.clear();
-        rows.resize(count, place_of(self.to[0], row));
+        out.cols.clear();
+        out.cols.extend((0..count).map(|k| col + k as f64));
+        out.rows.clear();
+        out.rows.resize(count, row);
+        self.locate(out);
+    }
+
+    /// Replaces target points by their places in source index space, NaN for those without image.
+    pub(super) fn locate(&self, Points { cols, rows }: &mut Points) {
+        for (x, y) in cols.iter_mut().zip(rows.iter_mut()) {
+            (*x, *y) = (place_of(self.to[1], *x), place_of(self.to[0], *y));
+        }
         if let Some(back) = &self.back {
             back.transform(cols, rows);
         }

@@ -59,12 +59,11 @@ impl Kernel {
     /// Lanczos with three lobes.
     pub(super) const LANCZOS: Kernel = Kernel {
         weight: |x| {
-            let angle = std::f64::consts::PI * x;
-            if x == 0.0 {
-                1.0
-            } else {
-                3.0 * libm::sin(angle) * libm::sin(angle / 3.0) / (angle * angle)
-            }
+            // sin 3t from sin t: the sine is what costs.
+            let third = std::f64::consts::FRAC_PI_3 * x;
+            let sine = libm::sin(third);
+            let triple = (3.0 - 4.0 * sine * sine) * sine;
+            if x == 0.0 { 1.0 } else { triple * sine / (3.0 * third * third) }
         },
         radius: 3.0,
     };
@@ -113,7 +112,8 @@ impl Taps {
         let centre = pixel as usize;
         let reach = kernel.radius * ratio;
         if reach == 0.0 {
-            return self.finish(centre, centre, true, [1.0]);
+            self.weights.push(1.0);
+            return self.finish(centre, self.weights.len() - 1, centre, true);
         }
         let middle = snapped(at - 0.5);
         // A kernel is zero at its radius: pixels there have no weight.
@@ -121,14 +121,20 @@ impl Taps {
         let high = (middle + reach).ceil() - 1.0;
         let whole = low >= 0.0 && high < len as f64;
         let (low, high) = (low.max(0.0) as usize, high.min(len as f64 - 1.0) as usize);
+        let offset = self.weights.len();
         let weight = |i: usize| (kernel.weight)((i as f64 - middle).abs() / ratio);
+        self.weights.extend((low..=high).map(weight));
         // At a pixel centre most kernels are zero at all other centres. Pixels without weight must not count,
         // as infinity times zero is not zero, and as they would make windows larger than need be.
-        let zero = |i: &usize| weight(*i).abs() < 1e-12;
-        let first = (low..=high).find(|i| !zero(i)).unwrap_or(centre);
-        let last = (low..=high).rev().find(|i| !zero(i)).unwrap_or(centre);
-        let whole = whole || (first == centre && last == centre);
-        self.finish(first, centre, whole, (first..=last).map(weight));
+        let zero = |weight: &&f64| weight.abs() < 1e-12;
+        let own = &self.weights[offset..];
+        let skipped = own.iter().take_while(zero).count();
+        let kept = own.len() - own.iter().rev().take_while(zero).count();
+        self.weights.truncate(offset + kept.max(skipped));
+        self.weights.drain(offset..offset + skipped);
+        let count = self.weights.len() - offset;
+        let whole = whole || count == 1;
+        self.finish(low + skipped, offset, centre, whole);
     }
 
     /// Adds the pixels that `low..high` touches on an axis with `len` pixels, with the touched length.
@@ -143,18 +149,13 @@ impl Taps {
         let touched = |i: usize| {
             if high <= low { 1.0 } else { high.min((i + 1) as f64) - low.max(i as f64) }
         };
-        self.finish(first, first, true, (first..end).map(touched));
+        let offset = self.weights.len();
+        self.weights.extend((first..end).map(touched));
+        self.finish(first, offset, first, true);
     }
 
-    fn finish(
-        &mut self,
-        first: usize,
-        centre: usize,
-        whole: bool,
-        weights: impl IntoIterator<Item = f64>,
-    ) {
-        let offset = self.weights.len();
-        self.weights.extend(weights);
+    /// The weights from `offset` on are those of the pixels from `first` on.
+    fn finish(&mut self, first: usize, offset: usize, centre: usize, whole: bool) {
         let own = &self.weights[offset..];
         let (count, total) = (own.len(), own.iter().fold(0.0, |sum, w| sum + w));
         self.spans.push(Span { first, count, offset, centre, total, whole });
