@@ -92,3 +92,24 @@ impl Method {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_and_picked_values_keep_their_type() {
+        for method in Method::ALL {
+            assert_eq!(Method::from_name(method.name()), Some(method));
+            for dtype in DType::ALL {
+                let result = method.dtype(dtype);
+                assert!(result == dtype || result == DType::F32 || result == DType::F64);
+                assert_eq!(method.dtype(result), result);
+            }
+        }
+        assert_eq!(Method::from_name("nearest"), None);
+        assert_eq!(Method::Max.dtype(DType::I64), DType::I64);
+        assert_eq!(Method::Average.dtype(DType::U16), DType::F32);
+        assert_eq!(Method::Sum.dtype(DType::I32), DType::F64);
+    }
+}
