@@ -4,6 +4,7 @@
 //! asks for one window at a time, so that its memory is bounded by what it must hold and not by the result.
 
 pub mod format;
+pub mod zarr;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

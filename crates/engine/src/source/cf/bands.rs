@@ -87,8 +87,9 @@ fn variable(meta: &ArrayMeta) -> Variable {
     let wavelength = ["center_wavelength", "eo:center_wavelength"];
     Variable {
         nodata: meta.nodata,
-        scale: number(attributes, "scale_factor"),
-        offset: number(attributes, "add_offset"),
+        // The second name is that of files written here, whose readers shall not unpack on their own.
+        scale: number(attributes, "scale_factor").or(number(attributes, "scale")),
+        offset: number(attributes, "add_offset").or(number(attributes, "offset")),
         unit: text(attributes, "units").or(text(attributes, "unit")).map(str::to_owned),
         common_name: common.or(standard).map(str::to_owned),
         center_wavelength: wavelength.iter().find_map(|name| number(attributes, name)),

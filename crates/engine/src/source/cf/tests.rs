@@ -221,3 +221,36 @@ fn times_that_cannot_be_decoded_stay_numbers() {
     );
     assert!(notes.iter().any(|note| note.contains("months")), "{notes:?}");
 }
+
+#[tokio::test]
+async fn netcdf_files_have_the_same_meaning() {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
+    let root = std::env::var("EOLITH_REFERENCE").unwrap_or_else(|_| default.to_owned());
+    let folder = std::path::Path::new(&root).join("data/real/cubes");
+    if !folder.is_dir() {
+        return;
+    }
+    let files: [(&str, &[&str], &[usize], u32); 4] = [
+        ("s2_l1c_slovenia.nc", &["t", "bands", "y", "x"], &[5, 13, 101, 100], 32633),
+        ("s2_ndvi_slovenia.nc", &["t", "bands", "y", "x"], &[68, 3, 101, 100], 32633),
+        ("bcsd_obs_1999.nc", &["time", "bands", "latitude", "longitude"], &[12, 2, 33, 81], 4326),
+        ("oisst_19811231.nc", &["time", "bands", "zlev", "lat", "lon"], &[1, 4, 1, 90, 180], 4326),
+    ];
+    for (name, names, shape, code) in files {
+        let location = crate::storage::Location::local(&folder.join(name)).unwrap();
+        let (arrays, attributes) = crate::source::netcdf::open(&location).await.unwrap();
+        let (content, notes) =
+            describe(&arrays, &attributes, location.href(), Format::NetCdf).await.unwrap();
+        let Content::Cube { schema, pieces } = content else { panic!("not a cube") };
+        assert_eq!(dims(&schema), names, "{name}: {notes:?}");
+        assert_eq!(schema.shape().unwrap(), shape, "{name}");
+        assert_eq!(schema.dims[0].kind, Kind::Temporal, "{name}");
+        assert_eq!(schema.grid().unwrap().crs.code(), Some(code), "{name}");
+        assert_eq!(schema.variables.len(), shape[1], "{name}");
+        assert!(
+            pieces
+                .iter()
+                .all(|piece| piece.dims.len() == piece.array.chunk.as_ref().unwrap().len())
+        );
+    }
+}
