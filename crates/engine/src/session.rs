@@ -28,10 +28,15 @@ use crate::scratch::Scratch;
 use crate::sink::OutputFile;
 use crate::source::open::Readers;
 
-pub use output::Target;
+pub use output::{Target, json_text};
 
 /// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
 const ROUNDS: usize = 16;
+
+/// All predefined processes.
+pub fn processes() -> &'static dyn Registry {
+    registry()
+}
 
 /// How a session uses the machine.
 #[derive(Clone, Debug)]
@@ -103,7 +108,7 @@ impl Session {
 
     /// All predefined processes.
     pub fn processes(&self) -> &'static dyn Registry {
-        registry()
+        processes()
     }
 
     /// All problems that can be found without reading pixels.

@@ -9,6 +9,8 @@ mod dead_labels;
 mod fuse;
 mod pushdown;
 mod share;
+#[cfg(test)]
+mod testing;
 
 use crate::logical::{Logical, RootValue};
 

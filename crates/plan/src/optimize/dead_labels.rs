@@ -98,3 +98,26 @@ fn renumbered(expr: &Expr, used: &[usize]) -> Expr {
     let root = builder.inline(&expr, &inputs);
     builder.finish(root)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::optimize::testing::{Plan, lines, pixels};
+
+    #[test]
+    fn labels_that_are_not_picked_are_not_read() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let reduced = plan.sum_of(data, 3, 1);
+        let plan = plan.result(reduced);
+        let before = pixels(&plan);
+        let narrowed = super::apply(plan);
+        assert_eq!(
+            lines(&narrowed),
+            "%0 Literal\n\
+             %1 Select bands: 1 3 [%0]\n\
+             %2 Reduce dimension 1: plus(data[1], data[0]) : f64 [%1]\n\
+             result %2"
+        );
+        assert_eq!(pixels(&narrowed), before);
+    }
+}

@@ -168,3 +168,27 @@ fn copy(builder: &mut Builder, expr: &Expr, k: usize) -> ExprId {
     };
     builder.inline(expr, &[input])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::optimize::testing::{Plan, lines, pixels};
+
+    #[test]
+    fn maps_join_what_is_below_them() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let reduced = plan.sum_of(data, 0, 1);
+        let one = plan.add(reduced, 2.0);
+        let two = plan.add(one, 3.0);
+        let plan = plan.result(two);
+        let before = pixels(&plan);
+        let fused = super::apply(plan).pruned();
+        assert_eq!(
+            lines(&fused),
+            "%0 Literal\n\
+             %1 Reduce dimension 1: plus(plus(plus(data[0], data[1]), 2), 3) : f64 [%0]\n\
+             result %1"
+        );
+        assert_eq!(pixels(&fused), before);
+    }
+}

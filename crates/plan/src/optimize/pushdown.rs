@@ -179,3 +179,58 @@ fn skip(logical: &mut Logical, i: usize, below: NodeId) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::optimize::testing::{Plan, lines, pixels};
+
+    #[test]
+    fn a_selection_moves_below_element_wise_operators() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let mapped = plan.add(data, 2.0);
+        let reduced = plan.sum_of(mapped, 0, 3);
+        let selected = plan.select(reduced, 0, &[2, 0]);
+        let plan = plan.result(selected);
+        let before = pixels(&plan);
+        let pushed = super::apply(plan).pruned();
+        assert_eq!(
+            lines(&pushed),
+            "%0 Literal\n\
+             %1 Select t: 2 0 [%0]\n\
+             %2 Map plus(x, 2) : f64 [%1]\n\
+             %3 Reduce dimension 1: plus(data[0], data[3]) : f64 [%2]\n\
+             result %3"
+        );
+        assert_eq!(pixels(&pushed), before);
+    }
+
+    #[test]
+    fn selections_of_selections_become_one() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let first = plan.select(data, 1, &[3, 1, 0]);
+        let second = plan.select(first, 1, &[2, 0]);
+        let plan = plan.result(second);
+        let before = pixels(&plan);
+        let pushed = super::apply(plan).pruned();
+        assert_eq!(lines(&pushed), "%0 Literal\n%1 Select bands: 0 3 [%0]\nresult %1");
+        assert_eq!(pixels(&pushed), before);
+    }
+
+    #[test]
+    fn what_others_use_stays_whole() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let mapped = plan.add(data, 2.0);
+        let selected = plan.select(mapped, 0, &[1]);
+        let mut plan = plan.result(selected);
+        plan.roots.push(crate::logical::Root {
+            value: crate::logical::RootValue::Cube(mapped),
+            path: eolith_graph::NodePath::default(),
+            is_result: false,
+        });
+        let before = lines(&plan);
+        assert_eq!(lines(&super::apply(plan).pruned()), before);
+    }
+}

@@ -70,3 +70,38 @@ fn same(a: &Op, b: &Op) -> bool {
 fn same_scan(a: &Scan, b: &Scan) -> bool {
     a.request == b.request && a.window == b.window
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::optimize::testing::{Plan, lines, pixels};
+
+    #[test]
+    fn equal_nodes_become_one() {
+        let mut plan = Plan::default();
+        let data = plan.literal();
+        let (one, two) = (plan.select(data, 0, &[1]), plan.select(data, 0, &[1]));
+        let (one, two) = (plan.add(one, 2.0), plan.add(two, 3.0));
+        let both = {
+            let expr = match &plan.0.node(one).op {
+                crate::op::Op::Map { expr, .. } => std::sync::Arc::clone(expr),
+                other => panic!("{other:?}"),
+            };
+            let schemas = [one, two].map(|id| std::sync::Arc::clone(plan.0.schema(id)));
+            let made = crate::op::Op::map(&[&schemas[0], &schemas[1]], expr).unwrap();
+            plan.push(made, &[one, two])
+        };
+        let plan = plan.result(both);
+        let before = pixels(&plan);
+        let shared = super::apply(plan).pruned();
+        assert_eq!(
+            lines(&shared),
+            "%0 Literal\n\
+             %1 Select t: 1..2 [%0]\n\
+             %2 Map plus(x, 2) : f64 [%1]\n\
+             %3 Map plus(x, 3) : f64 [%1]\n\
+             %4 Map plus(x, 2) : f64 [%2, %3]\n\
+             result %4"
+        );
+        assert_eq!(pixels(&shared), before);
+    }
+}
