@@ -1,15 +1,41 @@
 //! Processes on arrays, with and without labels.
 
 mod build;
+mod callback;
+mod cumulative;
+mod edit;
 mod element;
+mod interpolate;
+mod search;
+mod sort;
 
 use eolith_cube::Label;
 use eolith_cube::time::TimeLabel;
 use eolith_plan::process::Process;
 use eolith_plan::value::Value;
 
-pub(crate) static ALL: &[&Process] =
-    &[&build::ARRAY_CONCAT, &build::ARRAY_CREATE, &element::ARRAY_ELEMENT];
+pub(crate) static ALL: &[&Process] = &[
+    &build::ARRAY_CONCAT,
+    &build::ARRAY_CREATE,
+    &callback::ARRAY_APPLY,
+    &callback::ARRAY_FILTER,
+    &cumulative::CUMMAX,
+    &cumulative::CUMMIN,
+    &cumulative::CUMPRODUCT,
+    &cumulative::CUMSUM,
+    &edit::ARRAY_APPEND,
+    &edit::ARRAY_CREATE_LABELED,
+    &edit::ARRAY_MODIFY,
+    &element::ARRAY_ELEMENT,
+    &interpolate::ARRAY_INTERPOLATE_LINEAR,
+    &search::ARRAY_CONTAINS,
+    &search::ARRAY_FIND,
+    &search::ARRAY_FIND_LABEL,
+    &search::ARRAY_LABELS,
+    &sort::ORDER,
+    &sort::REARRANGE,
+    &sort::SORT,
+];
 
 /// Whether a label is the one that a value names: numbers by value, texts exactly, instants as such.
 fn names(value: &Value, label: &Label) -> bool {

@@ -37,9 +37,11 @@ macro_rules! process {
 mod arguments;
 mod arrays;
 mod comparison;
+mod date;
 mod logic;
 mod math;
 mod reducers;
+mod text;
 
 /// All predefined processes.
 pub struct Predefined {
@@ -49,14 +51,22 @@ pub struct Predefined {
 /// The predefined processes of this back-end; built on first use.
 pub fn registry() -> &'static Predefined {
     static REGISTRY: LazyLock<Predefined> = LazyLock::new(|| Predefined {
-        by_id: [math::ALL, comparison::ALL, logic::ALL, arrays::ALL, reducers::ALL]
-            .concat()
-            .into_iter()
-            .map(|process| {
-                let definition = (process.definition)();
-                (definition.id, (definition, process))
-            })
-            .collect(),
+        by_id: [
+            arrays::ALL,
+            comparison::ALL,
+            date::ALL,
+            logic::ALL,
+            math::ALL,
+            reducers::ALL,
+            text::ALL,
+        ]
+        .concat()
+        .into_iter()
+        .map(|process| {
+            let definition = (process.definition)();
+            (definition.id, (definition, process))
+        })
+        .collect(),
     });
     &REGISTRY
 }

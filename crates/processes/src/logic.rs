@@ -1,14 +1,37 @@
 //! Three-valued logic: no-data is "unknown", the result is known where it does not depend on it.
 
 use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::lanes::kernels;
-use eolith_plan::process::Process;
+use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::Type;
 use eolith_plan::value::{Fault, Value};
 
 use crate::arguments::boolean;
 
-pub(crate) static ALL: &[&Process] = &[&AND, &NOT, &OR, &XOR];
+pub(crate) static ALL: &[&Process] = &[&AND, &IF, &NOT, &OR, &XOR];
+
+pub(crate) static IF: Process = Process {
+    definition: || {
+        Definition::new(
+            "if",
+            "One of two values",
+            "Gives `accept` if the condition is true, otherwise `reject`, also for no-data. The other branch is not \
+             evaluated.",
+        )
+        .category("logic")
+        .category("comparison")
+        .category("masks")
+        .param(param("value", "The condition.", schema::boolean_or_null()))
+        .param(param("accept", "The result if the condition is true.", schema::any()))
+        .param(
+            param("reject", "The result in all other cases.", schema::any())
+                .default(serde_json::Value::Null),
+        )
+        .returns("One of the two values.", schema::any())
+    },
+    lowering: Lowering::Custom(lower_if),
+};
 
 /// Whether a value is true for sure and whether it is false for sure.
 type Known = [bool; 2];
@@ -78,6 +101,21 @@ pub(crate) fn or([x, not_x]: Known, [y, not_y]: Known) -> Known {
 
 fn xor([x, not_x]: Known, [y, not_y]: Known) -> Known {
     [(x & not_y) | (not_x & y), (x & y) | (not_x & not_y)]
+}
+
+/// With a known condition also between data cubes.
+fn lower_if(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let condition = call.expr("value")?;
+    if let Some(value) = call.builder().as_const(condition) {
+        let branch = if *value == Value::Bool(true) { "accept" } else { "reject" };
+        return match call.cube(branch) {
+            Ok(cube) => Ok(Term::Cube(cube)),
+            Err(Problem::Blocked) => Err(Problem::Blocked),
+            Err(_) => Ok(Term::Expr(call.expr(branch)?)),
+        };
+    }
+    let (accept, reject) = (call.expr("accept")?, call.expr("reject")?);
+    Ok(Term::Expr(call.builder().if_(condition, accept, reject)))
 }
 
 fn definition(id: &'static str, summary: &'static str, description: &'static str) -> Definition {

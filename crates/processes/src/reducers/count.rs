@@ -1,7 +1,10 @@
 //! Counting elements.
 
 use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::function::Function;
 use eolith_plan::lanes::folds;
+use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::{Fault, Value};
 use serde_json::json;
@@ -9,9 +12,25 @@ use serde_json::json;
 use crate::arguments::array;
 use crate::comparison::test::is_valid;
 
-process! {
-    COUNT = "count"(data, condition, context),
-    definition: || Definition::new(
+pub(crate) static COUNT: Process = Process { definition, lowering: Lowering::Custom(lower) };
+
+static FUNCTION: Function = Function {
+    id: "count",
+    parameters: &["data", "condition"],
+    scalar: count,
+    result: |types| match types[0] {
+        Type::Array(_, len) => {
+            let hi = len.map_or(1 << 31, |n| n as i64);
+            Type::Int(Interval { lo: 0, hi, narrow: false })
+        }
+        _ => Type::Any,
+    },
+    kernel: Some(folds::count),
+    simplify: None,
+};
+
+fn definition() -> Definition {
+    Definition::new(
         "count",
         "Number of elements",
         "Counts the elements of an array: the valid ones (see `is_valid`), all with `condition` set to true, or \
@@ -43,37 +62,39 @@ process! {
     .param(
         param("context", "Passed on to the condition.", schema::any()).default(json!(null)),
     )
-    .returns("How many elements count.", schema::number()),
-    scalar: |args| {
-        let values = &array(args, 0, "data")?.values;
-        let count = match &args[1] {
-            Value::Null => values.iter().filter(|value| is_valid(value)).count(),
-            Value::Bool(true) => values.len(),
-            Value::Lambda(condition) => {
-                let mut count = 0;
-                for value in values {
-                    // A condition knows its context when it is bound.
-                    let counts = condition.call(std::slice::from_ref(value))?;
-                    count += usize::from(counts == Value::Bool(true));
-                }
-                count
+    .returns("How many elements count.", schema::number())
+}
+
+/// A condition is called by the function; it knows its context when it is bound.
+fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let data = call.expr("data")?;
+    let condition = if call.is_callback("condition") {
+        call.lambda("condition", &["x"])?
+    } else {
+        call.expr("condition")?
+    };
+    Ok(Term::Expr(call.builder().call(&FUNCTION, vec![data, condition])))
+}
+
+fn count(args: &[Value]) -> Result<Value, Fault> {
+    let values = &array(args, 0, "data")?.values;
+    let count = match &args[1] {
+        Value::Null => values.iter().filter(|value| is_valid(value)).count(),
+        Value::Bool(true) => values.len(),
+        Value::Lambda(condition) => {
+            let mut count = 0;
+            for value in values {
+                let counts = condition.call(std::slice::from_ref(value))?;
+                count += usize::from(counts == Value::Bool(true));
             }
-            other => {
-                return Err(Fault::argument(
-                    "condition",
-                    format_args!("must be a process, `true` or null, not {}", other.kind()),
-                ));
-            }
-        };
-        Ok(Value::Int(count as i64))
-    },
-    result: |types| match types[0] {
-        Type::Array(_, len) => {
-            let hi = len.map_or(1 << 31, |n| n as i64);
-            Type::Int(Interval { lo: 0, hi, narrow: false })
+            count
         }
-        _ => Type::Any,
-    },
-    kernel: Some(folds::count),
-    simplify: None,
+        other => {
+            return Err(Fault::argument(
+                "condition",
+                format_args!("must be a process, `true` or null, not {}", other.kind()),
+            ));
+        }
+    };
+    Ok(Value::Int(count as i64))
 }

@@ -51,7 +51,6 @@ fn interface(process: &Value) -> Value {
         json!({
             "name": parameter["name"],
             "optional": parameter["optional"].as_bool().unwrap_or(false),
-            // A default of null and no default are the same on the wire of a request, not in the interface.
             "default": parameter.get("default"),
             "schema": without_texts(&parameter["schema"]),
             "deprecated": parameter["deprecated"].as_bool().unwrap_or(false),

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use eolith_graph::Definitions;
+use eolith_plan::bind::{Argument, bind};
 use eolith_plan::expr::{Builder, Expr, ExprId, type_of};
 use eolith_plan::function::Function;
 use eolith_plan::lanes::{self, Register};
+use eolith_plan::logical::RootValue;
+use eolith_plan::need::Snapshot;
 use eolith_plan::process::{Lowering, Registry};
 use eolith_plan::types::Type;
 use eolith_plan::value::{Fault, Value};
 use eolith_processes::registry;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::encoding::{decode, matches};
 
@@ -42,6 +45,61 @@ fn official_vectors_pass() {
     }
     println!("{passed:?}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The same vectors, and those with callbacks, as process graphs: parsed, checked and bound.
+#[test]
+fn official_vectors_pass_as_graphs() {
+    let Some(folder) = super::reference("vectors") else { return };
+    let text = std::fs::read_to_string(folder.join("official.ndjson")).unwrap();
+    let mut passed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for line in text.lines() {
+        let vector: Json = serde_json::from_str(line).unwrap();
+        let id = vector["process_id"].as_str().unwrap();
+        if registry().get(id).is_none() {
+            continue;
+        }
+        let Some(result) = in_graph(id, vector["arguments"].as_object().unwrap()) else { continue };
+        if accepts(&vector, &result) {
+            *passed.entry(id.to_owned()).or_default() += 1;
+        } else {
+            failures.push(format!("{id}[{}]: {result:?}", vector["index"]));
+        }
+    }
+    println!("{passed:?}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The result of a graph of one process whose arguments are parameters, or callbacks as they are; `None` where an
+/// argument is a cube.
+fn in_graph(id: &str, given: &serde_json::Map<String, Json>) -> Option<Result<Value, Fault>> {
+    let mut node = serde_json::Map::new();
+    let mut arguments = BTreeMap::new();
+    let mut parameters = Vec::new();
+    for (name, json) in given {
+        if json["@"] == "process" {
+            node.insert(name.clone(), json!({ "process_graph": json["process_graph"] }));
+            continue;
+        }
+        let parameter = format!("given_{name}");
+        node.insert(name.clone(), json!({ "from_parameter": parameter }));
+        parameters.push(json!({ "name": parameter, "description": "", "schema": {} }));
+        arguments.insert(parameter, Argument::Value(decode(json)?));
+    }
+    let graph = json!({ "only": { "process_id": id, "arguments": node, "result": true } });
+    let process = json!({ "process_graph": graph, "parameters": parameters });
+    let (process, issues) = eolith_graph::parse_value(process);
+    assert_eq!(issues, [], "{id}");
+    let bound = bind(&process.unwrap(), &arguments, registry(), &Snapshot::default());
+    if let Some(issue) = bound.issues.first() {
+        let code: &'static str = Box::leak(issue.code.to_string().into_boxed_str());
+        return Some(Err(Fault::new(code, issue.message.clone())));
+    }
+    bound.logical.roots.iter().find(|root| root.is_result).map(|root| match &root.value {
+        RootValue::Value(value) => Ok(value.clone()),
+        RootValue::Cube(_) => panic!("{id} gives a cube"),
+    })
 }
 
 /// The arguments in the order of the parameters, with defaults; `None` where there is a callback.
