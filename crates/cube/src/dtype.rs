@@ -18,8 +18,9 @@ pub enum DType {
     F64,
 }
 
-/// An exact number of any storage type: a no-data value, a bound, a fill value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// An exact number of any storage type: a no-data value, a bound, a fill value. NaN equals NaN, so that schemas
+/// with NaN as no-data value are equal.
+#[derive(Clone, Copy, Debug)]
 pub enum Number {
     Int(i128),
     Float(f64),
@@ -164,6 +165,16 @@ impl Number {
         }
         let (a, b) = (self.to_f64(), other.to_f64());
         a == b || (a.is_nan() && b.is_nan())
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Number) -> bool {
+        match (self, other) {
+            (Number::Int(a), Number::Int(b)) => a == b,
+            (Number::Float(a), Number::Float(b)) => a == b || (a.is_nan() && b.is_nan()),
+            (Number::Int(_), Number::Float(_)) | (Number::Float(_), Number::Int(_)) => false,
+        }
     }
 }
 

@@ -245,7 +245,13 @@ impl Builder {
         // Sharing looks at recent nodes only: callbacks repeat a read a few lines later, and a full search would
         // make long graphs quadratic.
         let recent = self.nodes.len().saturating_sub(256);
-        let same = |typed: &Typed| typed.node == node && typed.ty == ty;
+        let same = |typed: &Typed| {
+            typed.ty == ty
+                && match (&typed.node, &node) {
+                    (Node::Const(a), Node::Const(b)) => identical(a, b),
+                    (a, b) => a == b,
+                }
+        };
         if let Some(found) = self.nodes[recent..].iter().position(same) {
             return ExprId(recent + found);
         }
@@ -410,6 +416,19 @@ pub(crate) fn coerce(value: Value, ty: &Type) -> Value {
             Value::Array(Arc::new(Array { values, labels: array.labels.clone() }))
         }
         (_, value) => value,
+    }
+}
+
+/// Equality of constants that tells zero from negative zero.
+fn identical(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.labels == b.labels
+                && a.values.len() == b.values.len()
+                && a.values.iter().zip(&b.values).all(|(a, b)| identical(a, b))
+        }
+        (a, b) => a == b,
     }
 }
 

@@ -59,7 +59,7 @@ pub struct ScanSource {
 }
 
 /// Pixels with their schema.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cube {
     pub schema: Schema,
     pub block: Block,

@@ -37,6 +37,7 @@ macro_rules! process {
 mod arguments;
 mod arrays;
 mod comparison;
+mod cubes;
 mod date;
 mod logic;
 mod math;
@@ -54,6 +55,7 @@ pub fn registry() -> &'static Predefined {
         by_id: [
             arrays::ALL,
             comparison::ALL,
+            cubes::ALL,
             date::ALL,
             logic::ALL,
             math::ALL,

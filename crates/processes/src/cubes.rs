@@ -1,0 +1,49 @@
+//! Processes on data cubes: an operator or a few each.
+
+mod aggregate_temporal;
+mod aggregate_temporal_period;
+mod apply;
+mod apply_dimension;
+mod arguments;
+mod dimensions;
+mod filter_bands;
+mod filter_bbox;
+mod filter_labels;
+mod filter_temporal;
+mod load_collection;
+mod mask;
+mod merge_cubes;
+mod ndvi;
+mod periods;
+mod reduce_dimension;
+mod rename_labels;
+mod resample_spatial;
+mod save_result;
+#[cfg(test)]
+mod testing;
+
+use eolith_plan::process::Process;
+
+pub(crate) static ALL: &[&Process] = &[
+    &aggregate_temporal::AGGREGATE_TEMPORAL,
+    &aggregate_temporal_period::AGGREGATE_TEMPORAL_PERIOD,
+    &apply::APPLY,
+    &apply_dimension::APPLY_DIMENSION,
+    &dimensions::ADD_DIMENSION,
+    &dimensions::CREATE_DATA_CUBE,
+    &dimensions::DIMENSION_LABELS,
+    &dimensions::DROP_DIMENSION,
+    &dimensions::RENAME_DIMENSION,
+    &filter_bands::FILTER_BANDS,
+    &filter_bbox::FILTER_BBOX,
+    &filter_labels::FILTER_LABELS,
+    &filter_temporal::FILTER_TEMPORAL,
+    &load_collection::LOAD_COLLECTION,
+    &mask::MASK,
+    &merge_cubes::MERGE_CUBES,
+    &ndvi::NDVI,
+    &reduce_dimension::REDUCE_DIMENSION,
+    &rename_labels::RENAME_LABELS,
+    &resample_spatial::RESAMPLE_SPATIAL,
+    &save_result::SAVE_RESULT,
+];

@@ -1,0 +1,100 @@
+//! `apply_dimension`: a whole dimension to an array.
+
+use eolith_cube::{Axis, Dimension, Extent, Kind, Labels};
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::op::Op;
+use eolith_plan::process::{Lowering, Process};
+use eolith_plan::types::Type;
+
+pub(crate) static APPLY_DIMENSION: Process =
+    Process { definition, lowering: Lowering::Custom(lower) };
+
+fn definition() -> Definition {
+    Definition::new(
+        "apply_dimension",
+        "Apply a process along a dimension",
+        "Hands all values along a dimension to the process, as an array labelled with the labels of the dimension, \
+         and puts the array it returns in their place. If both are equally long, labels and reference system of \
+         the dimension stay; otherwise the labels are 0, 1, 2, … and the reference system is gone. With \
+         `target_dimension` the dimension is replaced by another one: either one that exists and has a single \
+         label, or a new one of type `other`.",
+    )
+    .category("cubes")
+    .param(param("data", "A data cube.", schema::cube()))
+    .param(param("process", "Computes an array from the array `data`.", schema::array_callback()))
+    .param(param("dimension", "The name of the dimension to work on.", schema::string()))
+    .param(
+        param(
+            "target_dimension",
+            "The name of the dimension that takes the new values; null for the one that is worked on.",
+            schema::string_or_null(),
+        )
+        .default(serde_json::Value::Null),
+    )
+    .param(super::arguments::context())
+    .returns("A data cube with the new values.", schema::cube())
+    .throws("DimensionNotAvailable", "The data cube has no dimension of this name.")
+}
+
+fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let data = call.cube("data")?;
+    let schema = call.schema(data);
+    let dim = call.dimension(&schema, "dimension")?;
+    let source = schema.dims[dim].clone();
+    let target = call.text("target_dimension")?.filter(|name| **name != *source.name);
+    let input = call.axis_input(&schema, dim);
+    let process = call.callback("process", &[("data", input)])?;
+    let length = match process.ty() {
+        Type::Array(_, length) => *length,
+        Type::Null | Type::Bool | Type::Int(_) | Type::F32 | Type::F64 | Type::Text | Type::Any => {
+            Some(1)
+        }
+    };
+    let axis = match (length, source.labels()) {
+        (Some(n), Some(labels)) if n == labels.len() && target.is_none() => {
+            return call.try_add(Op::along(&schema, dim, source, process), vec![data]);
+        }
+        (Some(n), _) => Axis::Known(Labels::enumerated(n)),
+        (None, None) => Axis::Pending(Extent::default()),
+        (None, Some(_)) => {
+            return Err(Problem::argument(
+                "process",
+                "how many values the process returns depends on the pixels, a data cube needs a fixed number",
+            )
+            .hint("use a process that keeps the number of values, e.g. by replacing instead of removing them"));
+        }
+    };
+    let Some(target) = target else {
+        let kind = match source.kind {
+            Kind::Spatial { axis, .. } => Kind::Spatial { axis, crs: None },
+            other @ (Kind::Temporal | Kind::Bands | Kind::Other) => other,
+        };
+        let changed = Dimension { name: source.name, kind, axis };
+        return call.try_add(Op::along(&schema, dim, changed, process), vec![data]);
+    };
+    let Some(existing) = schema.position(&target) else {
+        let new = Dimension { name: target.to_string(), kind: Kind::Other, axis };
+        return call.try_add(Op::along(&schema, dim, new, process), vec![data]);
+    };
+    if schema.dims[existing].len().is_some_and(|n| n != 1) {
+        return Err(Problem::argument(
+            "target_dimension",
+            format!("dimension `{target}` has more than one label and cannot take the new values"),
+        ));
+    }
+    let kind = match &schema.dims[existing].kind {
+        Kind::Spatial { axis, .. } => Kind::Spatial { axis: *axis, crs: None },
+        other @ (Kind::Temporal | Kind::Bands | Kind::Other) => other.clone(),
+    };
+    // First in the place of the source under a name nobody has, then moved to the place of the target.
+    let free = (0..).map(|i| format!("{target}~{i}")).find(|name| schema.position(name).is_none());
+    let moved = Dimension { name: free.unwrap_or_default(), kind: Kind::Other, axis: axis.clone() };
+    let (op, along) = Op::along(&schema, dim, moved, process)?;
+    let along_node = call.add_node((op, along.clone()), vec![data]);
+    let filled = Dimension { name: target.to_string(), kind, axis };
+    let dims = (0..schema.dims.len()).filter(|d| *d != dim).map(|d| {
+        if d == existing { (filled.clone(), Some(dim)) } else { (along.dims[d].clone(), Some(d)) }
+    });
+    call.try_add(Op::relabel(&along, dims.collect()), vec![along_node])
+}

@@ -1,0 +1,235 @@
+//! Arguments that several cube processes take: extents, intervals, lists of texts, the temporal dimension.
+
+use eolith_cube::time::{Instant, Interval, TimeError, TimeLabel};
+use eolith_cube::{Crs, Kind, Label, Schema};
+use eolith_graph::{Parameter, param, schema};
+use eolith_plan::bind::{Call, Problem};
+use eolith_plan::function::Function;
+use eolith_plan::process::{Lowering, Registry as _};
+use eolith_plan::request::BoundingBox;
+use eolith_plan::value::Value;
+use serde_json::Value as Json;
+
+/// The parameter `context`, handed on to the callback.
+pub(super) fn context() -> Parameter {
+    param("context", "Anything; handed on to the callback.", schema::any()).default(Json::Null)
+}
+
+/// The parameter `dimension` of temporal processes.
+pub(super) fn temporal_dimension() -> Parameter {
+    param(
+        "dimension",
+        "The name of the temporal dimension; null if the data cube has only one.",
+        schema::string_or_null(),
+    )
+    .default(Json::Null)
+}
+
+/// A kind of data, or of request, that this back-end does not know yet.
+pub(super) fn unsupported(argument: &str, message: impl Into<String>) -> Problem {
+    Problem::new("FeatureUnsupported", message).at(argument)
+}
+
+/// A list of texts; empty for null.
+pub(super) fn texts(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<String>, Problem> {
+    let value = call.constant(name)?;
+    let wrong = |found: &Value| {
+        Problem::argument(name, format!("an array of texts is expected, not {}", found.kind()))
+    };
+    match &value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(array) => {
+            let text = |v: &Value| v.as_text().map(str::to_owned).ok_or_else(|| wrong(v));
+            array.values.iter().map(text).collect()
+        }
+        other => Err(wrong(other)),
+    }
+}
+
+/// A list of labels; empty for null.
+pub(super) fn labels(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<Label>, Problem> {
+    let value = call.constant(name)?;
+    match &value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(array) => array.values.iter().map(|v| label(v, name)).collect(),
+        other => Err(Problem::argument(
+            name,
+            format!("an array of labels is expected, not {}", other.kind()),
+        )),
+    }
+}
+
+/// A number or a text as a label.
+pub(super) fn label(value: &Value, name: &str) -> Result<Label, Problem> {
+    match value {
+        Value::Int(value) => Ok(Label::Int(*value)),
+        Value::Float(value) => Ok(Label::Float(*value)),
+        Value::Text(text) => Ok(Label::Text(text.clone())),
+        other => Err(Problem::argument(
+            name,
+            format!("a label is a number or a text, not {}", other.kind()),
+        )),
+    }
+}
+
+/// The label as a dimension of this kind has it: texts of temporal dimensions are instants where they can be.
+pub(super) fn label_of(kind: &Kind, label: Label) -> Label {
+    match (kind, &label) {
+        (Kind::Temporal, Label::Text(text)) => TimeLabel::parse(text).map_or(label, Label::Time),
+        _ => label,
+    }
+}
+
+/// Whether two labels name the same thing, an instant and its text included.
+pub(super) fn same_label(a: &Label, b: &Label) -> bool {
+    a.same(b)
+        || match (a, b) {
+            (Label::Time(time), Label::Text(text)) | (Label::Text(text), Label::Time(time)) => {
+                time.text == *text
+                    || TimeLabel::parse(text).is_ok_and(|own| own.instant == time.instant)
+            }
+            _ => false,
+        }
+}
+
+/// A bounding box; `None` for null.
+pub(super) fn bounding_box(
+    call: &mut Call<'_, '_>,
+    name: &str,
+) -> Result<Option<BoundingBox>, Problem> {
+    let map = match call.constant(name)? {
+        Value::Null => return Ok(None),
+        Value::Object(map) => map,
+        other => {
+            return Err(Problem::argument(
+                name,
+                format!("a bounding box is expected, not {}", other.kind()),
+            ));
+        }
+    };
+    if map.contains_key("type") && !map.contains_key("west") {
+        return Err(unsupported(
+            name,
+            "only bounding boxes can be used as spatial extent, not GeoJSON",
+        )
+        .hint("give the bounding box of the geometry, and mask the result with `mask_polygon`"));
+    }
+    let edge = |key: &str| -> Result<f64, Problem> {
+        let number = map.get(key).and_then(Json::as_f64).filter(|v| v.is_finite());
+        number.ok_or_else(|| Problem::argument(name, format!("`{key}` must be a number")))
+    };
+    let (west, south, east, north) = (edge("west")?, edge("south")?, edge("east")?, edge("north")?);
+    let crs = match map.get("crs") {
+        None | Some(Json::Null) => Crs::wgs84(),
+        Some(json) => crs(json, name)?,
+    };
+    for key in ["base", "height"] {
+        if map.get(key).is_some_and(|value| !value.is_null()) {
+            return Err(unsupported(name, format!("`{key}` cannot be filtered by yet")));
+        }
+    }
+    if south > north {
+        return Err(Problem::argument(
+            name,
+            format!("`south` ({south}) is above `north` ({north})"),
+        ));
+    }
+    if west > east && !crs.is_geographic() {
+        return Err(Problem::argument(name, format!("`west` ({west}) is beyond `east` ({east})")));
+    }
+    Ok(Some(BoundingBox { west, south, east, north, crs }))
+}
+
+/// A reference system: an EPSG code or a text.
+pub(super) fn crs(json: &Json, name: &str) -> Result<Crs, Problem> {
+    let found = match json {
+        Json::Number(number) => match number.as_u64().and_then(|code| u32::try_from(code).ok()) {
+            Some(code) => Crs::epsg(code),
+            None => {
+                return Err(Problem::argument(name, format!("`{number}` is not an EPSG code")));
+            }
+        },
+        Json::String(text) => Crs::parse(text),
+        _ => {
+            return Err(Problem::argument(
+                name,
+                "a reference system is an EPSG code or a WKT2 text",
+            ));
+        }
+    };
+    found.map_err(|e| Problem::argument(name, e.to_string()))
+}
+
+/// A left-closed interval; `None` for null.
+pub(super) fn interval(call: &mut Call<'_, '_>, name: &str) -> Result<Option<Interval>, Problem> {
+    let value = call.constant(name)?;
+    match &value {
+        Value::Null => Ok(None),
+        Value::Array(array) => {
+            let [start, end] = array.values.as_slice() else {
+                return Err(Problem::argument(name, "a temporal extent has a start and an end"));
+            };
+            let interval = Interval::new(instant(start, name)?, instant(end, name)?);
+            interval.map(Some).map_err(|e| time_problem(&e, name))
+        }
+        other => Err(Problem::argument(
+            name,
+            format!("a temporal extent is an array of two texts, not {}", other.kind()),
+        )),
+    }
+}
+
+/// A date or a date-time; `None` for null, an open end.
+pub(super) fn instant(value: &Value, name: &str) -> Result<Option<Instant>, Problem> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) => Instant::parse(text).map(Some).map_err(|e| time_problem(&e, name)),
+        other => Err(Problem::argument(
+            name,
+            format!("a date or a date-time is expected, not {}", other.kind()),
+        )),
+    }
+}
+
+/// The problem of a temporal text or interval.
+pub(super) fn time_problem(error: &TimeError, name: &str) -> Problem {
+    let code = match error {
+        TimeError::Empty => "TemporalExtentEmpty",
+        TimeError::Text(_) | TimeError::Unbounded => "ProcessParameterInvalid",
+    };
+    Problem::new(code, error.to_string()).at(name)
+}
+
+/// The temporal dimension to aggregate.
+pub(super) fn temporal(call: &mut Call<'_, '_>, schema: &Schema) -> Result<usize, Problem> {
+    if call.text("dimension")?.is_some() {
+        let dim = call.dimension(schema, "dimension")?;
+        if schema.dims[dim].kind != Kind::Temporal {
+            return Err(Problem::argument(
+                "dimension",
+                format!("dimension `{}` is not temporal", schema.dims[dim].name),
+            ));
+        }
+        return Ok(dim);
+    }
+    match schema.temporal().as_slice() {
+        [] => Err(Problem::new("DimensionNotAvailable", "the data cube has no temporal dimension")),
+        [only] => Ok(*only),
+        several => {
+            let names: Vec<&str> = several.iter().map(|&d| schema.dims[d].name.as_str()).collect();
+            Err(Problem::new("TooManyDimensions", "the data cube has several temporal dimensions")
+                .at("dimension")
+                .hint(format!("temporal dimensions: {}", names.join(", "))))
+        }
+    }
+}
+
+/// A scalar process, for expressions that a lowering builds itself.
+pub(super) fn function(id: &str) -> Result<&'static Function, Problem> {
+    match crate::registry().process(id).map(|process| &process.lowering) {
+        Some(Lowering::Function(function)) => Ok(function),
+        Some(Lowering::Custom(_)) | None => {
+            Err(Problem::new("Internal", format!("process `{id}` is not a function")))
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `load_collection`: pixels of a collection.
+
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::process::{Lowering, Process};
+use eolith_plan::request::LoadRequest;
+use eolith_plan::value::Value;
+use serde_json::Value as Json;
+
+use super::arguments::{bounding_box, interval, texts, unsupported};
+
+pub(crate) static LOAD_COLLECTION: Process =
+    Process { definition, lowering: Lowering::Custom(lower) };
+
+fn definition() -> Definition {
+    Definition::new(
+        "load_collection",
+        "Load a collection",
+        "Makes a data cube of a collection, narrowed to an area, a time and some bands. A pixel belongs to the area \
+         if its centre does. Scale and offset of bands are published in the metadata and not applied. Nothing is \
+         read before the values are needed, so filters that follow are as good as the arguments here.",
+    )
+    .category("cubes")
+    .category("import")
+    .param(param("id", "The id of the collection.", schema::collection_id()))
+    .param(param(
+        "spatial_extent",
+        "A bounding box, by default in degrees (EPSG:4326); null for everything.",
+        schema::spatial_extent(),
+    ))
+    .param(param(
+        "temporal_extent",
+        "A left-closed interval, whose start or end may be null if it is open; null for everything.",
+        schema::temporal_extent(),
+    ))
+    .param(
+        param(
+            "bands",
+            "Names or common names of bands, in the order wanted; null for all bands.",
+            schema::any_of([
+                schema::array_from(1, schema::band_name()),
+                schema::no_filter(),
+            ]),
+        )
+        .default(Json::Null),
+    )
+    .param(
+        param(
+            "properties",
+            "Conditions on the metadata of items.",
+            schema::any_of([schema::metadata_filter(), schema::no_filter()]),
+        )
+        .default(Json::Null),
+    )
+    .returns("A data cube.", schema::cube())
+    .throws("NoDataAvailable", "The collection has no data in the extent.")
+    .throws("TemporalExtentEmpty", "The temporal extent ends at or before its start.")
+}
+
+fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let mut request = LoadRequest::all(&*call.required_text("id")?);
+    request.boxes.extend(bounding_box(call, "spatial_extent")?);
+    request.time = interval(call, "temporal_extent")?;
+    let bands = texts(call, "bands")?;
+    if call.has("bands") {
+        if bands.is_empty() {
+            return Err(Problem::argument("bands", "at least one band is needed"));
+        }
+        request.bands = Some(bands);
+    }
+    if call.has("properties") {
+        match call.constant("properties") {
+            Ok(Value::Null) => {}
+            Ok(Value::Object(map)) if map.is_empty() => {}
+            Err(Problem::Blocked) => return Err(Problem::Blocked),
+            Ok(_) | Err(Problem::Issue { .. }) => {
+                return Err(unsupported(
+                    "properties",
+                    "items cannot be filtered by their metadata yet",
+                ));
+            }
+        }
+    }
+    call.load(request)
+}

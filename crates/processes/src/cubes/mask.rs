@@ -1,0 +1,141 @@
+//! `mask`: replaces pixels by another cube's word.
+
+use std::sync::Arc;
+
+use eolith_cube::warp::Method;
+use eolith_cube::{DType, Dimension, Kind, Schema};
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::expr::{Builder, Expr};
+use eolith_plan::logical::NodeId;
+use eolith_plan::op::Op;
+use eolith_plan::process::{Lowering, Process};
+use eolith_plan::types::Type;
+use eolith_plan::value::Value;
+use serde_json::Value as Json;
+
+use super::arguments::{function, same_label};
+
+pub(crate) static MASK: Process = Process { definition, lowering: Lowering::Custom(lower) };
+
+fn definition() -> Definition {
+    let raster = || schema::cube_with([schema::spatial()]);
+    Definition::new(
+        "mask",
+        "Apply a raster mask",
+        "Replaces the pixels where the mask is true or a number other than zero. Pixels without data stay without \
+         data, and where the mask has no data nothing is replaced. Dimensions that the mask lacks are masked all \
+         along; a mask on another pixel grid is brought to the one of the data with the nearest neighbour.",
+    )
+    .category("cubes")
+    .category("masks")
+    .param(param("data", "The data cube to mask.", raster()))
+    .param(param("mask", "The mask, whose dimensions the data cube has too.", raster()))
+    .param(
+        param("replacement", "What stands in for masked values; null is no-data.", schema::scalar_or_null())
+            .default(Json::Null),
+    )
+    .returns("The masked data cube.", raster())
+    .throws(
+        "IncompatibleDataCubes",
+        "The mask has dimensions or labels that the data cube has not.",
+    )
+}
+
+fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let (data, mask) = (call.cube("data")?, call.cube("mask")?);
+    let replacement = match call.constant("replacement")? {
+        value @ (Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_)) => value,
+        other => {
+            return Err(Problem::argument(
+                "replacement",
+                format!("a data cube holds numbers and booleans, not {}", other.kind()),
+            ));
+        }
+    };
+    let schema = call.schema(data);
+    let mask = aligned(call, &schema, mask)?;
+    let mask_schema = call.schema(mask);
+    compatible(&schema, &mask_schema)?;
+    let expr = replaced(&schema, &mask_schema, replacement)?;
+    call.try_add(Op::map(&[&schema, &mask_schema], Arc::new(expr)), vec![data, mask])
+}
+
+/// The mask on the pixel grid of the data.
+fn aligned(call: &mut Call<'_, '_>, schema: &Schema, mask: NodeId) -> Result<NodeId, Problem> {
+    let own = call.schema(mask);
+    match (schema.grid(), own.grid()) {
+        (Ok(target), Ok(grid)) if !grid.aligned(&target) => {
+            Ok(call.add_node(Op::warp(&own, target, Method::Near)?, vec![mask]))
+        }
+        _ => Ok(mask),
+    }
+}
+
+/// Every dimension of the mask is one of the data, with the same labels.
+fn compatible(schema: &Schema, mask: &Schema) -> Result<(), Problem> {
+    for dim in &mask.dims {
+        let problem = |what: &str| {
+            let message = format!("dimension `{}` of the mask {what}", dim.name);
+            Problem::new("IncompatibleDataCubes", message).at("mask")
+        };
+        let own =
+            schema.dim(&dim.name).ok_or_else(|| problem("does not exist in the data cube"))?;
+        let (Some(a), Some(b)) = (own.labels(), dim.labels()) else { return Err(Problem::Blocked) };
+        let same = a.len() == b.len()
+            && (is_grid(own, dim) || a.iter().zip(b.iter()).all(|(a, b)| same_label(&a, &b)));
+        if !same {
+            return Err(problem("has other labels in the data cube"));
+        }
+    }
+    Ok(())
+}
+
+/// Axes of pixel grids, which were aligned before.
+fn is_grid(a: &Dimension, b: &Dimension) -> bool {
+    let regular = |dim: &Dimension| {
+        matches!(dim.kind, Kind::Spatial { .. })
+            && dim.labels().is_some_and(|l| l.regular().is_some())
+    };
+    a.crs().is_some() && regular(a) && regular(b)
+}
+
+/// `if(mask is set, replacement, data)`.
+fn replaced(data: &Schema, mask: &Schema, replacement: Value) -> Result<Expr, Problem> {
+    let mut builder = Builder::default();
+    let x = builder.input(0, Type::of_dtype(data.dtype()));
+    let flag = builder.input(1, Type::of_dtype(mask.dtype()));
+    let set = if mask.dtype() == DType::Bool {
+        flag
+    } else {
+        let zero = builder.constant(Value::Int(0));
+        let arguments = vec![flag, zero];
+        call_with_defaults(&mut builder, "neq", arguments)?
+    };
+    let instead = if replacement.is_null() {
+        builder.constant(Value::Null)
+    } else {
+        let missing = call_with_defaults(&mut builder, "is_nodata", vec![x])?;
+        let (null, value) = (builder.constant(Value::Null), builder.constant(replacement));
+        builder.if_(missing, null, value)
+    };
+    let root = builder.if_(set, instead, x);
+    Ok(builder.finish(root))
+}
+
+/// A call of a scalar process, with the defaults of its definition for the parameters that are left.
+fn call_with_defaults(
+    builder: &mut Builder,
+    id: &str,
+    mut arguments: Vec<eolith_plan::expr::ExprId>,
+) -> Result<eolith_plan::expr::ExprId, Problem> {
+    use eolith_graph::Definitions as _;
+    let function = function(id)?;
+    let definition = crate::registry().get(id);
+    for name in &function.parameters[arguments.len()..] {
+        let parameter = definition.and_then(|definition| definition.parameter(name));
+        let default = parameter.and_then(|parameter| parameter.default.as_ref());
+        arguments.push(builder.constant(default.map_or(Value::Null, Value::from_json)));
+    }
+    Ok(builder.call(function, arguments))
+}

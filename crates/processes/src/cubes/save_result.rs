@@ -1,0 +1,54 @@
+//! `save_result`: a cube into a file.
+
+use eolith_graph::{Definition, param, schema};
+use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::op::{Op, Save};
+use eolith_plan::process::{Lowering, Process};
+use eolith_plan::value::Value;
+use serde_json::json;
+
+pub(crate) static SAVE_RESULT: Process = Process { definition, lowering: Lowering::Custom(lower) };
+
+fn definition() -> Definition {
+    Definition::new(
+        "save_result",
+        "Save a data cube",
+        "Writes the data cube in a file format that the back-end lists under `GET /file_formats`. A process graph \
+         may save several cubes; each gives its own files.",
+    )
+    .category("cubes")
+    .category("export")
+    .category("stac")
+    .param(param("data", "The data cube to save.", schema::cube()))
+    .param(param(
+        "format",
+        "The name of the file format; upper and lower case make no difference.",
+        schema::output_format(),
+    ))
+    .param(
+        param("options", "Options of the file format.", schema::output_format_options())
+            .default(json!({})),
+    )
+    .returns("The STAC resource that lists the files.", schema::stac())
+    .throws("FormatUnsuitable", "The file format cannot hold this data cube.")
+    .throws("DataCubeEmpty", "The file format cannot hold a data cube without values.")
+}
+
+fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
+    let data = call.cube("data")?;
+    let format = call.required_text("format")?.to_string();
+    let options = match call.constant("options")? {
+        Value::Null => serde_json::Map::new(),
+        Value::Object(map) => (*map).clone(),
+        // Some clients send an empty list for an empty object.
+        Value::Array(array) if array.values.is_empty() => serde_json::Map::new(),
+        other => {
+            return Err(Problem::argument(
+                "options",
+                format!("an object is expected, not {}", other.kind()),
+            ));
+        }
+    };
+    let schema = call.schema(data);
+    Ok(call.add(Op::save(&schema, Save { format, options }), vec![data]))
+}
