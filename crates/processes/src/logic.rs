@@ -1,5 +1,10 @@
 //! Three-valued logic: no-data is "unknown", the result is known where it does not depend on it.
 
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "branches would keep the loops over lanes from being vectorised"
+)]
+
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::lanes::kernels;

@@ -120,9 +120,12 @@ fn search(args: &[Value], f: fn(&[String], &[String]) -> Value) -> Result<Value,
         return Ok(Value::Null);
     };
     let characters = |text: &str| -> Vec<String> {
-        let fold = |c: char| match case_sensitive {
-            true => c.to_string(),
-            false => c.to_uppercase().flat_map(char::to_lowercase).collect(),
+        let fold = |c: char| {
+            if case_sensitive {
+                c.to_string()
+            } else {
+                c.to_uppercase().flat_map(char::to_lowercase).collect()
+            }
         };
         text.chars().map(fold).collect()
     };

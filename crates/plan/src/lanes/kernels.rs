@@ -279,12 +279,11 @@ fn ordered<'c, 'a, T: Computed>(call: &'c KernelCall<'a>) -> Result<&'c KernelCa
     let (Some(lo), Some(hi)) = (call.operand::<T>(1)?, call.operand::<T>(2)?) else {
         return Ok(call);
     };
-    let swapped = match (lo.one(), hi.one()) {
-        (Some(lo), Some(hi)) => lo > hi,
-        _ => {
-            let (lo, hi) = (lo.broadcast(call.lanes), hi.broadcast(call.lanes));
-            lo.iter().zip(hi.iter()).any(|(lo, hi)| lo > hi)
-        }
+    let swapped = if let (Some(lo), Some(hi)) = (lo.one(), hi.one()) {
+        lo > hi
+    } else {
+        let (lo, hi) = (lo.broadcast(call.lanes), hi.broadcast(call.lanes));
+        lo.iter().zip(hi.iter()).any(|(lo, hi)| lo > hi)
     };
     if swapped { Err(refusal()) } else { Ok(call) }
 }

@@ -1,5 +1,10 @@
 //! Order of numbers. Anything that is not a number, texts and dates included, gives `false`.
 
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "branches would keep the loops over lanes from being vectorised"
+)]
+
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::lanes::{kernels, operand};
 use eolith_plan::types::Type;

@@ -16,7 +16,7 @@ process! {
     .returns("The same value.", schema::any()),
     scalar: |args| Ok(args[0].clone()),
     result: |types| types[0].clone(),
-    kernel: Some(|call| Ok((*call.args[0]).clone())),
+    kernel: None,
     simplify: Some(|_, args| Some(args[0])),
 }
 

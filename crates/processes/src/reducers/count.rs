@@ -98,3 +98,35 @@ fn count(args: &[Value]) -> Result<Value, Fault> {
     };
     Ok(Value::Int(count as i64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eolith_cube::Values;
+    use eolith_plan::expr::Builder;
+    use eolith_plan::lanes::{Lanes, Register, evaluate};
+
+    #[test]
+    fn the_kernel_counts_finite_numbers() {
+        let values = Values::F64(vec![1.0, f64::NAN, f64::INFINITY, 2.0, 3.0, 4.0]);
+        let mask = vec![true, true, true, true, false, true];
+        let rows = || Register::Array {
+            n: 3,
+            lanes: Lanes::plain(values.clone(), Some(mask.clone())),
+            labels: None,
+        };
+        for (condition, expected) in [(Value::Null, [1, 2]), (Value::Bool(true), [3, 3])] {
+            let mut builder = Builder::default();
+            let data = builder.axis(0, Type::F64, None);
+            let condition = builder.constant(condition);
+            let root = builder.call(&FUNCTION, vec![data, condition]);
+            let expr = builder.finish(root);
+            let result = evaluate(&expr, vec![rows()], 2).unwrap();
+            for (lane, expected) in expected.into_iter().enumerate() {
+                assert_eq!(result.value(lane, 2), Value::Int(expected));
+                let scalar = expr.evaluate(&[rows().value(lane, 2)]).unwrap();
+                assert_eq!(scalar, Value::Int(expected));
+            }
+        }
+    }
+}

@@ -58,7 +58,7 @@ fn interface(process: &Value) -> Value {
         })
     };
     let mut parameters = Map::new();
-    for (i, value) in process["parameters"].as_array().unwrap().iter().enumerate() {
+    for (i, value) in process["parameters"].as_array().expect("a list").iter().enumerate() {
         parameters.insert(format!("{i}"), parameter(value));
     }
     let exceptions: Vec<&String> =
