@@ -3,7 +3,15 @@
 //! A sink gets a finished result through [`ResultView`] and a path beside which it writes and then renames. It
 //! asks for one window at a time, so that its memory is bounded by what it must hold and not by the result.
 
+pub mod cog;
+mod file;
 pub mod format;
+pub mod json;
+pub mod nodata;
+pub mod png;
+mod raster;
+#[cfg(test)]
+mod sample;
 pub mod zarr;
 
 use std::collections::BTreeMap;

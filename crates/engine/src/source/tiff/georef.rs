@@ -113,7 +113,9 @@ mod tests {
 
     fn geokeys(keys: &[(u64, u64)]) -> Vec<u64> {
         let mut words = vec![1, 1, 0, keys.len() as u64];
-        keys.iter().for_each(|&(key, value)| words.extend([key, 0, 1, value]));
+        for &(key, value) in keys {
+            words.extend([key, 0, 1, value]);
+        }
         words
     }
 

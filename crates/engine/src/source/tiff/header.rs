@@ -117,7 +117,6 @@ impl Directory {
         let values = tags.into_iter().map(|(tag, value)| match value {
             TestValue::Integers(v) => (tag, Value::Integers(v)),
             TestValue::Floats(v) => (tag, Value::Floats(v)),
-            TestValue::Text(v) => (tag, Value::Text(v.to_owned())),
         });
         Directory { values: values.collect() }
     }
@@ -128,7 +127,6 @@ impl Directory {
 pub(super) enum TestValue {
     Integers(Vec<u64>),
     Floats(Vec<f64>),
-    Text(&'static str),
 }
 
 impl Endian {

@@ -121,15 +121,12 @@ fn unescape(text: &str) -> String {
                 char::from_u32(code)
             }
         });
-        match (plain, entity) {
-            (Some(c), Some(entity)) => {
-                out.push(c);
-                rest = &rest[entity.len() + 2..];
-            }
-            _ => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let (Some(c), Some(entity)) = (plain, entity) {
+            out.push(c);
+            rest = &rest[entity.len() + 2..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out + rest
