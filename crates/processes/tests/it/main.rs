@@ -3,6 +3,7 @@
 mod encoding;
 mod interface;
 mod kernels;
+mod plans;
 mod vectors;
 
 use std::path::PathBuf;
