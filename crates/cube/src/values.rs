@@ -117,7 +117,9 @@ macro_rules! element {
                 if let Values::$variant(v) = values { Some(v) } else { None }
             }
             fn wrap(values: Vec<Self>) -> Values { Values::$variant(values) }
+            #[inline]
             fn to_number(self) -> Number { let to: fn($t) -> Number = $to; to(self) }
+            #[inline]
             fn from_number(number: Number) -> Self { let from: fn(Number) -> $t = $from; from(number) }
             fn to_f64(self) -> f64 { let to: fn($t) -> f64 = $to_f64; to(self) }
             fn from_f64(value: f64) -> Self { let from: fn(f64) -> $t = $from_f64; from(value) }

@@ -165,11 +165,17 @@ pub fn column<T: Computed>(values: &Values) -> Cow<'_, [T]> {
 macro_rules! primitive_integer {
     ($($t:ty)*) => { $(
         impl Primitive for $t {
+            #[inline]
             fn f64(self) -> f64 { self as f64 }
+            #[inline]
             fn f32(self) -> f32 { self as f32 }
+            #[inline]
             fn i64(self) -> i64 { self as i64 }
+            #[inline]
             fn is_nan(self) -> bool { false }
+            #[inline]
             fn is_finite(self) -> bool { true }
+            #[inline]
             fn order(&self, other: &Self) -> Ordering { self.cmp(other) }
         }
     )* };
@@ -178,11 +184,17 @@ macro_rules! primitive_integer {
 macro_rules! primitive_float {
     ($($t:ty)*) => { $(
         impl Primitive for $t {
+            #[inline]
             fn f64(self) -> f64 { self as f64 }
+            #[inline]
             fn f32(self) -> f32 { self as f32 }
+            #[inline]
             fn i64(self) -> i64 { self as i64 }
+            #[inline]
             fn is_nan(self) -> bool { <$t>::is_nan(self) }
+            #[inline]
             fn is_finite(self) -> bool { <$t>::is_finite(self) }
+            #[inline]
             fn order(&self, other: &Self) -> Ordering { self.total_cmp(other) }
         }
     )* };
@@ -192,25 +204,36 @@ primitive_integer! { u8 i8 u16 i16 u32 i32 u64 i64 }
 primitive_float! { f32 f64 }
 
 impl Primitive for bool {
+    #[inline]
     fn f64(self) -> f64 {
         f64::from(u8::from(self))
     }
+
+    #[inline]
 
     fn f32(self) -> f32 {
         f32::from(u8::from(self))
     }
 
+    #[inline]
+
     fn i64(self) -> i64 {
         i64::from(self)
     }
+
+    #[inline]
 
     fn is_nan(self) -> bool {
         false
     }
 
+    #[inline]
+
     fn is_finite(self) -> bool {
         true
     }
+
+    #[inline]
 
     fn order(&self, other: &Self) -> Ordering {
         self.cmp(other)
@@ -218,9 +241,12 @@ impl Primitive for bool {
 }
 
 impl Computed for f64 {
+    #[inline]
     fn of<P: Primitive>(value: P) -> f64 {
         value.f64()
     }
+
+    #[inline]
 
     fn of_value(value: &Value) -> Option<f64> {
         value.as_f64()
@@ -228,9 +254,12 @@ impl Computed for f64 {
 }
 
 impl Computed for f32 {
+    #[inline]
     fn of<P: Primitive>(value: P) -> f32 {
         value.f32()
     }
+
+    #[inline]
 
     fn of_value(value: &Value) -> Option<f32> {
         value.as_f64().map(|value| value as f32)
@@ -238,9 +267,12 @@ impl Computed for f32 {
 }
 
 impl Computed for i64 {
+    #[inline]
     fn of<P: Primitive>(value: P) -> i64 {
         value.i64()
     }
+
+    #[inline]
 
     fn of_value(value: &Value) -> Option<i64> {
         if let Value::Int(value) = value { Some(*value) } else { None }
@@ -248,9 +280,12 @@ impl Computed for i64 {
 }
 
 impl Computed for bool {
+    #[inline]
     fn of<P: Primitive>(value: P) -> bool {
         value.f64() != 0.0
     }
+
+    #[inline]
 
     fn of_value(value: &Value) -> Option<bool> {
         value.as_bool()

@@ -242,7 +242,8 @@ fn remainder(x: f64, y: f64) -> f64 {
     if y == 0.0 {
         return x / 0.0;
     }
-    let rest = libm::fmod(x, y);
+    // Exact in every implementation, so that there is no platform to depend on.
+    let rest = x % y;
     let floored = if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest };
     floored + 0.0
 }
