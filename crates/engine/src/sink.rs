@@ -7,6 +7,7 @@ pub mod cog;
 mod file;
 pub mod format;
 pub mod json;
+pub mod netcdf;
 pub mod nodata;
 pub mod png;
 mod raster;

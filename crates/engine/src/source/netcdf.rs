@@ -36,7 +36,7 @@ const CHUNK_CACHE: usize = 16 << 20;
 pub async fn open(
     location: &Location,
 ) -> Result<(Vec<Arc<dyn ArrayReader>>, Map<String, Value>), SourceError> {
-    let storage = storage::open(location).await?;
+    let (storage, version) = storage::open(location).await?;
     let href: Arc<str> = location.href().into();
     blocking(&href.clone(), move || {
         let options = NcOpenOptions { chunk_cache_bytes: CHUNK_CACHE, ..NcOpenOptions::default() };
@@ -50,8 +50,8 @@ pub async fn open(
         } else {
             None
         };
-        let file = Arc::new(file);
-        let root = file.root_group().map_err(|e| error(&href, e))?;
+        let file = Arc::new(Open { file, href: Arc::clone(&href), version });
+        let root = file.file.root_group().map_err(|e| error(&href, e))?;
         let mut arrays = Vec::new();
         let mut groups: Vec<(String, &NcGroup)> = vec![(String::new(), root)];
         while let Some((prefix, group)) = groups.pop() {
@@ -61,7 +61,7 @@ pub async fn open(
                     Some(hdf5) => hdf5.dataset(&path).map_err(|e| error(&href, e.into()))?.chunks(),
                     None => None,
                 };
-                if let Some(array) = Variable::new(&file, &href, path, variable, chunks)? {
+                if let Some(array) = Variable::new(&file, path, variable, chunks)? {
                     arrays.push(Arc::new(array) as Arc<dyn ArrayReader>);
                 }
             }
@@ -71,6 +71,14 @@ pub async fn open(
         Ok((arrays, attributes::to_json(&root.attributes)))
     })
     .await
+}
+
+/// An open file.
+struct Open {
+    file: NcFile,
+    href: Arc<str>,
+    /// Changes with the content.
+    version: String,
 }
 
 /// Runs `work` where it may block. A panic in it becomes an error.

@@ -33,11 +33,12 @@ pub(super) fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
 }
 
 /// Local files by positional reads (a memory map would crash if the file shrinks), others by range requests.
-pub(super) async fn open(location: &Location) -> Result<DynStorage, SourceError> {
-    let (size, _) = location.version().await?;
+/// With the storage comes a token that changes with the content.
+pub(super) async fn open(location: &Location) -> Result<(DynStorage, String), SourceError> {
+    let (size, version) = location.version().await?;
     if let Some(path) = location.as_local() {
         let file = FileStorage::open(path).map_err(|e| super::error(location.href(), e.into()))?;
-        return Ok(Arc::new(Counted(file)));
+        return Ok((Arc::new(Counted(file)), version));
     }
     if let Err(error) = location.read_range(0..size.min(8)).await {
         let ranges = !matches!(
@@ -51,7 +52,7 @@ pub(super) async fn open(location: &Location) -> Result<DynStorage, SourceError>
             "the server of `{}` has no range requests: all {size} bytes are read",
             location.href()
         );
-        return Ok(Arc::new(BytesStorage::from_owner(location.read().await?)));
+        return Ok((Arc::new(BytesStorage::from_owner(location.read().await?)), version));
     }
     let (location, runtime) = (location.clone(), Handle::current());
     let remote = RangeRequestStorage::new(size, move |offset, len| {
@@ -60,7 +61,7 @@ pub(super) async fn open(location: &Location) -> Result<DynStorage, SourceError>
         READ.set(READ.get() + bytes.len() as u64);
         Ok(bytes.into())
     });
-    Ok(Arc::new(BlockCacheStorage::new(Arc::new(remote), BLOCK, BLOCKS)))
+    Ok((Arc::new(BlockCacheStorage::new(Arc::new(remote), BLOCK, BLOCKS)), version))
 }
 
 struct Counted(FileStorage);

@@ -8,15 +8,14 @@ use futures::future::BoxFuture;
 use netcdf_reader::{NcFile, NcReadable, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable};
 
 use super::storage::counted;
-use super::{attributes, blocking, error};
+use super::{Open, attributes, blocking, error};
 use crate::source::{ArrayMeta, ArrayReader, Fetched, SourceError};
 
 /// What is read at a time from a variable that is not chunked.
 const UNCHUNKED: usize = 4 << 20;
 
 pub(super) struct Variable {
-    file: Arc<NcFile>,
-    href: Arc<str>,
+    open: Arc<Open>,
     meta: ArrayMeta,
     kind: Kind,
     /// No-data values beside `meta.nodata` (CF allows `_FillValue` and `missing_value` to differ).
@@ -33,15 +32,14 @@ enum Kind {
 impl Variable {
     /// `None` where the type cannot be a number or a text.
     pub(super) fn new(
-        file: &Arc<NcFile>,
-        href: &Arc<str>,
+        open: &Arc<Open>,
         path: String,
         variable: &NcVariable,
         chunks: Option<Vec<u32>>,
     ) -> Result<Option<Variable>, SourceError> {
         let Some(kind) = kind(&variable.dtype) else {
             let dtype = &variable.dtype;
-            tracing::warn!("variable `{path}` of `{href}` has the type {dtype:?}: left out");
+            tracing::warn!("variable `{path}` of `{}` has the type {dtype:?}: left out", open.href);
             return Ok(None);
         };
         let mut dims = variable.dimensions();
@@ -51,7 +49,7 @@ impl Variable {
         }
         let shape: Result<Vec<usize>, _> = dims.iter().map(|d| usize::try_from(d.size)).collect();
         let shape = shape.map_err(|_| SourceError::Invalid {
-            href: href.to_string(),
+            href: open.href.to_string(),
             format: "NetCDF",
             reason: format!("variable `{path}` is larger than memory can be"),
         })?;
@@ -69,13 +67,13 @@ impl Variable {
             nodata: nodata.next(),
             attributes: attributes::to_json(&variable.attributes),
         };
-        let (file, href) = (Arc::clone(file), Arc::clone(href));
-        Ok(Some(Variable { file, href, meta, kind, masked: nodata.collect() }))
+        let open = Arc::clone(open);
+        Ok(Some(Variable { open, meta, kind, masked: nodata.collect() }))
     }
 
     fn invalid(&self, reason: String) -> SourceError {
         let reason = format!("variable `{}`: {reason}", self.meta.name);
-        SourceError::Invalid { href: self.href.to_string(), format: "NetCDF", reason }
+        SourceError::Invalid { href: self.open.href.to_string(), format: "NetCDF", reason }
     }
 }
 
@@ -87,7 +85,7 @@ impl ArrayReader for Variable {
     fn fetch(&self, region: Region) -> BoxFuture<'_, Result<Fetched, SourceError>> {
         let Kind::Number(stored) = self.kind else {
             let what = format!("the text variable `{}` as numbers", self.meta.name);
-            let error = SourceError::Unsupported { href: self.href.to_string(), what };
+            let error = SourceError::Unsupported { href: self.open.href.to_string(), what };
             return Box::pin(async { Err(error) });
         };
         let fits = region.0.len() == self.meta.shape.len()
@@ -96,12 +94,12 @@ impl ArrayReader for Variable {
             let reason = format!("{:?} is not inside the shape {:?}", region.0, self.meta.shape);
             return Box::pin(async { Err(self.invalid(reason)) });
         }
-        let (file, href) = (Arc::clone(&self.file), Arc::clone(&self.href));
+        let open = Arc::clone(&self.open);
         let (name, logical) = (self.meta.name.clone(), self.meta.dtype);
         Box::pin(async move {
-            blocking(&self.href, move || {
-                let (values, bytes) = counted(|| read(&file, &name, stored, &region));
-                let values = values.map_err(|e| error(&href, e))?;
+            blocking(&self.open.href, move || {
+                let (values, bytes) = counted(|| read(&open.file, &name, stored, &region));
+                let values = values.map_err(|e| error(&open.href, e))?;
                 let block = Block::new(region.shape(), reinterpret(values, logical));
                 Ok(Fetched { bytes, payload: Box::new(block) })
             })
@@ -120,14 +118,18 @@ impl ArrayReader for Variable {
         Ok(block)
     }
 
+    fn version(&self) -> Option<&str> {
+        Some(&self.open.version)
+    }
+
     fn texts(&self) -> Option<BoxFuture<'_, Result<Vec<String>, SourceError>>> {
         let Kind::Text = self.kind else { return None };
-        let (file, href) = (Arc::clone(&self.file), Arc::clone(&self.href));
+        let open = Arc::clone(&self.open);
         let name = self.meta.name.clone();
         let count: usize = self.meta.shape.iter().product();
         Some(Box::pin(async move {
-            let texts = blocking(&self.href, move || {
-                file.read_variable_as_strings(&name).map_err(|e| error(&href, e))
+            let texts = blocking(&self.open.href, move || {
+                open.file.read_variable_as_strings(&name).map_err(|e| error(&open.href, e))
             });
             let texts = texts.await?;
             if texts.len() != count {
@@ -140,7 +142,7 @@ impl ArrayReader for Variable {
 
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Variable({} of {})", self.meta.name, self.href)
+        write!(f, "Variable({} of {})", self.meta.name, self.open.href)
     }
 }
 
