@@ -210,31 +210,26 @@ impl Primitive for bool {
     }
 
     #[inline]
-
     fn f32(self) -> f32 {
         f32::from(u8::from(self))
     }
 
     #[inline]
-
     fn i64(self) -> i64 {
         i64::from(self)
     }
 
     #[inline]
-
     fn is_nan(self) -> bool {
         false
     }
 
     #[inline]
-
     fn is_finite(self) -> bool {
         true
     }
 
     #[inline]
-
     fn order(&self, other: &Self) -> Ordering {
         self.cmp(other)
     }
@@ -247,7 +242,6 @@ impl Computed for f64 {
     }
 
     #[inline]
-
     fn of_value(value: &Value) -> Option<f64> {
         value.as_f64()
     }
@@ -260,7 +254,6 @@ impl Computed for f32 {
     }
 
     #[inline]
-
     fn of_value(value: &Value) -> Option<f32> {
         value.as_f64().map(|value| value as f32)
     }
@@ -273,7 +266,6 @@ impl Computed for i64 {
     }
 
     #[inline]
-
     fn of_value(value: &Value) -> Option<i64> {
         if let Value::Int(value) = value { Some(*value) } else { None }
     }
@@ -286,7 +278,6 @@ impl Computed for bool {
     }
 
     #[inline]
-
     fn of_value(value: &Value) -> Option<bool> {
         value.as_bool()
     }

@@ -126,6 +126,8 @@ fn argument(
     let scalar = dtype(&p.schema)
         .prop_flat_map(move |dtype| column(dtype, lanes))
         .prop_map(|(values, mask)| Argument::Column(values, mask));
+    // Ranges are mostly constant.
+    let range = name.to_lowercase().ends_with("min") || name.to_lowercase().ends_with("max");
     match kind(&p.schema, name) {
         Kind::Option if name == "p" => prop_oneof![
             3 => constant(name, id, p.default.as_ref()).prop_map(Argument::Constant),
@@ -134,9 +136,9 @@ fn argument(
         .boxed(),
         Kind::Option => constant(name, id, p.default.as_ref()).prop_map(Argument::Constant).boxed(),
         Kind::Scalar => prop_oneof![
-            4 => scalar,
-            1 => (-3i64..9).prop_map(|v| Argument::Constant(Value::Int(v))),
-            1 => (-3i64..9).prop_map(|v| Argument::Constant(Value::Float(v as f64 / 2.0))),
+            if range { 1 } else { 12 } => scalar,
+            3 => (-3i64..9).prop_map(|v| Argument::Constant(Value::Int(v))),
+            3 => (-3i64..9).prop_map(|v| Argument::Constant(Value::Float(v as f64 / 2.0))),
             1 => prop::sample::select(vec![
                 Value::Null, Value::Float(f64::NAN), Value::Float(f64::INFINITY), Value::Bool(true)
             ]).prop_map(Argument::Constant),
