@@ -1,1 +1,50 @@
-fn main() {}
+//! Developer commands: `cargo xtask demo | test | tidy | measure`.
+//!
+//! They build, start and check the project from outside, with the tools a fresh machine has (Rust, gcc, Python with
+//! pip); what else they need goes into `target/`. Nothing here is part of the product.
+
+mod demo;
+mod http;
+mod measure;
+mod served;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::shell::say;
+
+const USAGE: &str = "\
+cargo xtask demo [--exit] [--port P]   build, serve sample data, make NDVI maps through the HTTP API, keep serving
+cargo xtask test                       install what tests need into target/test-env and run all tests
+cargo xtask tidy                       check what compiler and clippy do not: crate edges, file sizes, links, ...
+cargo xtask measure startup            time from the start of a server to its first answer";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<()> {
+    match args {
+        ["demo", options @ ..] => demo::run(demo::Options::parse(options)?),
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["measure", "startup"] => measure::startup(),
+        ["help" | "--help" | "-h"] => {
+            say(USAGE);
+            Ok(())
+        }
+        _ => bail!("unknown command `{}`\n{USAGE}", args.join(" ")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `cargo xtask test`: everything that can be tested, from a fresh clone.
+//!
+//! Rust tests run through cargo; the Python tests of `tests/python` run against the built binary, in a virtual
+//! environment under `target/test-env` with the versions that `tests/python/requirements.txt` pins. A part that
+//! cannot be installed or run fails the whole; nothing is skipped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{self, Profile, say};
+
+/// Where reference data is looked for: `$EOLITH_REFERENCE`, else `shared` beside the workspace.
+pub(crate) fn reference() -> PathBuf {
+    std::env::var_os("EOLITH_REFERENCE")
+        .map_or_else(|| shell::root().join("../shared"), PathBuf::from)
+}
+
+pub(crate) fn run() -> Result<()> {
+    let python = python()?;
+    let binary = shell::build(Profile::Dev)?;
+    let (mut lines, rust) =
+        shell::watch(shell::cargo().args(["test", "--workspace", "--no-fail-fast"]), |line| {
+            line.starts_with("test result:")
+        })
+        .context("cargo test")?;
+    let mut pytest = Command::new(python);
+    pytest
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"])
+        .current_dir(shell::root())
+        .env("EOLITH_BIN", binary)
+        .env("EOLITH_REFERENCE", reference())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let (last, peers) = shell::watch(&mut pytest, pytest_summary)?;
+    if peers && last.is_empty() {
+        bail!("pytest said nothing of how it ended");
+    }
+    say("");
+    lines.extend(last.into_iter().next_back());
+    for line in &lines {
+        say(line);
+    }
+    match (rust, peers) {
+        (true, true) => Ok(()),
+        (false, true) => bail!("Rust tests failed"),
+        (true, false) => bail!("Python tests failed"),
+        (false, false) => bail!("Rust and Python tests failed"),
+    }
+}
+
+/// `12 passed, 1 failed in 3.05s`
+fn pytest_summary(line: &str) -> bool {
+    let counts = ["passed", "failed", "error", "no tests ran"];
+    line.contains(" in ")
+        && line.ends_with(['s', ')', '='])
+        && counts.iter().any(|word| line.contains(word))
+}
+
+/// The interpreter of the environment, made or brought up to date first.
+fn python() -> Result<PathBuf> {
+    let wanted = fs::read_to_string(shell::root().join("tests/python/requirements.txt"))
+        .context("cannot read tests/python/requirements.txt")?;
+    let environment = shell::target()?.join("test-env");
+    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
+    let python = environment.join(folder).join(if cfg!(windows) { "python.exe" } else { "python" });
+    let installed = environment.join("installed.txt");
+    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) && python.exists() {
+        return Ok(python);
+    }
+    say(&format!("installing Python packages into {}", environment.display()));
+    let system = system_python()?;
+    // Without pip of its own: Debian keeps the part that would bring it in a package that may be missing.
+    shell::check(
+        Command::new(&system).args(["-m", "venv", "--clear", "--without-pip"]).arg(&environment),
+    )
+    .context("Python cannot make a virtual environment")?;
+    install(&system, &python).context("pip could not install tests/python/requirements.txt")?;
+    fs::write(installed, wanted)?;
+    Ok(python)
+}
+
+fn install(system: &Path, python: &Path) -> Result<()> {
+    shell::check(
+        Command::new(system)
+            .args(["-m", "pip", "--python"])
+            .arg(python)
+            .args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"])
+            .args(["-r", "tests/python/requirements.txt"])
+            .current_dir(shell::root()),
+    )
+}
+
+/// Python 3.11 or newer.
+fn system_python() -> Result<PathBuf> {
+    let question = "import sys; sys.exit(sys.version_info < (3, 11))";
+    let fits = |name: &str| {
+        Command::new(name).args(["-c", question]).status().is_ok_and(|status| status.success())
+    };
+    ["python3", "python3.13", "python3.12", "python3.11", "python"]
+        .into_iter()
+        .find(|name| fits(name))
+        .map(PathBuf::from)
+        .context("the tests need Python 3.11 or newer with pip as `python3`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pytest_summary;
+
+    #[test]
+    fn summaries_are_recognised() {
+        assert!(pytest_summary("12 passed in 3.05s"));
+        assert!(pytest_summary("1 failed, 12 passed in 63.05s (0:01:03)"));
+        assert!(pytest_summary("===== 3 passed, 2 warnings in 0.12s ====="));
+        assert!(!pytest_summary("test_x.py passed in the morning"));
+    }
+}
