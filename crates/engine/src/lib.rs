@@ -4,6 +4,7 @@ pub mod budget;
 pub mod crs_text;
 pub mod events;
 pub mod run;
+pub mod sample;
 pub mod scratch;
 pub mod sink;
 pub mod source;
