@@ -18,7 +18,6 @@ use eolith_plan::planner::{self, Plan, Planned};
 use eolith_plan::process::Registry;
 use eolith_plan::value::Value;
 use eolith_processes::registry;
-use serde_json::Value as Json;
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
@@ -53,6 +52,9 @@ pub struct Settings {
 pub struct Session {
     catalog: Arc<Catalog>,
     machine: Machine,
+    /// The part of the memory that finished pixels may take. Apart from the tasks' part: if waiting results could take
+    /// all of it, no task would ever finish another one.
+    results: Budget,
     settings: Settings,
 }
 
@@ -97,9 +99,10 @@ impl Session {
         let machine = Machine {
             readers: Arc::new(Readers::default()),
             pool: Arc::new(pool),
-            budget: Budget::new(settings.memory),
+            budget: Budget::new(settings.memory - settings.memory / 4),
         };
-        Ok(Session { catalog, machine, settings })
+        let results = Budget::new(settings.memory / 4);
+        Ok(Session { catalog, machine, results, settings })
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -216,12 +219,10 @@ impl Session {
         }
     }
 
-    /// A place for a result: memory while at most a quarter of the ledger is asked for, a file otherwise.
+    /// A place for a result: memory while there is room, a file otherwise.
     async fn scratch(&self, schema: Arc<eolith_cube::Schema>, shape: &[usize]) -> std::io::Result<Scratch> {
         let bytes = Scratch::bytes(&schema, shape);
-        if bytes <= self.settings.memory / 4
-            && let Some(room) = self.machine.budget.try_reserve(bytes)
-        {
+        if let Some(room) = self.results.try_reserve(bytes) {
             return Ok(Scratch::in_memory(schema, shape.to_vec(), room));
         }
         Scratch::on_disk(schema, shape.to_vec(), self.settings.scratch.as_deref())

@@ -18,6 +18,7 @@ pub mod zarr;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use self::format::SinkFormat;
 use eolith_cube::{Block, Region, Schema};
 use thiserror::Error;
 

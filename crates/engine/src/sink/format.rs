@@ -1,7 +1,12 @@
-//! What a sink says of itself: the entry of `GET /file_formats` and the options it takes.
+//! The output formats: what each says of itself (the entry of `GET /file_formats` and its options), and how it is
+//! found and called by name.
 //!
 //! Every sink module exposes one constant of [`FormatDescription`]. Nothing here checks options; a sink does that
 //! itself, since only it knows which combinations make sense.
+
+use std::path::Path;
+
+use super::{Options, OutputFile, ResultView, SinkError};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,4 +32,75 @@ pub struct ParameterDescription {
     pub schema_json: &'static str,
     /// The value that is used when the option is missing, as JSON text; `None` where it depends on the data.
     pub default_json: Option<&'static str>,
+}
+
+/// The formats results can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkFormat {
+    GTiff,
+    NetCdf,
+    Zarr,
+    Png,
+    Json,
+}
+
+impl SinkFormat {
+    pub const ALL: [SinkFormat; 5] = [
+        SinkFormat::GTiff,
+        SinkFormat::NetCdf,
+        SinkFormat::Zarr,
+        SinkFormat::Png,
+        SinkFormat::Json,
+    ];
+
+    /// By name, in any case; openEO users also write `COG` and `GeoTIFF`.
+    pub fn from_name(name: &str) -> Option<SinkFormat> {
+        let also = |format: &SinkFormat| match format {
+            SinkFormat::GTiff => {
+                ["COG", "GeoTIFF"].iter().any(|alias| alias.eq_ignore_ascii_case(name))
+            }
+            SinkFormat::NetCdf | SinkFormat::Zarr | SinkFormat::Png | SinkFormat::Json => false,
+        };
+        (Self::ALL.into_iter())
+            .find(|format| format.description().name.eq_ignore_ascii_case(name) || also(format))
+    }
+
+    /// By file extension.
+    pub fn from_extension(extension: &str) -> Option<SinkFormat> {
+        match extension.to_ascii_lowercase().as_str() {
+            "tif" | "tiff" => Some(SinkFormat::GTiff),
+            "nc" | "nc4" => Some(SinkFormat::NetCdf),
+            "zarr" => Some(SinkFormat::Zarr),
+            "png" => Some(SinkFormat::Png),
+            "json" => Some(SinkFormat::Json),
+            _ => None,
+        }
+    }
+
+    pub fn description(self) -> &'static FormatDescription {
+        match self {
+            SinkFormat::GTiff => &super::cog::DESCRIPTION,
+            SinkFormat::NetCdf => &super::netcdf::DESCRIPTION,
+            SinkFormat::Zarr => &super::zarr::DESCRIPTION,
+            SinkFormat::Png => &super::png::DESCRIPTION,
+            SinkFormat::Json => &super::json::DESCRIPTION,
+        }
+    }
+
+    /// Writes a result; `budget` is the memory the writer may use.
+    pub fn write(
+        self,
+        result: &dyn ResultView,
+        options: &Options,
+        budget: u64,
+        path: &Path,
+    ) -> Result<Vec<OutputFile>, SinkError> {
+        match self {
+            SinkFormat::GTiff => super::cog::write(result, options, budget, path),
+            SinkFormat::NetCdf => super::netcdf::write(result, options, budget, path),
+            SinkFormat::Zarr => super::zarr::write(result, options, budget, path),
+            SinkFormat::Png => super::png::write(result, options, budget, path),
+            SinkFormat::Json => super::json::write(result, options, budget, path),
+        }
+    }
 }

@@ -28,7 +28,7 @@ use crate::sink::format::{FormatDescription, ParameterDescription};
 use crate::sink::{Options, OutputFile, ResultView, SinkError, file};
 
 /// The entry of `GET /file_formats`.
-pub const FORMAT: FormatDescription = FormatDescription {
+pub const DESCRIPTION: FormatDescription = FormatDescription {
     name: NAME,
     title: "NetCDF-4",
     description: "One file after the CF conventions: a variable for each band (`var` where there are no bands), \
@@ -97,11 +97,11 @@ pub fn write(
         contents.write(writer, options).map_err(|e| file::error_at(path, &e))?;
         Ok(())
     })?;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type: FORMAT.media_type, notes }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
 }
 
 fn compression(options: &Options) -> Result<u8, SinkError> {
-    file::check(options, &FORMAT)?;
+    file::check(options, &DESCRIPTION)?;
     let given = options.get(COMPRESSION).filter(|value| !value.is_null());
     let Some(value) = given else { return Ok(4) };
     let level = value.as_u64().and_then(|level| u8::try_from(level).ok());

@@ -33,7 +33,7 @@ use crate::sink::format::FormatDescription;
 use crate::sink::{Options, OutputFile, ResultView, SinkError};
 
 /// The entry of `GET /file_formats`.
-pub const FORMAT: FormatDescription = FormatDescription {
+pub const DESCRIPTION: FormatDescription = FormatDescription {
     name: NAME,
     title: "Zarr 3",
     description: "A folder of chunks that xarray opens lazily: an array for each band (`data` where there are no \
@@ -101,7 +101,7 @@ pub fn write(
     writer.finish(&layout)?;
     replace(folder.path(), path).map_err(|error| fail(&error))?;
     let notes = std::mem::take(&mut layout.notes);
-    Ok(vec![OutputFile { path: path.to_owned(), media_type: FORMAT.media_type, notes }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
 }
 
 /// All runs of bands for each chunk, in writing order.

@@ -9,7 +9,7 @@ use eolith_cube::{
 use eolith_plan::need::{Content, Format};
 use serde_json::json;
 
-use super::{FORMAT, write};
+use super::{DESCRIPTION, write};
 use crate::sink::{Options, OutputFile, ResultView, SinkError};
 use crate::source::{ArrayReader, cf, netcdf};
 use crate::storage::Location;
@@ -146,7 +146,7 @@ async fn bands_become_variables_in_their_own_types() {
     let folder = folder();
     let path = folder.0.join("bands.nc");
     let file = save(&result, &path);
-    assert_eq!(file.media_type, FORMAT.media_type);
+    assert_eq!(file.media_type, DESCRIPTION.media_type);
     assert!(file.notes.iter().any(|n| n.starts_with("`NDVI`") && n.contains("NaN")), "{file:?}");
 
     let arrays = open(&path).await;
@@ -340,7 +340,7 @@ fn what_cannot_be_written_is_refused_before_it_is_read() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let parse = |schema| serde_json::from_str::<serde_json::Value>(schema).unwrap();
-    assert_eq!(parse(FORMAT.parameters[0].schema_json)["type"], "integer");
+    assert_eq!(parse(DESCRIPTION.parameters[0].schema_json)["type"], "integer");
 }
 
 #[test]
