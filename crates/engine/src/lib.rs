@@ -1,6 +1,7 @@
 //! Where planning meets the world: sources, sinks, the catalogue, the scheduler and the session in front of them.
 
 pub mod budget;
+pub mod catalog;
 pub mod crs_text;
 pub mod events;
 pub mod run;

@@ -43,13 +43,15 @@ pub struct Found<T> {
 }
 
 /// All collections at or below a document, in the order of the links, depth first. Documents that cannot be read
-/// are in the second list, with their address; they do not stop the others.
+/// are in the second list, with their address; they do not stop the others. Addresses in `seen` are not followed
+/// again, and all that were are put there.
 pub async fn collections(
     start: Location,
     document: Document,
+    seen: &mut BTreeSet<String>,
 ) -> (Vec<Found<Box<Collection>>>, Vec<(String, SourceError)>) {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::from([start.href().to_owned()]);
+    seen.insert(start.href().to_owned());
     let mut open = vec![(start, Ok(document), None::<String>)];
     while let Some((location, document, parent)) = open.pop() {
         let links = match document {

@@ -1,0 +1,228 @@
+//! Opening files for what they say of themselves, each once while it does not change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
+
+use eolith_cube::{DType, Grid, Schema, Variable};
+use eolith_plan::need::{Content, Format, Piece};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use super::cache::Cache;
+use super::stored::{StoredCube, StoredFile, StoredTiff};
+use crate::source::{SourceError, cf, netcdf, tiff, zarr};
+use crate::storage::{Location, StorageError};
+
+/// Files that are opened at the same time.
+const CONCURRENT: usize = 16;
+
+/// What a TIFF says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TiffHeader {
+    pub(super) grid: Grid,
+    pub(super) dtype: DType,
+    /// The unit of decoding: bands, rows, columns.
+    pub(super) chunk: Vec<usize>,
+    pub(super) bands: Vec<(Option<String>, Variable)>,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) version: Option<String>,
+}
+
+/// What a Zarr store or a NetCDF file says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CubeFile {
+    pub(super) schema: Schema,
+    pub(super) pieces: Arc<[Piece]>,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Opens files, through the cache.
+#[derive(Debug)]
+pub(super) struct Headers {
+    cache: Cache,
+    limit: Semaphore,
+    opened: AtomicUsize,
+}
+
+impl Headers {
+    pub(super) fn new(cache: Cache) -> Headers {
+        Headers { cache, limit: Semaphore::new(CONCURRENT), opened: AtomicUsize::new(0) }
+    }
+
+    /// How many files were opened because the cache did not know them.
+    pub(super) fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Takes up what an earlier run learned.
+    pub(super) async fn load(self: &Arc<Self>) {
+        let headers = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || headers.cache.load()).await {
+            tracing::warn!(%error, "the catalogue's cache could not be read");
+        }
+    }
+
+    /// Keeps what is new for the next run.
+    pub(super) async fn save(self: &Arc<Self>) {
+        let headers = Arc::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || headers.cache.save()).await {
+            tracing::warn!(%error, "the catalogue's cache could not be written");
+        }
+    }
+
+    /// The header of a TIFF. Errors are texts that name the file.
+    pub(super) async fn tiff(&self, location: &Location) -> Result<Arc<TiffHeader>, String> {
+        let version = location.version().await.map_err(|e| e.to_string())?.1;
+        match self.cache.get(location.href(), &version) {
+            Some(StoredFile::Tiff(stored)) => {
+                if let Some(header) = stored.read() {
+                    return Ok(Arc::new(header));
+                }
+            }
+            Some(StoredFile::Broken(reason)) => return Err(reason),
+            Some(StoredFile::Cube(_)) | None => {}
+        }
+        let result = self.open(tiff::open(location)).await;
+        let file = self.checked(location, Some(&version), result)?;
+        let meta = file.reader.meta();
+        let band = |band: tiff::TiffBand| {
+            let variable = Variable {
+                nodata: band.nodata,
+                scale: band.scale,
+                offset: band.offset,
+                unit: band.unit,
+                ..Variable::new(meta.dtype)
+            };
+            (band.name, variable)
+        };
+        let header = TiffHeader {
+            grid: file.grid,
+            dtype: meta.dtype,
+            chunk: meta.chunk.clone(),
+            bands: file.bands.into_iter().map(band).collect(),
+            attributes: meta.attributes.clone(),
+            version: Some(version.clone()),
+        };
+        self.cache.put(location.href(), &version, StoredFile::Tiff(StoredTiff::of(&header)));
+        Ok(Arc::new(header))
+    }
+
+    /// The cube in a Zarr store or a NetCDF file. Errors are texts that name the file.
+    pub(super) async fn cube(
+        &self,
+        location: &Location,
+        format: Format,
+    ) -> Result<CubeFile, String> {
+        let version = match format {
+            Format::Zarr => zarr_version(location).await,
+            Format::NetCdf | Format::Tiff => location.version().await.map(|(_, token)| Some(token)),
+        };
+        let version = version.map_err(|e| e.to_string())?;
+        let known = version.as_deref().and_then(|token| self.cache.get(location.href(), token));
+        match known {
+            Some(StoredFile::Cube(stored)) => {
+                if let Some(file) = stored.read() {
+                    return Ok(file);
+                }
+            }
+            Some(StoredFile::Broken(reason)) => return Err(reason),
+            Some(StoredFile::Tiff(_)) | None => {}
+        }
+        let result = self.open(open_cube(location, format)).await;
+        let file = self.checked(location, version.as_deref(), result)?;
+        if let Some(token) = &version {
+            self.cache.put(location.href(), token, StoredFile::Cube(StoredCube::of(&file)));
+        }
+        Ok(file)
+    }
+
+    async fn open<T>(
+        &self,
+        work: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        let _permit = self.limit.acquire().await;
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        work.await
+    }
+
+    /// Remembers files that are broken, but not those that could not be reached.
+    fn checked<T>(
+        &self,
+        location: &Location,
+        version: Option<&str>,
+        result: Result<T, SourceError>,
+    ) -> Result<T, String> {
+        result.map_err(|error| {
+            let text = error.to_string();
+            if let (Some(version), false) = (version, matches!(error, SourceError::Storage(_))) {
+                self.cache.put(location.href(), version, StoredFile::Broken(text.clone()));
+            }
+            text
+        })
+    }
+}
+
+async fn open_cube(location: &Location, format: Format) -> Result<CubeFile, SourceError> {
+    let (arrays, attributes, mut notes) = match format {
+        Format::Zarr => {
+            let group = zarr::open_group(location).await?;
+            (group.arrays, group.attributes, group.notes)
+        }
+        Format::NetCdf | Format::Tiff => {
+            let (arrays, attributes) = netcdf::open(location).await?;
+            (arrays, attributes, Vec::new())
+        }
+    };
+    let (content, cube) = cf::describe(&arrays, &attributes, location.href(), format).await?;
+    notes.extend(cube.notes);
+    match content {
+        Content::Cube { schema, pieces } => Ok(CubeFile {
+            schema,
+            pieces,
+            title: cube.title,
+            description: cube.description,
+            attributes: cube.attributes,
+            notes,
+        }),
+        Content::Scenes(_) => Err(SourceError::Unsupported {
+            href: location.href().to_owned(),
+            what: "scenes inside a file".to_owned(),
+        }),
+    }
+}
+
+/// A token of a store: of all metadata documents at its root and one level below where it is local, of the root
+/// document elsewhere. `None` where there is no such document to ask.
+async fn zarr_version(location: &Location) -> Result<Option<String>, StorageError> {
+    const DOCUMENTS: [&str; 5] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs"];
+    let Some(root) = location.as_local().map(ToOwned::to_owned) else {
+        for name in &DOCUMENTS[..2] {
+            match location.join(name).version().await {
+                Ok((_, token)) => return Ok(Some(token)),
+                Err(StorageError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        return Ok(None);
+    };
+    let stamp = move || {
+        let mut folders = vec![root.clone()];
+        let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
+        folders.extend(entries.map(|entry| entry.path()));
+        folders.sort();
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for path in folders.iter().flat_map(|f| DOCUMENTS.map(|name| f.join(name))) {
+            let Ok(meta) = std::fs::metadata(&path) else { continue };
+            let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            hash.update(path.as_os_str().as_encoded_bytes());
+            hash.update(&modified.map_or(0, |t| t.as_nanos()).to_le_bytes());
+            hash.update(&meta.len().to_le_bytes());
+        }
+        format!("{:016x}", hash.digest())
+    };
+    Ok(tokio::task::spawn_blocking(stamp).await.ok())
+}

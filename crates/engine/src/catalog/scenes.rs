@@ -1,0 +1,353 @@
+//! A STAC collection: its items, read when they are needed, and the files' own word where items say too little.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use eolith_cube::time::{Instant, Interval};
+use eolith_cube::{DType, Grid, Variable};
+use eolith_plan::need::{ArrayRef, Format, Scene, SceneAsset, SceneCollection, SceneDimensions};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tracing::warn;
+
+use super::bounds;
+use super::headers::Headers;
+use crate::source::SourceError;
+use crate::source::stac::{self, BandInfo, Collection, Item, ItemBand, ItemScene};
+use crate::storage::{Location, StorageError};
+
+/// Items that are read to describe a collection. Larger ones are described by the first of them; no common grid
+/// is claimed for those.
+const SAMPLE: usize = 1000;
+/// Headers that are opened at the same time for one question.
+const CONCURRENT: usize = 16;
+
+/// A STAC collection or a single item.
+#[derive(Debug)]
+pub(super) struct SceneSource {
+    pub(super) location: Location,
+    pub(super) document: Collection,
+    /// The only item, where no collection was given.
+    single: Option<Item>,
+    sample: OnceCell<Arc<Items>>,
+    all: OnceCell<Arc<Items>>,
+}
+
+/// Items in the order (time, id).
+#[derive(Debug)]
+pub(super) struct Items {
+    pub(super) scenes: Vec<ItemScene>,
+    /// Addresses of all assets, data or not.
+    pub(super) files: BTreeSet<String>,
+    /// Whether these are all items.
+    pub(super) complete: bool,
+    /// Items that cannot be read: address and reason.
+    pub(super) problems: Vec<(String, String)>,
+}
+
+impl SceneSource {
+    pub(super) fn new(location: Location, document: Collection) -> SceneSource {
+        let (sample, all) = (OnceCell::new(), OnceCell::new());
+        SceneSource { location, document, single: None, sample, all }
+    }
+
+    /// A collection of one item.
+    pub(super) fn of_item(location: Location, item: Item) -> Result<SceneSource, SourceError> {
+        let text = |key: &str| item.properties.get(key).cloned().unwrap_or(Value::Null);
+        let document = serde_json::json!({
+            "id": item.id, "title": text("title"), "description": text("description"),
+            "license": text("license"), "links": [],
+        });
+        let document = serde_json::from_value(document).map_err(|e| SourceError::Invalid {
+            href: location.href().to_owned(),
+            format: "STAC item",
+            reason: e.to_string(),
+        })?;
+        Ok(SceneSource { single: Some(item), ..SceneSource::new(location, document) })
+    }
+
+    /// Enough items to describe the collection: all of them, unless they are very many.
+    pub(super) async fn sample(&self) -> Result<&Arc<Items>, String> {
+        if let Some(all) = self.all.get() {
+            return Ok(all);
+        }
+        self.sample.get_or_try_init(|| self.read(SAMPLE)).await
+    }
+
+    async fn all(&self) -> Result<&Arc<Items>, String> {
+        match self.sample.get() {
+            Some(sample) if sample.complete => Ok(sample),
+            _ => self.all.get_or_try_init(|| self.read(usize::MAX)).await,
+        }
+    }
+
+    /// What the collection looks like, from its document and its items.
+    pub(super) async fn describe(&self, headers: &Headers) -> Result<SceneCollection, String> {
+        let items = self.sample().await?;
+        let mut bands = Vec::new();
+        for name in self.band_names(items) {
+            let own: Vec<&ItemBand> =
+                items.scenes.iter().flat_map(|s| &s.bands).filter(|b| b.band == name).collect();
+            match own.first() {
+                Some(first) => bands.push((name, common(&own, first, headers).await?)),
+                None if items.complete => {
+                    let collection = self.document.id.as_str();
+                    warn!(collection, band = name, "no item has this band: left out");
+                }
+                None => {}
+            }
+        }
+        // Files without a list of bands may have several; their headers know.
+        let unlisted = items.scenes.iter().flat_map(|s| &s.bands).find(|b| !b.listed);
+        if let Some(band) = unlisted {
+            for (name, variable) in self.expand(band, headers).await? {
+                if !bands.iter().any(|(known, _)| *known == name) {
+                    bands.push((name, variable));
+                }
+            }
+        }
+        let (time, bbox) = (self.time(items)?, self.bbox(items)?);
+        let grid = items.complete.then(|| common_grid(items)).flatten();
+        Ok(SceneCollection { names: self.names(), bands, time, bbox, grid })
+    }
+
+    /// The scenes that touch `bbox` and lie in `start..end`, in the order (time, id).
+    pub(super) async fn scenes(
+        &self,
+        bbox: Option<[f64; 4]>,
+        (start, end): (Option<Instant>, Option<Instant>),
+        headers: &Headers,
+    ) -> Result<Vec<Scene>, String> {
+        let interval = Interval { start, end };
+        let wanted = self.all().await?.scenes.iter().filter(|scene| {
+            let inside = match (bbox, scene.bbox.or_else(|| footprint(scene))) {
+                (Some(wanted), Some(own)) => bounds::touch(wanted, own),
+                _ => true,
+            };
+            inside && interval.contains(scene.time.instant)
+        });
+        let work: Vec<_> = wanted.map(|scene| read_scene(scene, headers)).collect();
+        stream::iter(work).buffered(4).try_collect().await
+    }
+
+    /// Names of the dimensions, the collection's own where it gives them.
+    pub(super) fn names(&self) -> SceneDimensions {
+        let dims = self.document.fields.get("cube:dimensions").and_then(Value::as_object);
+        let find = |kind: &str, axis: Option<&str>, default: &str| {
+            let found = dims.into_iter().flatten().find(|(_, dim)| {
+                let text = |key: &str| dim.get(key).and_then(Value::as_str);
+                text("type") == Some(kind) && (axis.is_none() || text("axis") == axis)
+            });
+            found.map_or(default, |(name, _)| name.as_str()).to_owned()
+        };
+        SceneDimensions {
+            t: find("temporal", None, "t"),
+            bands: find("bands", None, "bands"),
+            y: find("spatial", Some("y"), "y"),
+            x: find("spatial", Some("x"), "x"),
+        }
+    }
+
+    async fn read(&self, limit: usize) -> Result<Arc<Items>, String> {
+        let (found, failed) = match &self.single {
+            Some(item) => (vec![(self.location.clone(), item.clone())], Vec::new()),
+            None => stac::items(&self.location, &self.document.links, limit).await,
+        };
+        let mut problems = Vec::new();
+        for (href, error) in failed {
+            match error {
+                // What cannot be reached now must not be missing from a result.
+                SourceError::Storage(StorageError::Read { .. }) => return Err(error.to_string()),
+                _ => problems.push((href, error.to_string())),
+            }
+        }
+        let (known, mut files) = (stac::collection_bands(&self.document), BTreeSet::new());
+        let complete = found.len() + problems.len() < limit;
+        let mut scenes = Vec::with_capacity(found.len());
+        for (location, item) in &found {
+            let hrefs = item.assets.values().filter_map(|asset| asset.get("href")?.as_str());
+            let resolved = hrefs.filter_map(|href| stac::resolve(location, href).ok());
+            files.extend(resolved.map(|location| location.href().to_owned()));
+            match stac::scene(location, item, &known) {
+                Ok(scene) => {
+                    for note in &scene.notes {
+                        warn!(item = location.href(), "{note}");
+                    }
+                    scenes.push(scene);
+                }
+                Err(error) => problems.push((location.href().to_owned(), error.to_string())),
+            }
+        }
+        for (item, reason) in &problems {
+            warn!(item, reason, "an item was left out");
+        }
+        scenes.sort_by(|a, b| (a.time.instant, &a.id).cmp(&(b.time.instant, &b.id)));
+        Ok(Arc::new(Items { scenes, files, complete, problems }))
+    }
+
+    /// The collection's order first, then what only items have.
+    fn band_names(&self, items: &Items) -> Vec<String> {
+        let known = stac::collection_bands(&self.document).into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = known.collect();
+        let mut seen: BTreeSet<String> = names.iter().cloned().collect();
+        for band in items.scenes.iter().flat_map(|scene| &scene.bands) {
+            if seen.insert(band.band.clone()) {
+                names.push(band.band.clone());
+            }
+        }
+        names
+    }
+
+    async fn expand(
+        &self,
+        band: &ItemBand,
+        headers: &Headers,
+    ) -> Result<Vec<(String, Variable)>, String> {
+        let assets = assets(band, headers).await?;
+        Ok(assets.into_iter().map(|asset| (asset.band, asset.variable)).collect())
+    }
+
+    /// The document's interval, widened to the items. The end is just after the last instant.
+    fn time(&self, items: &Items) -> Result<Interval, String> {
+        let parse = |text: &Option<String>| {
+            text.as_deref()
+                .map(Instant::parse)
+                .transpose()
+                .map_err(|e| format!("`{}` has a wrong temporal extent: {e}", self.location.href()))
+        };
+        let given = self.document.extent.temporal.interval.first();
+        let (start, end) = match given {
+            Some([start, end]) => (parse(start)?, parse(end)?),
+            None => (
+                items.scenes.first().map(|scene| scene.time.instant),
+                items.scenes.last().map(|scene| scene.time.instant),
+            ),
+        };
+        let first = items.scenes.first().map(|scene| scene.time.instant);
+        let last = items.scenes.last().map(|scene| scene.time.instant);
+        let start = start.map(|start| first.map_or(start, |first| start.min(first)));
+        let end = end.map(|end| last.map_or(end, |last| end.max(last)));
+        Ok(Interval { start, end: end.map(|end| Instant(end.0.saturating_add(1))) })
+    }
+
+    fn bbox(&self, items: &Items) -> Result<[f64; 4], String> {
+        if let Some(bbox) = self.document.extent.spatial.bbox.first().and_then(|b| bounds::flat(b))
+        {
+            return Ok(bbox);
+        }
+        let boxes = items.scenes.iter().filter_map(|s| s.bbox.or_else(|| footprint(s)));
+        boxes.reduce(bounds::hull).ok_or_else(|| {
+            format!("neither `{}` nor its items say where they are", self.location.href())
+        })
+    }
+}
+
+/// What all files of a band have in common.
+async fn common(
+    bands: &[&ItemBand],
+    first: &ItemBand,
+    headers: &Headers,
+) -> Result<Variable, String> {
+    let mut dtype: Option<DType> = None;
+    for band in bands {
+        if let Some(own) = band.info.dtype() {
+            dtype = Some(dtype.map_or(own, |known| known.common(own)));
+        }
+    }
+    let Some(dtype) = dtype else {
+        let own = assets(first, headers).await?.into_iter().find(|asset| asset.band == first.band);
+        return own
+            .map(|asset| asset.variable)
+            .ok_or_else(|| format!("`{}` does not hold the band `{}`", first.href, first.band));
+    };
+    let mut variable = first.info.variable(dtype);
+    for band in bands {
+        let other = band.info.variable(dtype);
+        let same = match (variable.nodata, other.nodata) {
+            (Some(a), Some(b)) => a.same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        if !same {
+            variable.nodata = None;
+        }
+        if variable.scale != other.scale || variable.offset != other.offset {
+            (variable.scale, variable.offset) = (None, None);
+        }
+    }
+    Ok(variable)
+}
+
+async fn read_scene(scene: &ItemScene, headers: &Headers) -> Result<Scene, String> {
+    let work: Vec<_> = scene.bands.iter().map(|band| assets(band, headers)).collect();
+    let assets: Vec<Vec<SceneAsset>> =
+        stream::iter(work).buffered(CONCURRENT).try_collect().await?;
+    let assets = assets.into_iter().flatten().collect();
+    Ok(Scene { id: scene.id.clone(), time: scene.time.clone(), assets })
+}
+
+/// The band, or the bands where the item does not list them and the file has several.
+async fn assets(band: &ItemBand, headers: &Headers) -> Result<Vec<SceneAsset>, String> {
+    let array = |version: Option<String>, chunk: Option<Vec<usize>>| ArrayRef {
+        href: band.href.clone(),
+        format: Format::Tiff,
+        array: String::new(),
+        version,
+        chunk,
+    };
+    if let (Some(grid), Some(dtype)) = (&band.grid, band.info.dtype()) {
+        return Ok(vec![SceneAsset {
+            band: band.band.clone(),
+            variable: band.info.variable(dtype),
+            grid: grid.clone(),
+            array: array(None, None),
+            plane: band.plane,
+        }]);
+    }
+    let location = Location::resolve("", &band.href).map_err(|e| e.to_string())?;
+    let header = headers.tiff(&location).await?;
+    let count = header.bands.len();
+    let planes = if band.listed { band.plane..band.plane + 1 } else { 0..count };
+    let names: Vec<Option<&String>> = header.bands.iter().map(|(name, _)| name.as_ref()).collect();
+    let named = names.iter().all(Option::is_some)
+        && names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    let mut out = Vec::new();
+    for plane in planes {
+        let (own, variable) = header.bands.get(plane).ok_or_else(|| {
+            format!("`{}` has {count} bands, its item lists band {}", band.href, plane + 1)
+        })?;
+        let name = match own {
+            _ if band.listed || count == 1 => band.band.clone(),
+            Some(name) if named => name.clone(),
+            _ => format!("{}_{}", band.band, plane + 1),
+        };
+        let said = BandInfo {
+            nodata: variable.nodata,
+            scale: variable.scale,
+            offset: variable.offset,
+            unit: variable.unit.clone(),
+            ..BandInfo::default()
+        };
+        out.push(SceneAsset {
+            band: name,
+            variable: band.info.clone().or(&said).variable(header.dtype),
+            grid: header.grid.clone(),
+            array: array(header.version.clone(), Some(header.chunk.clone())),
+            plane,
+        });
+    }
+    Ok(out)
+}
+
+/// The grid that every file of every item has.
+fn common_grid(items: &Items) -> Option<Grid> {
+    let mut grids = items.scenes.iter().flat_map(|s| &s.bands).map(|band| band.grid.as_ref());
+    let first = grids.next()??;
+    grids.all(|grid| grid.is_some_and(|grid| grid.aligned(first))).then(|| first.clone())
+}
+
+/// Where an item without a box is, by the grids of its files.
+fn footprint(scene: &ItemScene) -> Option<[f64; 4]> {
+    let grids = scene.bands.iter().filter_map(|band| band.grid.as_ref());
+    grids.filter_map(bounds::of_grid).reduce(bounds::hull)
+}
