@@ -1,0 +1,57 @@
+//! `GET /` and `GET /.well-known/openeo`: what the server is, what it can do, and in which versions.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::app::{AppState, ENDPOINTS};
+use crate::conformance;
+use crate::links::{Links, Version, link};
+
+const SERVER: &str = env!("CARGO_PKG_VERSION");
+
+pub(crate) async fn well_known(links: Links) -> Json<Value> {
+    let versions = Version::ALL.map(|version| {
+        json!({
+            "url": links.root(version),
+            "api_version": version.api_version(),
+            "production": version.production(),
+        })
+    });
+    Json(json!({"versions": versions}))
+}
+
+pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Value> {
+    let mut endpoints: Vec<(&str, Vec<&str>)> = Vec::new();
+    for endpoint in &ENDPOINTS {
+        match endpoints.iter_mut().find(|(path, _)| *path == endpoint.path) {
+            Some((_, methods)) => methods.push(endpoint.method.as_str()),
+            None => endpoints.push((endpoint.path, vec![endpoint.method.as_str()])),
+        }
+    }
+    let endpoints: Vec<Value> = endpoints
+        .into_iter()
+        .map(|(path, methods)| json!({"path": path, "methods": methods}))
+        .collect();
+    let root = links.root(links.version);
+    Json(json!({
+        "type": "Catalog",
+        "stac_version": "1.0.0",
+        "api_version": links.version.api_version(),
+        "backend_version": SERVER,
+        "production": links.version.production(),
+        "id": "eolith",
+        "title": state.config().title,
+        "description": state.config().description,
+        "conformsTo": conformance::classes(links.version),
+        "processing:software": {"eolith": SERVER},
+        "endpoints": endpoints,
+        "links": [
+            link("self", root.clone(), "This document"),
+            link("root", root, "This document"),
+            link("version-history", links.well_known(), "Versions of the API"),
+            link("data", links.to("/collections"), "Collections"),
+            link("conformance", links.to("/conformance"), "Conformance classes"),
+        ],
+    }))
+}

@@ -1,0 +1,106 @@
+//! `GET /collections` and `GET /collections/{collection_id}`: the data. Both wait until the catalogue is ready.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use eolith_engine::catalog::CollectionRecord;
+use eolith_graph::Code;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::links::{Links, link};
+
+/// What is said of a single collection only.
+const DETAILS: [&str; 3] = ["cube:dimensions", "stac_extensions", "summaries"];
+
+/// A part of the list. `offset` is ours, it is found in links only.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Page {
+    limit: Option<usize>,
+    #[serde(default)]
+    offset: usize,
+}
+
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    links: Links,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let wrong = || {
+        let message = "`limit` is a number of collections, 1 or more";
+        ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message)
+    };
+    let Query(Page { limit, offset }) = page.map_err(|_| wrong())?;
+    if limit == Some(0) {
+        return Err(wrong());
+    }
+    let records = state.session().catalog().collections().await;
+    let end = limit.map_or(records.len(), |limit| offset.saturating_add(limit).min(records.len()));
+    let shown = records.get(offset..end).unwrap_or_default();
+    let collections: Vec<Value> = shown
+        .iter()
+        .map(|record| {
+            let mut value = described(record, &links);
+            if let Value::Object(fields) = &mut value {
+                fields.retain(|name, _| !DETAILS.contains(&name.as_str()));
+            }
+            value
+        })
+        .collect();
+    let address = links.to("/collections");
+    let mut own = vec![
+        link("self", address.clone(), "Collections"),
+        link("root", links.root(links.version), "Capabilities"),
+    ];
+    if let Some(limit) = limit {
+        let part = |offset: usize| format!("{address}?limit={limit}&offset={offset}");
+        if end < records.len() {
+            own.push(link("next", part(end), "Next collections"));
+        }
+        if offset > 0 {
+            own.push(link("prev", part(offset.saturating_sub(limit)), "Previous collections"));
+        }
+    }
+    Ok(Json(json!({"collections": collections, "links": own})))
+}
+
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    links: Links,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    match state.session().catalog().collection(&id).await {
+        Some(record) => Ok(Json(described(&record, &links))),
+        None => {
+            let message = format!("there is no collection `{id}`");
+            Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message))
+        }
+    }
+}
+
+/// A STAC Collection with the links of the API before those of the data.
+fn described(record: &CollectionRecord, links: &Links) -> Value {
+    let mut value = record.to_stac_json();
+    let title = record.title.as_deref().unwrap_or(&record.id);
+    let root = links.root(links.version);
+    let mut all = vec![
+        link("self", links.collection(&record.id), title),
+        link("root", root.clone(), "Capabilities"),
+        link("parent", root, "Capabilities"),
+    ];
+    if let Some(Value::Array(given)) = value.get_mut("links") {
+        all.append(given);
+    }
+    value["links"] = all.into();
+    // Lists are shown by title and keywords, so there are always some.
+    if value.get("title").is_none() {
+        value["title"] = title.into();
+    }
+    if value.get("keywords").is_none() {
+        value["keywords"] = json!([]);
+    }
+    value
+}

@@ -1,0 +1,66 @@
+//! `GET /file_formats`: what results can be written as.
+//!
+//! `input` is empty: files become collections when the server starts, no process takes them.
+
+use axum::Json;
+use eolith_engine::sink::SinkFormat;
+use eolith_engine::sink::format::{FormatDescription, ParameterDescription};
+use serde_json::{Map, Value, json};
+
+use crate::error::ApiError;
+
+/// The schema of openEO 1.2 for these parameters is satisfied only by one that states some subtype.
+const SUBTYPE: &str = "output-format-option";
+
+pub(crate) async fn list() -> Result<Json<Value>, ApiError> {
+    let mut output = Map::new();
+    for format in SinkFormat::ALL {
+        let description = format.description();
+        output.insert(description.name.to_owned(), described(description)?);
+    }
+    Ok(Json(json!({"input": {}, "output": output})))
+}
+
+fn described(format: &FormatDescription) -> Result<Value, ApiError> {
+    let mut parameters = Map::new();
+    for parameter in format.parameters {
+        let value = schema(parameter).map_err(|error| {
+            let name = parameter.name;
+            ApiError::internal(format!("option `{name}` of {}: {error}", format.name))
+        })?;
+        parameters.insert(parameter.name.to_owned(), value);
+    }
+    Ok(json!({
+        "title": format.title,
+        "description": format.description,
+        "gis_data_types": format.gis_data_types,
+        "parameters": parameters,
+    }))
+}
+
+fn schema(parameter: &ParameterDescription) -> Result<Value, serde_json::Error> {
+    let mut schema: Map<String, Value> = serde_json::from_str(parameter.schema_json)?;
+    schema.entry("subtype").or_insert_with(|| SUBTYPE.into());
+    schema.insert("description".to_owned(), parameter.description.into());
+    schema.insert("required".to_owned(), false.into());
+    if let Some(default) = parameter.default_json {
+        schema.insert("default".to_owned(), serde_json::from_str(default)?);
+    }
+    Ok(Value::Object(schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_formats_can_be_described() {
+        for format in SinkFormat::ALL {
+            let value = described(format.description()).unwrap();
+            assert!(!value["gis_data_types"].as_array().unwrap().is_empty());
+            for parameter in value["parameters"].as_object().unwrap().values() {
+                assert!(parameter["description"].is_string() && parameter["subtype"].is_string());
+            }
+        }
+    }
+}

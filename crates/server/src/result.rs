@@ -1,0 +1,210 @@
+//! `POST /result`: runs a process while the client waits, and sends what it gave.
+//!
+//! A result is written to a folder of its own below the temporary folder and streamed from there; the folder is
+//! removed when everything was sent or the client is gone. One file is sent as it is, several as a tar archive, a
+//! folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
+//!
+//! There is no `Link` to a log: runs of this kind keep none yet.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use eolith_engine::events::{Event, Listener};
+use eolith_engine::session::{Report, Target};
+use eolith_engine::sink::OutputFile;
+use eolith_graph::{Code, Process};
+use serde_json::Value;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::app::AppState;
+use crate::archive::{self, Archive};
+use crate::auth::{User, random_id};
+use crate::body::JsonBody;
+use crate::error::ApiError;
+use crate::runs::Busy;
+
+const COSTS: HeaderName = HeaderName::from_static("openeo-costs");
+const IDENTIFIER: HeaderName = HeaderName::from_static("openeo-identifier");
+/// Bytes that are read from a file at a time.
+const CHUNK: usize = 256 << 10;
+/// Chunks that wait for a slow client.
+const CHUNKS_AHEAD: usize = 4;
+
+/// What is sent.
+struct Delivery {
+    media_type: String,
+    name: String,
+    length: u64,
+    archive: Archive,
+}
+
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    user: User,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let process = process(body)?;
+    let id = format!("r-{}", random_id());
+    let (waiting, busy, cancel) = state.runs().start();
+    info!(id, user = user.id, "a run starts");
+    let listener = listener(id.clone());
+    let parent = state.config().temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let session = Arc::clone(state.session());
+    // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
+    let run = tokio::spawn(async move {
+        let folder = folder(parent).await?;
+        let target = Target::Folder(folder.path().to_owned());
+        let report = session.run(&process, &target, &listener, &cancel).await?;
+        Ok::<_, ApiError>((report, folder, busy))
+    });
+    let (report, folder, busy) =
+        run.await.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
+    drop(waiting);
+    let root = folder.path().to_owned();
+    let delivery = tokio::task::spawn_blocking(move || delivery(&report, &root))
+        .await
+        .map_err(|_| ApiError::internal("the result cannot be sent"))??;
+    respond(delivery, &id, folder, busy)
+}
+
+/// The process of a request.
+fn process(mut body: Value) -> Result<Process, ApiError> {
+    let Some(process) = body.get_mut("process").map(Value::take) else {
+        let message = "the request has no `process` with a `process_graph`";
+        return Err(ApiError::new(Code::PROCESS_GRAPH_MISSING, message));
+    };
+    match eolith_graph::parse_value(process) {
+        (Some(process), issues) if issues.is_empty() => Ok(process),
+        (_, issues) => Err(issues.into()),
+    }
+}
+
+fn listener(id: String) -> Listener {
+    Arc::new(move |event| match event {
+        Event::Note(note) => info!(id, "{note}"),
+        Event::Planned { tasks } => info!(id, tasks, "the run is planned"),
+        Event::Writing { .. } | Event::Task { .. } => {}
+    })
+}
+
+async fn folder(parent: PathBuf) -> Result<TempDir, ApiError> {
+    let made = tokio::task::spawn_blocking(move || {
+        tempfile::Builder::new().prefix("eolith-result-").tempdir_in(parent)
+    });
+    let made = made.await.map_err(|_| ApiError::internal("no folder for the result"))?;
+    made.map_err(|error| ApiError::internal(format!("no folder for the result: {error}")))
+}
+
+/// Decides how the files of a run are sent.
+fn delivery(report: &Report, root: &Path) -> Result<Delivery, ApiError> {
+    let failed = |error| ApiError::internal(format!("the result cannot be read: {error}"));
+    let name = |path: &Path| {
+        path.file_name().map_or_else(|| "result".to_owned(), |n| n.to_string_lossy().into_owned())
+    };
+    match report.outputs.as_slice() {
+        [] => Err(ApiError::internal("the run has ended without a result")),
+        [OutputFile { path, media_type, .. }] if path.is_dir() => {
+            let archive = Archive::zip(archive::entries(path, path).map_err(failed)?);
+            Ok(Delivery {
+                media_type: zipped(media_type),
+                name: format!("{}.zip", name(path)),
+                length: archive.length(),
+                archive,
+            })
+        }
+        [OutputFile { path, media_type, .. }] => {
+            let archive = Archive::file(path).map_err(failed)?;
+            Ok(Delivery {
+                media_type: (*media_type).to_owned(),
+                name: name(path),
+                length: archive.length(),
+                archive,
+            })
+        }
+        several => {
+            let mut entries = Vec::new();
+            for output in several {
+                entries.append(&mut archive::entries(root, &output.path).map_err(failed)?);
+            }
+            let archive = Archive::tar(entries).map_err(failed)?;
+            Ok(Delivery {
+                media_type: "application/x-tar".to_owned(),
+                name: "result.tar".to_owned(),
+                length: archive.length(),
+                archive,
+            })
+        }
+    }
+}
+
+/// The media type of a zipped folder. Clients know the one for Zarr.
+fn zipped(media_type: &str) -> String {
+    if media_type.contains("zarr") {
+        "application/zip+zarr".to_owned()
+    } else {
+        "application/zip".to_owned()
+    }
+}
+
+fn respond(
+    delivery: Delivery,
+    id: &str,
+    folder: TempDir,
+    busy: Busy,
+) -> Result<Response, ApiError> {
+    let Delivery { media_type, name, length, archive } = delivery;
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let built = Response::builder()
+        .header(CONTENT_TYPE, media_type)
+        .header(CONTENT_LENGTH, length)
+        .header(CONTENT_DISPOSITION, disposition)
+        .header(COSTS, HeaderValue::from_static("0"))
+        .header(IDENTIFIER, id)
+        .body(stream(archive, folder, busy));
+    built.map_err(|error| ApiError::internal(format!("the result cannot be sent: {error}")))
+}
+
+/// Sends an archive as fast as the client takes it, and removes the folder afterwards.
+fn stream(archive: Archive, folder: TempDir, busy: Busy) -> Body {
+    let (sender, mut receiver) = mpsc::channel::<std::io::Result<Bytes>>(CHUNKS_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut out = std::io::BufWriter::with_capacity(CHUNK, Sending(sender));
+        let sent = archive.write(&mut out).and_then(|()| out.flush());
+        if let Err(error) = sent {
+            warn!(%error, "a result was not sent completely");
+            // The client sees that something is missing, if it is still there.
+            let (Sending(sender), _) = out.into_parts();
+            let _ = sender.blocking_send(Err(error));
+        }
+        if let Err(error) = folder.close() {
+            warn!(%error, "a result could not be removed");
+        }
+        drop(busy);
+    });
+    Body::from_stream(futures::stream::poll_fn(move |context| receiver.poll_recv(context)))
+}
+
+/// Writes to whoever reads the body.
+struct Sending(mpsc::Sender<std::io::Result<Bytes>>);
+
+impl Write for Sending {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .blocking_send(Ok(Bytes::copy_from_slice(bytes)))
+            .map_err(|_| std::io::Error::other("the client is gone"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

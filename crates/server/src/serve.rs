@@ -1,0 +1,194 @@
+//! The socket: where the server listens, and how it ends.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use eolith_engine::session::Session;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::app::{AppState, router};
+use crate::auth::{Auth, CredentialsError};
+
+/// How long requests may go on after the end was asked for.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a cancelled run may take to notice.
+const CLEANUP: Duration = Duration::from_secs(5);
+
+/// How to serve.
+#[derive(Clone)]
+pub struct Config {
+    /// Port 0 takes a free one.
+    pub bind: SocketAddr,
+    pub auth: Auth,
+    /// The address clients use, if it is not the one in their requests: behind a proxy, with a path before ours.
+    pub public_url: Option<String>,
+    /// Bytes a request may have.
+    pub body_limit: usize,
+    /// Folder for results that are being sent; the temporary folder of the system if `None`.
+    pub temp_dir: Option<PathBuf>,
+    pub title: String,
+    /// CommonMark.
+    pub description: String,
+}
+
+/// Why there is no server.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error(
+        "`{0}` can be reached from other machines, and without authentication everyone there could read the data\n\
+         hint: use a loopback address such as 127.0.0.1, or authentication"
+    )]
+    Unprotected(SocketAddr),
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("`{0}` cannot be the public address: it starts with http:// or https://")]
+    PublicUrl(String),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error("the server has ended: {0}")]
+    Ended(#[source] std::io::Error),
+}
+
+/// A server that listens already; connections wait until [`Server::run`].
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    state: AppState,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            auth: Auth::None,
+            public_url: None,
+            body_limit: 10 << 20,
+            temp_dir: None,
+            title: "Eolith".to_owned(),
+            description: "Earth observation data cubes behind the openEO API.".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("bind", &self.bind)
+            .field("auth", &self.auth)
+            .field("public_url", &self.public_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Serves until Ctrl-C, or on Unix the request to terminate.
+pub async fn serve(session: Arc<Session>, config: Config) -> Result<(), ServeError> {
+    let server = Server::bind(session, config).await?;
+    info!(url = server.url(), "listening");
+    server.run(terminated()).await
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// An address that is taken, or one that strangers can reach while there is no authentication.
+    pub async fn bind(session: Arc<Session>, config: Config) -> Result<Server, ServeError> {
+        let address = config.bind;
+        if matches!(config.auth, Auth::None) && !address.ip().to_canonical().is_loopback() {
+            return Err(ServeError::Unprotected(address));
+        }
+        if let Some(url) = &config.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return Err(ServeError::PublicUrl(url.clone()));
+        }
+        let state = AppState::new(session, config)?;
+        let listen = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok(Server { listener, address, state })
+    }
+
+    /// The address it listens on, with the port that was chosen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client connects to.
+    pub fn url(&self) -> String {
+        let public = self.state.config().public_url.clone();
+        public.unwrap_or_else(|| format!("http://{}", self.address))
+    }
+
+    /// Answers until `end`. Requests that are under way then have some seconds to finish; after that their runs are
+    /// cancelled.
+    pub async fn run(
+        self,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let runs = self.state.runs().clone();
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                warn!(%error, "answers may be delayed");
+            }
+        });
+        let (ending, ended) = oneshot::channel::<()>();
+        let serving =
+            axum::serve(listener, router(self.state)).with_graceful_shutdown(async move {
+                end.await;
+                // The other side is gone only when serving has ended anyway.
+                let _ = ending.send(());
+            });
+        let grace = async {
+            if ended.await.is_ok() {
+                tokio::time::sleep(GRACE).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = serving.into_future() => outcome.map_err(ServeError::Ended),
+            () = grace => {
+                warn!("requests were still under way at the end");
+                Ok(())
+            }
+        };
+        runs.stop(CLEANUP).await;
+        outcome
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => interrupt.await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,71 @@
+//! What scenarios cannot say: where the server listens, that it starts and ends well, and that the capabilities keep
+//! their word.
+
+use std::time::{Duration, Instant};
+
+use eolith_server::{Config, ServeError, Server};
+use serde_json::Value;
+
+use crate::data;
+use crate::host::{Access, Host, Options, session};
+
+fn no_headers() -> Vec<(String, String)> {
+    Vec::new()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_that_is_listed_exists() {
+    let host = Host::start(&Options::default(), Access::InProcess).await;
+    for root in ["", "/openeo/1.2", "/openeo/1.3"] {
+        let answer = host.ask("GET", &format!("{root}/"), &no_headers(), Vec::new()).await;
+        let capabilities: Value = serde_json::from_slice(&answer.body).unwrap();
+        let endpoints = capabilities["endpoints"].as_array().unwrap();
+        assert!(endpoints.len() >= 10);
+        for endpoint in endpoints {
+            let path = endpoint["path"].as_str().unwrap().replace("{collection_id}", "cube");
+            for method in endpoint["methods"].as_array().unwrap() {
+                let method = method.as_str().unwrap();
+                let target = format!("{root}{path}");
+                let answer = host.ask(method, &target, &no_headers(), Vec::new()).await;
+                assert!(![404, 405, 501].contains(&answer.status), "{method} {target}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_cannot_reach_a_server_without_authentication() {
+    let folder = data::generated();
+    for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
+        let config = Config { bind: bind.parse().unwrap(), ..Config::default() };
+        let bound = Server::bind(session(folder.path()), config).await;
+        assert!(matches!(bound, Err(ServeError::Unprotected(_))), "{bind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_answer_comes_at_once_and_a_taken_port_is_an_error() {
+    let folder = data::generated();
+    let start = Instant::now();
+    let host = Host::start(&Options::default(), Access::Socket).await;
+    let answer = host.ask("GET", "/openeo/1.2/", &no_headers(), Vec::new()).await;
+    assert_eq!(answer.status, 200);
+    // Generous: other tests run beside this one.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let bind = host.authority().parse().unwrap();
+    let second = Server::bind(session(folder.path()), Config { bind, ..Config::default() }).await;
+    assert!(matches!(second, Err(ServeError::Listen { .. })));
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_json_is_compressed_for_those_who_ask_for_it() {
+    let host = Host::start(&Options::default(), Access::InProcess).await;
+    let gzip = vec![("accept-encoding".to_owned(), "gzip".to_owned())];
+    let plain = host.ask("GET", "/processes", &no_headers(), Vec::new()).await;
+    let small = host.ask("GET", "/processes", &gzip, Vec::new()).await;
+    assert_eq!(small.headers["content-encoding"], "gzip");
+    assert_eq!(small.headers["content-type"], "application/json");
+    assert!(small.body.len() * 3 < plain.body.len(), "{} bytes", small.body.len());
+    assert!(!plain.headers.contains_key("content-encoding"));
+}

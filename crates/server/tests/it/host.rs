@@ -1,0 +1,164 @@
+//! A server over generated data, in-process or behind a socket.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use eolith_engine::catalog::{Catalog, Entry};
+use eolith_engine::session::{Session, Settings};
+use eolith_server::{AppState, Auth, Config, Credentials, Server, router};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use crate::{data, socket};
+
+/// The name in-process requests call the server by.
+const NAME: &str = "eolith.test:8080";
+const USER: &str = "eolith";
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Access {
+    InProcess,
+    Socket,
+}
+
+/// What a scenario says of its server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Options {
+    pub(crate) password: bool,
+    pub(crate) public_url: Option<String>,
+    pub(crate) body_limit: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) base: String,
+    pub(crate) password: Option<String>,
+    /// Where results are kept while they are sent.
+    pub(crate) results: TempDir,
+    _data: TempDir,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    InProcess(Box<Router>),
+    Socket { authority: String, end: oneshot::Sender<()>, server: JoinHandle<()> },
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A session over the data below `folder`.
+pub(crate) fn session(folder: &Path) -> Arc<Session> {
+    let entries = ["cube", "nested/cube"].map(|id| Entry {
+        id: Some(id.to_owned()),
+        path: folder.join(id.replace('/', "-")).display().to_string() + ".zarr",
+    });
+    let catalog = Arc::new(Catalog::open(entries.to_vec(), None));
+    let threads = NonZeroUsize::new(2).unwrap();
+    let settings = Settings { memory: 256 << 20, threads, ..Settings::default() };
+    Arc::new(Session::new(catalog, settings).unwrap())
+}
+
+impl Host {
+    pub(crate) async fn start(options: &Options, access: Access) -> Host {
+        let data = data::generated();
+        let results = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            bind: ([127, 0, 0, 1], 0).into(),
+            temp_dir: Some(results.path().to_owned()),
+            public_url: options.public_url.clone(),
+            ..Config::default()
+        };
+        config.body_limit = options.body_limit.unwrap_or(config.body_limit);
+        let mut password = None;
+        if options.password {
+            let (credentials, made) = Credentials::open(&data.path().join("state"), USER).unwrap();
+            password = made;
+            config.auth = Auth::Basic(credentials);
+        }
+        let session = session(data.path());
+        let (authority, way) = match access {
+            Access::InProcess => {
+                let routes = router(AppState::new(session, config).unwrap());
+                (NAME.to_owned(), Way::InProcess(Box::new(routes)))
+            }
+            Access::Socket => {
+                let server = Server::bind(session, config).await.unwrap();
+                let authority = server.address().to_string();
+                let (end, ended) = oneshot::channel();
+                let server = tokio::spawn(async move {
+                    let end = async {
+                        let _ = ended.await;
+                    };
+                    server.run(end).await.unwrap();
+                });
+                (authority.clone(), Way::Socket { authority, end, server })
+            }
+        };
+        let base = format!("http://{authority}");
+        Host { base, password, results, _data: data, way }
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Answer {
+        match &self.way {
+            Way::InProcess(routes) => {
+                let mut request =
+                    Request::builder().method(method).uri(target).header("host", NAME);
+                for (name, value) in headers {
+                    request = request.header(name, value);
+                }
+                let request = request.body(Body::from(body)).unwrap();
+                let (parts, body) = routes.clone().oneshot(request).await.unwrap().into_parts();
+                let headers = parts.headers.iter();
+                let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+                Answer {
+                    status: parts.status.as_u16(),
+                    headers: headers.map(|(n, v)| (n.to_string(), text(v.as_bytes()))).collect(),
+                    body: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
+                }
+            }
+            Way::Socket { authority, .. } => {
+                socket::ask(authority, method, target, headers, &body).await
+            }
+        }
+    }
+
+    /// Host and port; a server behind a socket only.
+    pub(crate) fn authority(&self) -> &str {
+        match &self.way {
+            Way::Socket { authority, .. } => authority,
+            Way::InProcess(_) => NAME,
+        }
+    }
+
+    /// Ends the server; nothing of its results may be left.
+    pub(crate) async fn stop(self) {
+        if let Way::Socket { end, server, .. } = self.way {
+            end.send(()).unwrap();
+            server.await.unwrap();
+            let left = std::fs::read_dir(self.results.path()).unwrap().count();
+            assert_eq!(left, 0, "results are left behind");
+        }
+    }
+}
