@@ -7,6 +7,7 @@ pub mod events;
 pub mod run;
 pub mod sample;
 pub mod scratch;
+pub mod session;
 pub mod sink;
 pub mod source;
 pub mod storage;

@@ -1,7 +1,7 @@
 //! `GET /collections` and `GET /collections/{collection_id}`: the data. Both wait until the catalogue is ready.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use eolith_engine::catalog::CollectionRecord;
@@ -70,8 +70,12 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(state): State<AppState>,
     links: Links,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
+    let Ok(Path(id)) = id else {
+        let message = "the id of the collection is no text in UTF-8";
+        return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
+    };
     match state.session().catalog().collection(&id).await {
         Some(record) => Ok(Json(described(&record, &links))),
         None => {
