@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod catalog;
 pub mod crs_text;
+pub mod eval;
 pub mod events;
 pub mod run;
 pub mod sample;

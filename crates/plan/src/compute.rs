@@ -41,7 +41,9 @@ pub fn run_task<E: From<Failure>>(
         let Some(region) = &task.regions[i] else { continue };
         let id = NodeId(i);
         let node = &nodes[i];
-        let block = if let Op::Scan(_) = &node.op {
+        let block = if region.is_empty() {
+            Block::nulls(node.schema.dtype(), region.shape())
+        } else if let Op::Scan(_) = &node.op {
             scan(id, region)?
         } else {
             let needs = physical.needs(id, region);

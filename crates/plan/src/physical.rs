@@ -119,7 +119,11 @@ impl Physical {
         let Some(target) = node else { return Task { output, regions } };
         regions[target.0] = Some(output.clone());
         for i in (0..=target.0).rev() {
-            let Some(region) = regions[i].clone() else { continue };
+            // Nothing of a node is needed where a merge has only pixels of the other side; then nothing of its
+            // inputs is either.
+            let Some(region) = regions[i].clone().filter(|region| !region.is_empty()) else {
+                continue;
+            };
             let node = &self.logical.nodes[i];
             for (input, needed) in node.inputs.iter().zip(self.needs(NodeId(i), &region)) {
                 let known = &mut regions[input.0];

@@ -16,11 +16,14 @@ use crate::logical::{Logical, NodeId};
 use crate::op::{Merge, Op};
 use crate::value::{Array, Fault, Value};
 
-/// A whole cube as plain values in C order.
+/// A pixel: exact, also where a value of an expression would be a float (the upper half of `u64`).
+type Pixel = Option<Number>;
+
+/// A whole cube as plain pixels in C order.
 #[derive(Clone, Debug)]
 struct Plain {
     shape: Vec<usize>,
-    values: Vec<Value>,
+    pixels: Vec<Pixel>,
     is_bool: bool,
 }
 
@@ -40,13 +43,12 @@ pub fn evaluate<E: From<Failure>>(
             let schemas: Vec<&Schema> =
                 node.inputs.iter().map(|input| logical.schema(*input).as_ref()).collect();
             run(&node.op, &node.schema, &inputs, &schemas)
-                .and_then(|values| stored(values, &node.schema))
+                .and_then(|pixels| stored(pixels, &node.schema))
                 .map_err(|fault| Failure { node: id, fault })?
         };
         done.insert(id, plain);
     }
-    let schema = logical.schema(target);
-    done[&target].block(schema.dtype()).map_err(|fault| Failure { node: target, fault }.into())
+    Ok(done[&target].block(logical.schema(target).dtype()))
 }
 
 fn run(
@@ -54,32 +56,33 @@ fn run(
     schema: &Schema,
     inputs: &[&Plain],
     schemas: &[&Schema],
-) -> Result<Vec<Value>, Fault> {
+) -> Result<Vec<Pixel>, Fault> {
     let shape = schema.shape().ok_or_else(|| Fault::new("Internal", "an axis is pending"))?;
     match op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
-        Op::Literal(cube) => Ok(Plain::of(&cube.block).values),
-        Op::Save(_) => Ok(inputs[0].values.clone()),
+        Op::Literal(cube) => Ok(Plain::of(&cube.block).pixels),
+        Op::Save(_) => Ok(inputs[0].pixels.clone()),
         Op::Select(kept) => each(&shape, |index| {
             let source: Vec<usize> = (index.iter().zip(kept))
                 .map(|(&i, kept)| kept.as_ref().map_or(i, |kept| kept[i]))
                 .collect();
-            Ok(inputs[0].at(&source).clone())
+            Ok(inputs[0].at(&source))
         }),
         Op::Relabel { dims } => {
-            each(&shape, |index| Ok(inputs[0].at(&aligned(inputs[0], dims, index)).clone()))
+            each(&shape, |index| Ok(inputs[0].at(&aligned(inputs[0], dims, index))))
         }
         Op::Map { expr, inputs: alignments } => each(&shape, |index| {
             let values: Vec<Value> = (inputs.iter().zip(alignments))
-                .map(|(input, dims)| input.at(&aligned(input, dims, index)).clone())
+                .map(|(input, dims)| input.value(&aligned(input, dims, index)))
                 .collect();
-            expr.evaluate(&values)
+            expr.evaluate(&values)?.to_pixel()
         }),
         Op::Reduce { dim, expr } => {
             let labels = labels(schemas[0], *dim);
             each(&shape, |index| {
                 let all: Vec<usize> = (0..inputs[0].shape[*dim]).collect();
-                expr.evaluate(&[lane(inputs[0], *dim, index, Some(*dim), &all, labels.as_deref())])
+                let array = lane(inputs[0], *dim, index, Some(*dim), &all, labels.as_deref());
+                expr.evaluate(&[array])?.to_pixel()
             })
         }
         Op::Along { dim, expr } => along(expr, *dim, &shape, inputs[0], schemas[0]),
@@ -88,7 +91,8 @@ fn run(
             let groups = groups.as_deref().unwrap_or_default();
             each(&shape, |index| {
                 let members = &groups[index[*dim]];
-                expr.evaluate(&[lane(inputs[0], *dim, index, None, members, labels.as_deref())])
+                let array = lane(inputs[0], *dim, index, None, members, labels.as_deref());
+                expr.evaluate(&[array])?.to_pixel()
             })
         }
         Op::Warp { grid, method } => {
@@ -106,9 +110,9 @@ fn run(
                     let mut source = index.to_vec();
                     source[y] = row;
                     source[x] = col;
-                    inputs[0].at(&source).to_pixel().ok().flatten()
+                    inputs[0].at(&source)
                 };
-                Ok(Value::of_pixel(warp.pixel(index[y], index[x], &pixel), inputs[0].is_bool))
+                Ok(warp.pixel(index[y], index[x], &pixel))
             })
         }
         Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
@@ -121,29 +125,30 @@ fn along(
     shape: &[usize],
     input: &Plain,
     schema: &Schema,
-) -> Result<Vec<Value>, Fault> {
+) -> Result<Vec<Pixel>, Fault> {
     let labels = labels(schema, dim);
     let all: Vec<usize> = (0..input.shape[dim]).collect();
     each(shape, |index| {
         let value = expr.evaluate(&[lane(input, dim, index, None, &all, labels.as_deref())])?;
         let single = std::slice::from_ref(&value);
         let values = value.as_array().map_or(single, |array| &array.values);
-        values.get(index[dim]).filter(|_| values.len() == shape[dim]).cloned().ok_or_else(|| {
+        let own = values.get(index[dim]).filter(|_| values.len() == shape[dim]);
+        own.map(Value::to_pixel).unwrap_or_else(|| {
             let message = format!(
                 "the callback returned {} values where {} were planned",
                 values.len(),
                 shape[dim]
             );
-            Fault::new("ProcessParameterInvalid", message)
+            Err(Fault::new("ProcessParameterInvalid", message))
         })
     })
 }
 
-fn merged(merge: &Merge, inputs: &[&Plain], index: &[usize]) -> Result<Value, Fault> {
+fn merged(merge: &Merge, inputs: &[&Plain], index: &[usize]) -> Result<Pixel, Fault> {
     let Some(indices) = &merge.indices else {
         return Err(Fault::new("Internal", "an axis is pending"));
     };
-    let side = |side: usize| -> Option<Value> {
+    let side = |side: usize| -> Option<Vec<usize>> {
         let mut source = vec![0; inputs[side].shape.len()];
         for ((dim, map), &i) in merge.dims[side].iter().zip(&indices[side]).zip(index) {
             let own = map[i]?;
@@ -151,16 +156,19 @@ fn merged(merge: &Merge, inputs: &[&Plain], index: &[usize]) -> Result<Value, Fa
                 source[*dim] = own;
             }
         }
-        Some(inputs[side].at(&source).clone())
+        Some(source)
     };
     match (side(0), side(1), &merge.resolver) {
-        (Some(x), Some(y), Some(resolver)) => resolver.evaluate(&[x, y]),
+        (Some(x), Some(y), Some(resolver)) => {
+            resolver.evaluate(&[inputs[0].value(&x), inputs[1].value(&y)])?.to_pixel()
+        }
         (Some(_), Some(_), None) => Err(Fault::new(
             "OverlapResolverMissing",
             "the data cubes overlap, so an overlap resolver is needed",
         )),
-        (Some(value), None, _) | (None, Some(value), _) => Ok(value),
-        (None, None, _) => Ok(Value::Null),
+        (Some(source), None, _) => Ok(inputs[0].at(&source)),
+        (None, Some(source), _) => Ok(inputs[1].at(&source)),
+        (None, None, _) => Ok(None),
     }
 }
 
@@ -180,7 +188,7 @@ fn lane(
     let values = (members.iter())
         .map(|&i| {
             source[dim] = i;
-            input.at(&source).clone()
+            input.value(&source)
         })
         .collect();
     let labels = labels.map(|all| members.iter().map(|&i| all[i].clone()).collect());
@@ -204,13 +212,13 @@ fn aligned(input: &Plain, dims: &[Option<usize>], index: &[usize]) -> Vec<usize>
 /// Calls `f` for every index of `shape` in C order.
 fn each(
     shape: &[usize],
-    mut f: impl FnMut(&[usize]) -> Result<Value, Fault>,
-) -> Result<Vec<Value>, Fault> {
+    mut f: impl FnMut(&[usize]) -> Result<Pixel, Fault>,
+) -> Result<Vec<Pixel>, Fault> {
     let len: usize = shape.iter().product();
     let mut index = vec![0; shape.len()];
-    let mut values = Vec::with_capacity(len);
+    let mut pixels = Vec::with_capacity(len);
     for _ in 0..len {
-        values.push(f(&index)?);
+        pixels.push(f(&index)?);
         for dim in (0..shape.len()).rev() {
             index[dim] += 1;
             if index[dim] < shape[dim] {
@@ -219,37 +227,43 @@ fn each(
             index[dim] = 0;
         }
     }
-    Ok(values)
+    Ok(pixels)
 }
 
-/// Values as the schema's type stores them: what the next operator reads.
-fn stored(values: Vec<Value>, schema: &Schema) -> Result<Plain, Fault> {
+/// Pixels as the schema's type stores them: what the next operator reads.
+fn stored(pixels: Vec<Pixel>, schema: &Schema) -> Result<Plain, Fault> {
     let shape = schema.shape().ok_or_else(|| Fault::new("Internal", "an axis is pending"))?;
-    let plain = Plain { shape, values, is_bool: false };
-    Ok(Plain::of(&plain.block(schema.dtype())?))
+    let plain = Plain { shape, pixels, is_bool: false };
+    Ok(Plain::of(&plain.block(schema.dtype())))
 }
 
 impl Plain {
     fn of(block: &Block) -> Plain {
-        let is_bool = block.dtype() == DType::Bool;
-        let values = (0..block.len()).map(|i| Value::of_pixel(block.get(i), is_bool)).collect();
-        Plain { shape: block.shape.clone(), values, is_bool }
+        Plain {
+            shape: block.shape.clone(),
+            pixels: (0..block.len()).map(|i| block.get(i)).collect(),
+            is_bool: block.dtype() == DType::Bool,
+        }
     }
 
-    fn at(&self, index: &[usize]) -> &Value {
-        let flat = index.iter().zip(&self.shape).fold(0, |flat, (i, n)| flat * n + i);
-        &self.values[flat]
+    fn at(&self, index: &[usize]) -> Pixel {
+        self.pixels[index.iter().zip(&self.shape).fold(0, |flat, (i, n)| flat * n + i)]
     }
 
-    fn block(&self, dtype: DType) -> Result<Block, Fault> {
-        let mut values = Values::zeros(dtype, self.values.len());
-        let mut validity = vec![true; self.values.len()];
-        for (i, value) in self.values.iter().enumerate() {
-            match value.to_pixel()? {
-                Some(number) => values.set(i, number),
+    /// The pixel as an expression sees it.
+    fn value(&self, index: &[usize]) -> Value {
+        Value::of_pixel(self.at(index), self.is_bool)
+    }
+
+    fn block(&self, dtype: DType) -> Block {
+        let mut values = Values::zeros(dtype, self.pixels.len());
+        let mut validity = vec![true; self.pixels.len()];
+        for (i, pixel) in self.pixels.iter().enumerate() {
+            match pixel {
+                Some(number) => values.set(i, *number),
                 None => validity[i] = false,
             }
         }
-        Ok(Block { shape: self.shape.clone(), values, validity: Some(validity) }.canonical())
+        Block { shape: self.shape.clone(), values, validity: Some(validity) }.canonical()
     }
 }

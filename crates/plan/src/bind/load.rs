@@ -218,8 +218,9 @@ pub(super) fn selection(
             }
         }
         Filter::Bands(names) => {
+            let indices = band_indices(schema, names)?;
             let bands = schema.bands().expect("invariant: band_indices checks the dimension");
-            kept[bands] = Some(band_indices(schema, names)?.into());
+            kept[bands] = Some(indices.into());
         }
     }
     Ok(kept)

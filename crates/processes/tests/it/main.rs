@@ -4,6 +4,7 @@ mod encoding;
 mod interface;
 mod kernels;
 mod plans;
+mod random;
 mod vectors;
 
 use std::path::PathBuf;

@@ -1,0 +1,212 @@
+//! One process on literal arguments: what `eolith eval` and the conformance tests ask.
+//!
+//! A request is a line of JSON with a process id and its arguments; the answer is a line with the result or the
+//! error ([`encoding`] says how cubes and what JSON lacks are written). The process runs as the only node of a
+//! process graph, through the same planner as everything else; [`Way`] says how its plan is computed. There is
+//! no I/O: processes that load fail here.
+
+mod compute;
+mod decode;
+pub mod encoding;
+
+use std::collections::BTreeMap;
+
+use eolith_graph::Definitions as _;
+use eolith_plan::bind::Argument;
+use eolith_plan::need::Snapshot;
+use eolith_plan::physical::Options;
+use eolith_plan::planner::{Planned, plan};
+use eolith_processes::registry;
+use serde_json::{Map, Value as Json, json};
+
+pub use compute::{Outcome, outcome};
+
+/// How a plan is computed. All ways give the same, bit by bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As bound, by the reference evaluator.
+    Reference,
+    /// Optimised, each result in as few tasks as fit.
+    Whole,
+    /// Optimised, in tasks of at most so many labels along each dimension.
+    Chunks(usize),
+}
+
+/// An error of a request or of a process: an openEO code and our words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct EvalError {
+    pub code: String,
+    pub message: String,
+}
+
+/// Answers one line with one line (without the line break). Never fails: what is wrong is in the answer.
+pub fn answer(line: &str, way: Way) -> String {
+    let request: Json = match serde_json::from_str(line) {
+        Ok(request) => request,
+        Err(e) => {
+            let error = EvalError::new("ProcessInvalid", format!("the request is not JSON: {e}"));
+            return reply(Json::Null, Err(error));
+        }
+    };
+    let id = request.get("id").cloned().unwrap_or(Json::Null);
+    reply(id, respond(&request, way))
+}
+
+/// Runs one process with encoded arguments.
+pub fn evaluate(
+    process_id: &str,
+    arguments: &Map<String, Json>,
+    way: Way,
+) -> Result<Outcome, EvalError> {
+    let definition = registry().get(process_id).ok_or_else(|| {
+        EvalError::new("ProcessUnsupported", format!("there is no process `{process_id}`"))
+    })?;
+    let mut node = Map::new();
+    let mut given = BTreeMap::new();
+    let mut parameters = Vec::new();
+    for (name, json) in arguments {
+        if definition.parameter(name).is_none() {
+            let message = format!("process `{process_id}` has no parameter `{name}`");
+            return Err(EvalError::new("ProcessParameterUnsupported", message));
+        }
+        match decode::argument(json).map_err(|message| {
+            EvalError::new("ProcessParameterInvalid", format!("argument `{name}`: {message}"))
+        })? {
+            decode::Given::Callback(graph) => {
+                node.insert(name.clone(), json!({ "process_graph": graph }));
+            }
+            decode::Given::Argument(argument) => {
+                // Callbacks have parameters with the names of the standard, so these get names of their own.
+                let parameter = format!("argument:{name}");
+                node.insert(name.clone(), json!({ "from_parameter": parameter }));
+                parameters.push(json!({ "name": parameter, "description": "", "schema": {} }));
+                given.insert(parameter, argument);
+            }
+        }
+    }
+    run(process_id, node, parameters, &given, way)
+}
+
+fn run(
+    process_id: &str,
+    node: Map<String, Json>,
+    parameters: Vec<Json>,
+    given: &BTreeMap<String, Argument>,
+    way: Way,
+) -> Result<Outcome, EvalError> {
+    let graph = json!({ "only": { "process_id": process_id, "arguments": node, "result": true } });
+    let (process, issues) =
+        eolith_graph::parse_value(json!({ "process_graph": graph, "parameters": parameters }));
+    let process = match (process, issues.first()) {
+        (Some(process), None) => process,
+        (_, Some(issue)) => return Err(issue.into()),
+        (None, None) => return Err(EvalError::new("ProcessInvalid", "there is no process graph")),
+    };
+    let max_extent = if let Way::Chunks(n) = way { Some(n) } else { None };
+    let options = Options { max_extent, ..Options::default() };
+    match plan(&process, given, registry(), &Snapshot::default(), &options) {
+        Planned::Ready(plan) => outcome(&plan, way),
+        Planned::Issues(issues) => Err(issues.first().map_or_else(
+            || EvalError::new("Internal", "planning failed without saying why"),
+            EvalError::from,
+        )),
+        Planned::Needs { .. } => {
+            Err(EvalError::new("CollectionNotFound", "there are no collections here"))
+        }
+    }
+}
+
+fn respond(request: &Json, way: Way) -> Result<Json, EvalError> {
+    match request.get("op").and_then(Json::as_str) {
+        Some("list_processes") => return Ok(json!(registry().ids())),
+        Some(other) => {
+            return Err(EvalError::new("NotFound", format!("there is no operation `{other}`")));
+        }
+        None => {}
+    }
+    let missing =
+        |what: &str| EvalError::new("ProcessInvalid", format!("the request has no {what}"));
+    let id =
+        request.get("process_id").and_then(Json::as_str).ok_or_else(|| missing("`process_id`"))?;
+    let none = Map::new();
+    let arguments = match request.get("arguments") {
+        None | Some(Json::Null) => &none,
+        Some(Json::Object(arguments)) => arguments,
+        Some(_) => return Err(EvalError::new("ProcessInvalid", "`arguments` is not an object")),
+    };
+    evaluate(id, arguments, way).map(|outcome| encoding::outcome(&outcome))
+}
+
+fn reply(id: Json, result: Result<Json, EvalError>) -> String {
+    let body = match result {
+        Ok(result) => json!({ "id": id, "result": result }),
+        Err(error) => {
+            json!({ "id": id, "error": { "code": error.code, "message": error.message } })
+        }
+    };
+    body.to_string()
+}
+
+impl EvalError {
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> EvalError {
+        EvalError { code: code.into(), message: message.into() }
+    }
+}
+
+impl From<&eolith_graph::Issue> for EvalError {
+    fn from(issue: &eolith_graph::Issue) -> EvalError {
+        EvalError::new(issue.code.as_str(), issue.message.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(line: &str) -> Json {
+        serde_json::from_str(&answer(line, Way::Whole)).unwrap()
+    }
+
+    #[test]
+    fn a_line_gets_a_line() {
+        let sum = ask(r#"{"id":7,"process_id":"add","arguments":{"x":1,"y":2.5}}"#);
+        assert_eq!(sum, json!({ "id": 7, "result": 3.5 }));
+        let whole = ask(r#"{"id":"a","process_id":"add","arguments":{"x":1,"y":2}}"#);
+        assert_eq!(whole.to_string(), r#"{"id":"a","result":3}"#);
+        let ids = ask(r#"{"id":0,"op":"list_processes"}"#);
+        assert!(ids["result"].as_array().unwrap().contains(&json!("reduce_dimension")));
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_in_the_answer() {
+        let code = |line: &str| ask(line)["error"]["code"].as_str().unwrap().to_owned();
+        assert_eq!(code("{"), "ProcessInvalid");
+        assert_eq!(code("[]"), "ProcessInvalid");
+        assert_eq!(code(r#"{"op":"sing"}"#), "NotFound");
+        assert_eq!(code(r#"{"process_id":"sing"}"#), "ProcessUnsupported");
+        assert_eq!(code(r#"{"process_id":"add","arguments":{"x":1}}"#), "ProcessParameterRequired");
+        let unknown = r#"{"process_id":"add","arguments":{"x":1,"y":1,"z":1}}"#;
+        assert_eq!(code(unknown), "ProcessParameterUnsupported");
+        let broken = r#"{"process_id":"apply","arguments":{"data":{"@":"datacube"}}}"#;
+        assert_eq!(code(broken), "ProcessParameterInvalid");
+        let load = r#"{"process_id":"load_collection","arguments":{"id":"a","spatial_extent":null,"temporal_extent":null}}"#;
+        assert_eq!(code(load), "CollectionNotFound");
+    }
+
+    #[test]
+    fn every_way_gives_a_cube_the_same() {
+        let line = r#"{"id":1,"process_id":"reduce_dimension","arguments":{"dimension":"t",
+            "reducer":{"@":"process","process_graph":{"s":{"process_id":"sum","arguments":{"data":{"from_parameter":"data"}},"result":true}}},
+            "data":{"@":"datacube","dims":["t","x"],"dimensions":{"t":{"type":"temporal","labels":["2020-01-01","2020-01-02"]},
+            "x":{"type":"spatial","axis":"x","labels":[1.0,2.0,3.0]}},"shape":[2,3],"values":[1,2,255,4,5,255],"nodata":255}}}"#;
+        let expected = json!({ "id": 1, "result": { "@": "datacube", "dims": ["x"],
+            "dimensions": { "x": { "type": "spatial", "axis": "x", "labels": [1.0, 2.0, 3.0] } },
+            "shape": [3], "values": [5, 7, null] } });
+        for way in [Way::Reference, Way::Whole, Way::Chunks(1), Way::Chunks(2)] {
+            let found: Json = serde_json::from_str(&answer(line, way)).unwrap();
+            assert_eq!(found["result"]["values"], expected["result"]["values"], "{way:?}");
+            assert_eq!(found["result"]["dimensions"], expected["result"]["dimensions"]);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The engine as a whole: official vectors and our own, three ways.
+
+mod compare;
+mod vectors;
+
+use std::path::PathBuf;
+
+/// The openEO reference data, if this machine has it.
+fn reference(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("EOLITH_REFERENCE").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
+        PathBuf::from,
+    );
+    let folder = root.join("openeo").join(folder);
+    folder.is_dir().then_some(folder)
+}

@@ -1,0 +1,331 @@
+//! Random calls of cube processes, with arguments that make sense for the cube they get.
+
+use eolith_cube::{DType, Kind, Schema, SpatialAxis};
+use eolith_plan::op::Cube;
+use eolith_plan::value::Value;
+use serde_json::{Map, Value as Json, json};
+
+use super::chance::Chance;
+
+pub(crate) const CUBE_PROCESSES: &[&str] = &[
+    "add_dimension",
+    "aggregate_temporal",
+    "aggregate_temporal_period",
+    "apply",
+    "apply_dimension",
+    "drop_dimension",
+    "filter_bands",
+    "filter_bbox",
+    "filter_labels",
+    "filter_temporal",
+    "mask",
+    "merge_cubes",
+    "ndvi",
+    "reduce_dimension",
+    "rename_dimension",
+    "rename_labels",
+    "resample_spatial",
+    "save_result",
+];
+
+/// A node that calls the process with the parameter `data` as its cube; `None` where that makes no sense.
+pub(crate) fn call(
+    chance: &mut Chance,
+    id: &str,
+    schema: &Schema,
+    from: &str,
+    other: Option<&Cube>,
+) -> Option<Json> {
+    let data = json!({ "from_parameter": "data" });
+    let numeric = schema.dtype() != DType::Bool;
+    let dim = |chance: &mut Chance| schema.dims[chance.below(schema.dims.len())].name.clone();
+    if schema.dims.is_empty() && id != "add_dimension" && id != "apply" && id != "save_result" {
+        return None;
+    }
+    let arguments = match id {
+        "add_dimension" => json!({
+            "name": format!("new_{from}"),
+            "label": chance.pick(&[json!("a"), json!(1), json!(2.5)]),
+            "type": chance.pick(&["other", "temporal", "bands"]),
+        }),
+        "aggregate_temporal" => {
+            let intervals = [
+                ["2020-01-01", "2020-01-02"],
+                ["2020-01-02", "2020-03-01"],
+                ["2019-01-01", "2020-01-05"],
+                ["2021-01-01", "2022-01-01"],
+            ];
+            let n = 1 + chance.below(intervals.len());
+            json!({ "intervals": intervals[..n], "reducer": reducer(chance, numeric) })
+        }
+        "aggregate_temporal_period" => json!({
+            "period": chance.pick(&["day", "week", "dekad", "month", "season", "year"]),
+            "reducer": reducer(chance, numeric),
+        }),
+        "apply" => json!({ "process": element(chance, &["x"], numeric) }),
+        "apply_dimension" => {
+            let target = match chance.below(4) {
+                0 => json!("target"),
+                1 => json!(dim(chance)),
+                _ => Json::Null,
+            };
+            json!({ "dimension": dim(chance), "target_dimension": target, "process": array(chance, numeric) })
+        }
+        "drop_dimension" => {
+            let single = schema.dims.iter().find(|dim| dim.len() == Some(1))?;
+            json!({ "name": single.name })
+        }
+        "filter_bands" => {
+            let mut names = vec!["B2", "red", "B0", "nope", "B1", "nir"];
+            chance.shuffle(&mut names);
+            names.truncate(1 + chance.below(3));
+            json!({ "bands": names, "wavelengths": if chance.one_in(3) { json!([[0.5, 0.8]]) } else { json!([]) } })
+        }
+        "filter_bbox" => {
+            schema.spatial(SpatialAxis::X)?;
+            let (west, north) = (500_000 + 10 * chance.below(4), 5_000_100 - 5 * chance.below(6));
+            let (east, south) = (west + 10 * chance.below(4), north - 10 * chance.below(4));
+            json!({ "extent": { "west": west, "south": south, "east": east, "north": north, "crs": 32633 } })
+        }
+        "filter_labels" => {
+            let own = &schema.dims[chance.below(schema.dims.len())];
+            let labels = own.labels()?;
+            if labels.is_empty() {
+                return None;
+            }
+            let label = Value::from(labels.get(chance.below(labels.len()))).to_json()?;
+            let kind = if chance.one_in(2) { "eq" } else { "neq" };
+            let condition =
+                callback(kind, json!({ "x": { "from_parameter": "value" }, "y": label }));
+            json!({ "dimension": own.name, "condition": condition })
+        }
+        "filter_temporal" => json!({
+            "extent": chance.pick(&[
+                json!(["2020-01-01", "2020-01-03"]),
+                json!([null, "2020-01-02"]),
+                json!(["2020-02-01", null]),
+                json!(["2020-01-01T01:00:00Z", "2020-01-01T04:00:00Z"]),
+            ]),
+        }),
+        "mask" => {
+            // A mask made of the data itself: without some dimensions, or with all.
+            let second = json!({ "from_parameter": if other.is_some() && chance.one_in(2) { "second" } else { "data" } });
+            let replacements = [json!(null), json!(null), json!(-1), json!(0.5), json!(true)];
+            let replacement = chance.pick(&replacements);
+            return Some(json!({
+                "process_id": "mask",
+                "arguments": { "data": data, "mask": second, "replacement": replacement },
+            }));
+        }
+        "merge_cubes" => {
+            let second = if chance.one_in(4) { "data" } else { "second" };
+            let resolver =
+                if chance.one_in(4) { Json::Null } else { element(chance, &["x", "y"], numeric) };
+            return Some(json!({
+                "process_id": "merge_cubes",
+                "arguments": { "cube1": data, "cube2": { "from_parameter": second }, "overlap_resolver": resolver },
+            }));
+        }
+        "ndvi" => {
+            if !numeric {
+                return None;
+            }
+            let target = if chance.one_in(2) { json!("index") } else { Json::Null };
+            let (nir, red) = if chance.one_in(2) { ("nir", "red") } else { ("B0", "B1") };
+            json!({ "nir": nir, "red": red, "target_band": target })
+        }
+        "reduce_dimension" => {
+            json!({ "dimension": dim(chance), "reducer": reducer(chance, numeric) })
+        }
+        "rename_dimension" => json!({ "source": dim(chance), "target": format!("renamed_{from}") }),
+        "rename_labels" => {
+            let own = schema.dims.iter().find(|d| matches!(d.kind, Kind::Bands | Kind::Other))?;
+            let source: Vec<Json> = (own.labels()?.iter())
+                .filter_map(|label| Value::from(label).to_json())
+                .take(1 + chance.below(3))
+                .collect();
+            let target: Vec<String> = (0..source.len()).map(|i| format!("{from}_{i}")).collect();
+            json!({ "dimension": own.name, "source": source, "target": target })
+        }
+        "resample_spatial" => {
+            schema.grid().ok()?;
+            let methods = [
+                "near",
+                "near",
+                "bilinear",
+                "cubic",
+                "average",
+                "sum",
+                "max",
+                "min",
+                "mode",
+                "med",
+                "q1",
+                "rms",
+                "lanczos",
+                "cubicspline",
+            ];
+            let projection = if chance.one_in(3) {
+                json!(*chance.pick(&[4326, 3035, 32632]))
+            } else {
+                Json::Null
+            };
+            let resolution = if projection.is_null() {
+                json!(*chance.pick(&[5.0, 7.0, 10.0, 20.0, 25.0]))
+            } else {
+                json!(0)
+            };
+            json!({
+                "resolution": resolution,
+                "projection": projection,
+                "method": chance.pick(&methods),
+                "align": chance.pick(&["lower-left", "upper-left", "lower-right", "upper-right"]),
+            })
+        }
+        "save_result" => json!({ "format": "GTiff" }),
+        other => panic!("no arguments for {other}"),
+    };
+    let mut arguments = arguments;
+    arguments["data"] = data;
+    Some(json!({ "process_id": id, "arguments": arguments }))
+}
+
+/// Lets a node take its first cube from another node.
+pub(crate) fn rewire(node: &mut Json, from: &str) {
+    for name in ["data", "cube1"] {
+        if node["arguments"].get(name).is_some() {
+            node["arguments"][name] = json!({ "from_node": from });
+        }
+    }
+}
+
+/// A callback of one process.
+fn callback(id: &str, arguments: Json) -> Json {
+    json!({ "process_graph": { "only": { "process_id": id, "arguments": arguments, "result": true } } })
+}
+
+fn x() -> Json {
+    json!({ "from_parameter": "x" })
+}
+
+/// A callback for single values: a tree of arithmetic, comparisons and choices over the parameters.
+fn element(chance: &mut Chance, parameters: &[&str], numeric: bool) -> Json {
+    if !numeric {
+        return match chance.below(3) {
+            0 => callback("not", json!({ "x": x() })),
+            1 => callback("is_nodata", json!({ "x": x() })),
+            _ => callback("and", json!({ "x": x(), "y": true })),
+        };
+    }
+    let mut nodes: Map<String, Json> = Map::new();
+    let steps = 1 + chance.below(4);
+    for i in 0..steps {
+        let operand = |chance: &mut Chance| match chance.below(4) {
+            0 => chance
+                .pick(&[json!(2), json!(0), json!(-1.5), json!(1000), json!(0.1), json!(null)])
+                .clone(),
+            1 if i > 0 => json!({ "from_node": format!("e{}", chance.below(i)) }),
+            _ => json!({ "from_parameter": chance.pick(parameters) }),
+        };
+        let (a, b) = (operand(chance), operand(chance));
+        // The last step is a number or a boolean that uses a number; comparisons in the middle stand in `if`.
+        let node = match chance.below(11) {
+            0 => json!({ "process_id": "add", "arguments": { "x": a, "y": b } }),
+            1 => json!({ "process_id": "subtract", "arguments": { "x": a, "y": b } }),
+            2 => json!({ "process_id": "multiply", "arguments": { "x": a, "y": b } }),
+            3 => json!({ "process_id": "divide", "arguments": { "x": a, "y": b } }),
+            4 => json!({ "process_id": "absolute", "arguments": { "x": a } }),
+            5 => json!({ "process_id": "normalized_difference", "arguments": { "x": a, "y": b } }),
+            6 => {
+                json!({ "process_id": "linear_scale_range", "arguments": { "x": a, "inputMin": 0, "inputMax": 50 } })
+            }
+            7 => json!({ "process_id": "floor", "arguments": { "x": a } }),
+            8 => json!({ "process_id": "sqrt", "arguments": { "x": a } }),
+            9 => {
+                nodes.insert(
+                    format!("c{i}"),
+                    json!({ "process_id": chance.pick(&["gt", "lte", "eq", "neq"]), "arguments": { "x": a, "y": b } }),
+                );
+                let (accept, reject) = (operand(chance), operand(chance));
+                json!({ "process_id": "if", "arguments": {
+                    "value": { "from_node": format!("c{i}") }, "accept": accept, "reject": reject,
+                } })
+            }
+            _ => json!({ "process_id": "clip", "arguments": { "x": a, "min": -5, "max": 20 } }),
+        };
+        nodes.insert(format!("e{i}"), node);
+    }
+    if chance.one_in(5) {
+        let last = json!({ "from_node": format!("e{}", steps - 1) });
+        nodes.insert(
+            format!("e{steps}"),
+            json!({ "process_id": "gt", "arguments": { "x": last, "y": 3 } }),
+        );
+        nodes[&format!("e{steps}")]["result"] = json!(true);
+    } else {
+        nodes[&format!("e{}", steps - 1)]["result"] = json!(true);
+    }
+    json!({ "process_graph": nodes })
+}
+
+/// A callback that makes one value of an array.
+fn reducer(chance: &mut Chance, numeric: bool) -> Json {
+    let data = json!({ "from_parameter": "data" });
+    if !numeric {
+        return callback(
+            *chance.pick(&["any", "all", "count", "first", "last"]),
+            json!({ "data": data }),
+        );
+    }
+    let element = |index: usize| json!({ "process_id": "array_element", "arguments": { "data": data, "index": index, "return_nodata": true } });
+    match chance.below(5) {
+        0 => json!({ "process_graph": {
+            "a": element(0),
+            "b": element(1),
+            "c": { "process_id": "subtract", "arguments": { "x": { "from_node": "a" }, "y": { "from_node": "b" } }, "result": true },
+        } }),
+        1 => json!({ "process_graph": {
+            "a": { "process_id": "max", "arguments": { "data": data } },
+            "b": { "process_id": "min", "arguments": { "data": data } },
+            "c": { "process_id": "divide", "arguments": { "x": { "from_node": "a" }, "y": { "from_node": "b" } }, "result": true },
+        } }),
+        _ => {
+            let ids = [
+                "mean", "sum", "min", "max", "median", "first", "last", "count", "sd", "variance",
+                "product",
+            ];
+            let id = *chance.pick(&ids);
+            let mut arguments = json!({ "data": data });
+            if id != "count" && chance.one_in(3) {
+                arguments["ignore_nodata"] = json!(false);
+            }
+            callback(id, arguments)
+        }
+    }
+}
+
+/// A callback that makes an array of an array.
+fn array(chance: &mut Chance, numeric: bool) -> Json {
+    let data = json!({ "from_parameter": "data" });
+    if !numeric {
+        return callback("array_concat", json!({ "array1": data, "array2": [true] }));
+    }
+    match chance.below(6) {
+        0 => callback("quantiles", json!({ "data": data, "probabilities": [0.1, 0.5, 0.9] })),
+        1 => callback("extrema", json!({ "data": data })),
+        2 => callback("array_concat", json!({ "array1": data, "array2": [1, 2] })),
+        3 => callback("mean", json!({ "data": data })),
+        4 => json!({ "process_graph": {
+            "a": { "process_id": "mean", "arguments": { "data": data } },
+            "b": { "process_id": "max", "arguments": { "data": data } },
+            "c": { "process_id": "array_create", "arguments": { "data": [{ "from_node": "a" }, { "from_node": "b" }, 7] }, "result": true },
+        } }),
+        _ => callback(
+            "array_apply",
+            json!({
+                "data": data,
+                "process": callback("add", json!({ "x": { "from_parameter": "x" }, "y": 1 })),
+            }),
+        ),
+    }
+}

@@ -1,0 +1,155 @@
+//! Computes one graph in many ways and compares.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eolith_cube::{Block, Schema, Values};
+use eolith_graph::Process;
+use eolith_plan::bind::{Argument, bind};
+use eolith_plan::compute::{Failure, run_task};
+use eolith_plan::logical::{Logical, RootValue};
+use eolith_plan::need::Snapshot;
+use eolith_plan::op::Cube;
+use eolith_plan::physical::{Options, Physical};
+use eolith_plan::{explain, optimize, reference};
+use serde_json::{Map, Value as Json, json};
+
+/// Why two ways cannot be compared, or that they differ.
+pub(crate) enum Problem {
+    /// The binder refuses the graph.
+    Refused,
+    /// The reference evaluator ends with a fault; others may not come to it.
+    Failed,
+    Different(String),
+}
+
+/// The chunkings: most labels along a dimension, and how many bytes a task aims at.
+const CHUNKINGS: [(Option<usize>, u64); 6] = [
+    (None, 32 << 20),
+    (Some(1), 32 << 20),
+    (Some(2), 32 << 20),
+    (Some(3), 32 << 20),
+    (None, 200),
+    (Some(2), 60),
+];
+
+/// Compares all ways of computing the result.
+pub(crate) fn check(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> {
+    let Some(bound) = bound(graph, cubes) else { return Err(Problem::Refused) };
+    let Some(root) = bound.roots.iter().position(|root| root.is_result) else {
+        return Err(Problem::Refused);
+    };
+    let RootValue::Cube(id) = bound.roots[root].value else { return Ok(()) };
+    let slow =
+        reference::evaluate(&bound, id, |_| -> Result<Block, Failure> { unreachable!("no scans") });
+    let optimized = optimize::optimize(bound.clone());
+    let mut failed = false;
+    for (i, (max_extent, target_bytes)) in CHUNKINGS.into_iter().enumerate() {
+        let options = Options { max_extent, target_bytes, ..Options::default() };
+        let plans: &[(&str, &Logical)] = if i == 2 {
+            &[("optimised", &optimized), ("as bound", &bound)]
+        } else {
+            &[("optimised", &optimized)]
+        };
+        for (name, logical) in plans {
+            let different = |text: String| {
+                let graph = Json::Object(graph.clone());
+                let plan = explain::logical(logical);
+                Problem::Different(format!(
+                    "{name}, chunking {i}: {text}\n{graph}\n{plan}\n{}\n{}",
+                    show(&cubes[0]),
+                    show(&cubes[1])
+                ))
+            };
+            let physical = Physical::new((*logical).clone(), &options)
+                .map_err(|issues| different(format!("{issues:?}")))?;
+            match (whole(&physical, root, bound.schema(id)), &slow) {
+                (Ok(fast), Ok(slow)) if same(&fast, slow) => {}
+                (Ok(fast), Ok(slow)) => {
+                    return Err(different(format!("\nfound    {fast:?}\nexpected {slow:?}")));
+                }
+                (Err(failure), Ok(_)) => {
+                    return Err(different(format!("{failure:?} where the reference has a result")));
+                }
+                (_, Err(_)) => failed = true,
+            }
+        }
+    }
+    if failed { Err(Problem::Failed) } else { Ok(()) }
+}
+
+/// The schema of the result if the binder takes the graph and gives a cube.
+pub(crate) fn schema_of(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Schema> {
+    let bound = bound(graph, cubes)?;
+    bound.roots.iter().find(|root| root.is_result).and_then(|root| match root.value {
+        RootValue::Cube(id) => Some(bound.schema(id).as_ref().clone()),
+        RootValue::Value(_) => None,
+    })
+}
+
+fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
+    let parameters = json!([
+        { "name": "data", "description": "", "schema": {} },
+        { "name": "second", "description": "", "schema": {} },
+    ]);
+    let (process, issues) =
+        eolith_graph::parse_value(json!({ "process_graph": graph, "parameters": parameters }));
+    assert!(issues.is_empty(), "{issues:?}\n{graph:?}");
+    let process: Process = process.unwrap();
+    let arguments: BTreeMap<String, Argument> = ["data", "second"]
+        .into_iter()
+        .zip(cubes)
+        .map(|(name, cube)| (name.to_owned(), Argument::Cube(Arc::new(cube.clone()))))
+        .collect();
+    let bound = bind(&process, &arguments, eolith_processes::registry(), &Snapshot::default());
+    if let Ok(text) = std::env::var("EOLITH_REFUSED")
+        && let Some(issue) = bound.issues.first()
+        && graph.values().any(|node| node["process_id"] == *text)
+    {
+        println!("{issue}");
+    }
+    assert!(bound.needs.is_empty());
+    bound.issues.is_empty().then_some(bound.logical)
+}
+
+fn whole(physical: &Physical, root: usize, schema: &Schema) -> Result<Block, Failure> {
+    let planned = &physical.roots[root];
+    let mut whole = Block::nulls(schema.dtype(), schema.shape().unwrap());
+    for i in 0..planned.partition.len() {
+        let task = physical.task(root, i);
+        let part =
+            run_task(physical, planned.node.unwrap(), &task, |_, _| -> Result<Block, Failure> {
+                unreachable!("no scans")
+            })?;
+        assert_eq!(part.shape, task.output.shape());
+        let start: Vec<usize> = task.output.0.iter().map(|range| range.start).collect();
+        whole.paste(&start, &part);
+    }
+    Ok(whole.canonical())
+}
+
+/// Bit by bit; every NaN is the same.
+fn same(a: &Block, b: &Block) -> bool {
+    let values = match (&a.values, &b.values) {
+        (Values::F32(a), Values::F32(b)) => {
+            a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+        }
+        (Values::F64(a), Values::F64(b)) => {
+            a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+        }
+        (a, b) => a == b,
+    };
+    values && a.shape == b.shape && a.validity == b.validity && a.dtype() == b.dtype()
+}
+
+fn show(cube: &Cube) -> String {
+    let dims: Vec<String> = (cube.schema.dims.iter())
+        .map(|dim| {
+            let labels: Vec<String> = dim.labels().unwrap().iter().map(|l| l.to_string()).collect();
+            format!("{} {}", dim.name, labels.join(" "))
+        })
+        .collect();
+    let bands: Vec<String> =
+        cube.schema.variables.iter().map(|v| format!("{} {:?}", v.dtype, v.nodata)).collect();
+    format!("cube ({}) [{}] {:?}", dims.join(", "), bands.join(", "), cube.block)
+}
