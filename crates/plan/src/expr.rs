@@ -269,7 +269,7 @@ impl Node {
             }
             Node::Pick { array, .. } => f(*array),
             Node::If { condition, accept, reject } => {
-                [*condition, *accept, *reject].into_iter().for_each(f)
+                [*condition, *accept, *reject].into_iter().for_each(f);
             }
         }
     }

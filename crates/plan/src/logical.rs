@@ -14,8 +14,8 @@ use eolith_graph::NodePath;
 use crate::op::Op;
 use crate::value::Value;
 
-pub use construct::Bad;
 pub(crate) use construct::pending_extent;
+pub use construct::{Bad, Groups};
 
 /// Position of a node in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -101,9 +101,10 @@ fn run(
                 .map_err(|e| Fault::new("ProcessParameterInvalid", e.to_string()))?;
             let warp = Warp::new(from, grid.clone(), *method)
                 .map_err(|e| Fault::new("ProcessParameterInvalid", e.to_string()))?;
-            let (y, x) = match (schema.spatial(SpatialAxis::Y), schema.spatial(SpatialAxis::X)) {
-                (Some(y), Some(x)) => (y, x),
-                _ => return Err(Fault::new("DimensionMissing", "the data cube has no x and y")),
+            let (Some(y), Some(x)) =
+                (schema.spatial(SpatialAxis::Y), schema.spatial(SpatialAxis::X))
+            else {
+                return Err(Fault::new("DimensionMissing", "the data cube has no x and y"));
             };
             each(&shape, |index| {
                 let pixel = |row: usize, col: usize| -> Option<Number> {
@@ -133,14 +134,15 @@ fn along(
         let single = std::slice::from_ref(&value);
         let values = value.as_array().map_or(single, |array| &array.values);
         let own = values.get(index[dim]).filter(|_| values.len() == shape[dim]);
-        own.map(Value::to_pixel).unwrap_or_else(|| {
-            let message = format!(
-                "the callback returned {} values where {} were planned",
-                values.len(),
-                shape[dim]
-            );
-            Err(Fault::new("ProcessParameterInvalid", message))
-        })
+        own.map_or_else(
+            || {
+                let (found, planned) = (values.len(), shape[dim]);
+                let message =
+                    format!("the callback returned {found} values where {planned} were planned");
+                Err(Fault::new("ProcessParameterInvalid", message))
+            },
+            Value::to_pixel,
+        )
     })
 }
 

@@ -118,12 +118,16 @@ fn arrays(
 fn part(block: &Block, offsets: &[usize], len: usize) -> Lanes {
     let values = for_values!(&block.values, v => {
         let mut out = Vec::with_capacity(offsets.len() * len);
-        offsets.iter().for_each(|&o| out.extend_from_slice(&v[o..o + len]));
+        for &o in offsets {
+            out.extend_from_slice(&v[o..o + len]);
+        }
         Element::wrap(out)
     });
     let validity = block.validity.as_ref().map(|mask| {
         let mut out = Vec::with_capacity(offsets.len() * len);
-        offsets.iter().for_each(|&o| out.extend_from_slice(&mask[o..o + len]));
+        for &o in offsets {
+            out.extend_from_slice(&mask[o..o + len]);
+        }
         out
     });
     Lanes::plain(values, validity)
@@ -222,12 +226,11 @@ impl Output {
     }
 
     fn set(&mut self, index: usize, pixel: Option<eolith_cube::Number>) {
-        match pixel {
-            Some(number) => self.values.set(index, number),
-            None => {
-                let len = self.values.len();
-                self.validity.get_or_insert_with(|| vec![true; len])[index] = false;
-            }
+        if let Some(number) = pixel {
+            self.values.set(index, number);
+        } else {
+            let len = self.values.len();
+            self.validity.get_or_insert_with(|| vec![true; len])[index] = false;
         }
     }
 }

@@ -27,6 +27,9 @@ impl Bad {
     }
 }
 
+/// Positions of the members of each group, and the labels of the groups.
+pub type Groups = (Vec<Arc<[usize]>>, Labels);
+
 type Made = Result<(Op, Schema), Bad>;
 
 impl Op {
@@ -155,12 +158,7 @@ impl Op {
     }
 
     /// Groups of labels of a dimension to one value each, under new labels; `None` while these are pending.
-    pub fn group(
-        input: &Schema,
-        dim: usize,
-        groups: Option<(Vec<Arc<[usize]>>, Labels)>,
-        expr: Arc<Expr>,
-    ) -> Made {
+    pub fn group(input: &Schema, dim: usize, groups: Option<Groups>, expr: Arc<Expr>) -> Made {
         let mut dims = input.dims.clone();
         let (groups, axis) = match groups {
             Some((groups, labels)) => (Some(groups.into()), Axis::Known(labels)),

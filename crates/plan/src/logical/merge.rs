@@ -44,18 +44,15 @@ pub(super) fn construct(
         }
         let union = union(own);
         let mut out = (*dim).clone();
-        match union {
-            Some((labels, [one, two])) => {
-                out.axis = Axis::Known(labels);
-                if let Some([ones, twos]) = &mut maps {
-                    ones.push(one);
-                    twos.push(two);
-                }
+        if let Some((labels, [one, two])) = union {
+            out.axis = Axis::Known(labels);
+            if let Some([ones, twos]) = &mut maps {
+                ones.push(one);
+                twos.push(two);
             }
-            None => {
-                out.axis = Axis::Pending(Extent::default());
-                maps = None;
-            }
+        } else {
+            out.axis = Axis::Pending(Extent::default());
+            maps = None;
         }
         merged.push(out);
     }
@@ -66,7 +63,8 @@ pub(super) fn construct(
             "the data cubes overlap, so an overlap resolver is needed",
         ));
     }
-    let variables = variables(&merged, a, b, &maps, resolver.as_deref().filter(|_| overlap))?;
+    let variables =
+        variables(&merged, a, b, maps.as_ref(), resolver.as_deref().filter(|_| overlap))?;
     let merge = Merge { dims, indices: maps, resolver };
     Ok((merge, Schema { dims: merged, variables }))
 }
@@ -156,7 +154,7 @@ fn variables(
     dims: &[Dimension],
     a: &Schema,
     b: &Schema,
-    maps: &Option<[Vec<LabelMap>; 2]>,
+    maps: Option<&[Vec<LabelMap>; 2]>,
     resolver: Option<&Expr>,
 ) -> Result<Vec<Variable>, Bad> {
     let Some(bands) = dims.iter().position(|d| d.kind == Kind::Bands) else {
@@ -173,7 +171,7 @@ fn variables(
         None => Some(band),
     };
     // Whether both cubes can meet in one band depends on the other dimensions.
-    let elsewhere = maps.as_ref().is_none_or(|[one, two]| {
+    let elsewhere = maps.is_none_or(|[one, two]| {
         let rest = (0..dims.len()).filter(|&d| d != bands);
         rest.into_iter()
             .all(|d| one[d].iter().zip(two[d].iter()).any(|(i, j)| i.is_some() && j.is_some()))

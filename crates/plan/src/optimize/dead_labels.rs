@@ -87,14 +87,14 @@ fn renumbered(expr: &Expr, used: &[usize]) -> Expr {
             _ => {}
         }
     }
-    let axes: Vec<(usize, Type, Option<Arc<[eolith_cube::Label]>>)> = (expr.nodes.iter())
+    let inputs: Vec<ExprId> = (expr.nodes.iter())
         .filter_map(|typed| match &typed.node {
-            Node::Axis(k, labels) => Some((*k, typed.ty.element().clone(), labels.clone())),
+            Node::Axis(k, labels) => {
+                Some(builder.axis(*k, typed.ty.element().clone(), labels.clone()))
+            }
             _ => None,
         })
         .collect();
-    let inputs: Vec<ExprId> =
-        axes.into_iter().map(|(k, element, labels)| builder.axis(k, element, labels)).collect();
     let root = builder.inline(&expr, &inputs);
     builder.finish(root)
 }

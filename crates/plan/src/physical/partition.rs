@@ -34,7 +34,9 @@ pub(super) fn plan(
     let unit = units(physical, node, &spatial, &shape);
     let limit = |chunk: &mut Vec<usize>| {
         if let Some(max) = options.max_extent {
-            chunk.iter_mut().for_each(|c| *c = (*c).min(max.max(1)));
+            for c in chunk.iter_mut() {
+                *c = (*c).min(max.max(1));
+            }
         }
     };
     let mut chunk: Vec<usize> =

@@ -1,11 +1,11 @@
 //! `aggregate_temporal_period`: calendar periods to one value each.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use eolith_cube::{Label, Labels};
 use eolith_graph::{Code, Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::logical::Groups;
 use eolith_plan::op::Op;
 use eolith_plan::process::{Lowering, Process};
 
@@ -57,7 +57,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
 }
 
 /// The labels in each period from the first to the last, and the names of the periods.
-fn groups(labels: &Labels, period: Period) -> Result<(Vec<Arc<[usize]>>, Labels), Problem> {
+fn groups(labels: &Labels, period: Period) -> Result<Groups, Problem> {
     let mut members: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for (i, label) in labels.iter().enumerate() {
         let Label::Time(time) = &label else {

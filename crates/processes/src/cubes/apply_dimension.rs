@@ -88,7 +88,9 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         other @ (Kind::Temporal | Kind::Bands | Kind::Other) => other.clone(),
     };
     // First in the place of the source under a name nobody has, then moved to the place of the target.
-    let free = (0..).map(|i| format!("{target}~{i}")).find(|name| schema.position(name).is_none());
+    let free = (0..=schema.dims.len())
+        .map(|i| format!("{target}~{i}"))
+        .find(|name| schema.position(name).is_none());
     let moved = Dimension { name: free.unwrap_or_default(), kind: Kind::Other, axis: axis.clone() };
     let (op, along) = Op::along(&schema, dim, moved, process)?;
     let along_node = call.add_node((op, along.clone()), vec![data]);

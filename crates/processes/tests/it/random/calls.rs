@@ -273,7 +273,7 @@ fn reducer(chance: &mut Chance, numeric: bool) -> Json {
     let data = json!({ "from_parameter": "data" });
     if !numeric {
         return callback(
-            *chance.pick(&["any", "all", "count", "first", "last"]),
+            chance.pick::<&str>(&["any", "all", "count", "first", "last"]),
             json!({ "data": data }),
         );
     }
