@@ -154,7 +154,8 @@ impl Session {
         let plan = self.checked_plan(process).await?;
         let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
         let physical = Arc::new(plan.physical);
-        let tasks: usize = physical.roots.iter().filter(|r| r.node.is_some()).map(|r| r.partition.len()).sum();
+        let tasks: usize =
+            physical.roots.iter().filter(|r| r.node.is_some()).map(|r| r.partition.len()).sum();
         listener(Event::Planned { tasks });
         let mut report = Report { tasks, ..Report::default() };
         for (i, file) in files.into_iter().enumerate() {
@@ -170,12 +171,18 @@ impl Session {
             };
             let schema = Arc::clone(physical.logical.schema(node));
             let result = self.scratch(schema, &root.partition.shape).await.map_err(|error| {
-                one(Issue::new(Code::INTERNAL, logical.path.clone(), format!("no room for the result: {error}")))
+                one(Issue::new(
+                    Code::INTERNAL,
+                    logical.path.clone(),
+                    format!("no room for the result: {error}"),
+                ))
             })?;
             let result = Arc::new(result);
             report.bytes_read +=
                 self.machine.run(&physical, i, &result, listener, cancel).await.map_err(one)?;
-            let outcome = output::write(self, &file, result, listener, logical.path.clone()).await.map_err(one)?;
+            let outcome = output::write(self, &file, result, listener, logical.path.clone())
+                .await
+                .map_err(one)?;
             report.checksum ^= outcome.checksum.rotate_left(i as u32);
             report.outputs.extend(outcome.files);
         }
@@ -220,7 +227,11 @@ impl Session {
     }
 
     /// A place for a result: memory while there is room, a file otherwise.
-    async fn scratch(&self, schema: Arc<eolith_cube::Schema>, shape: &[usize]) -> std::io::Result<Scratch> {
+    async fn scratch(
+        &self,
+        schema: Arc<eolith_cube::Schema>,
+        shape: &[usize],
+    ) -> std::io::Result<Scratch> {
         let bytes = Scratch::bytes(&schema, shape);
         if let Some(room) = self.results.try_reserve(bytes) {
             return Ok(Scratch::in_memory(schema, shape.to_vec(), room));

@@ -167,8 +167,9 @@ impl Server {
     }
 }
 
+/// Ends with Ctrl-C, or on Unix with the request to terminate.
 #[cfg(unix)]
-async fn terminated() {
+pub async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -186,8 +187,9 @@ async fn terminated() {
     }
 }
 
+/// Ends with Ctrl-C.
 #[cfg(not(unix))]
-async fn terminated() {
+pub async fn terminated() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -61,12 +61,18 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
             Target::Discard => None,
             Target::File(path) if count == 1 || root.is_result => Some(path.clone()),
             Target::File(path) => Some(suffixed(path, i, extension)),
-            Target::Folder(folder) => Some(folder.join(format!("{}.{extension}", name(&root.path, i)))),
+            Target::Folder(folder) => {
+                Some(folder.join(format!("{}.{extension}", name(&root.path, i))))
+            }
         };
         let options: sink::Options =
             save.map_or_else(sink::Options::new, |save| save.options.clone().into_iter().collect());
         destinations.push(match root.value {
-            RootValue::Value(_) => Destination { file: None, json: path("json") },
+            // A single value is in the report; a file of it is made only where one is named.
+            RootValue::Value(_) => {
+                let json = if let Target::File(_) = target { path("json") } else { None };
+                Destination { file: None, json }
+            }
             RootValue::Cube(_) => Destination {
                 file: path(format.description().extension).map(|path| (path, format, options)),
                 json: None,
@@ -93,12 +99,15 @@ pub(super) async fn write(
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
         let checksum = result.checksum();
-        let files = file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
+        let files =
+            file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
         // Nobody waits any more after a cancellation.
         let _ = send.send((checksum, files));
     });
-    let (checksum, files) = receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
-    let checksum = checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
+    let (checksum, files) =
+        receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
+    let checksum =
+        checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
     let files = match files {
         None => Vec::new(),
         Some(Ok(files)) => files,
@@ -111,7 +120,11 @@ pub(super) async fn write(
 }
 
 /// Writes a value that is no cube as JSON.
-pub(super) fn value(physical: &Physical, root: usize, destination: &Destination) -> Result<Outcome, Issue> {
+pub(super) fn value(
+    physical: &Physical,
+    root: usize,
+    destination: &Destination,
+) -> Result<Outcome, Issue> {
     let root = &physical.logical.roots[root];
     let RootValue::Value(value) = &root.value else {
         return Err(Issue::new(Code::INTERNAL, root.path.clone(), "the root is a data cube"));
@@ -120,9 +133,17 @@ pub(super) fn value(physical: &Physical, root: usize, destination: &Destination)
     let mut files = Vec::new();
     if let Some(path) = &destination.json {
         std::fs::write(path, &text).map_err(|e| {
-            Issue::new(Code::INTERNAL, root.path.clone(), format!("cannot write `{}`: {e}", path.display()))
+            Issue::new(
+                Code::INTERNAL,
+                root.path.clone(),
+                format!("cannot write `{}`: {e}", path.display()),
+            )
         })?;
-        files.push(OutputFile { path: path.clone(), media_type: "application/json", notes: Vec::new() });
+        files.push(OutputFile {
+            path: path.clone(),
+            media_type: "application/json",
+            notes: Vec::new(),
+        });
     }
     Ok(Outcome { files, checksum: xxh3_64(text.as_bytes()), value: value.clone() })
 }
@@ -135,7 +156,11 @@ pub fn json_text(value: &Value) -> String {
         Value::Int(value) => value.to_string(),
         Value::Float(value) if value.is_nan() => "NaN".to_owned(),
         Value::Float(value) if value.is_infinite() => {
-            if *value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+            if *value > 0.0 {
+                "Infinity".to_owned()
+            } else {
+                "-Infinity".to_owned()
+            }
         }
         Value::Float(value) => serde_json::Value::from(*value).to_string(),
         Value::Text(text) => serde_json::Value::from(&**text).to_string(),
@@ -169,21 +194,26 @@ fn format(save: Option<&Save>, target: &Target, path: &NodePath) -> Result<SinkF
 }
 
 fn suffixed(path: &Path, i: usize, extension: &str) -> PathBuf {
-    let stem = path.file_stem().map_or_else(|| "result".to_owned(), |s| s.to_string_lossy().into_owned());
+    let stem =
+        path.file_stem().map_or_else(|| "result".to_owned(), |s| s.to_string_lossy().into_owned());
     path.with_file_name(format!("{stem}_{i}.{extension}"))
 }
 
 /// A file name from a node's id, made safe.
 fn name(path: &NodePath, i: usize) -> String {
     let id = path.0.first().map_or("result", String::as_str);
-    let safe: String =
-        id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
+    let safe: String = id
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
+        .collect();
     if i == 0 { safe } else { format!("{safe}_{i}") }
 }
 
 fn sink_issue(error: &sink::SinkError, at: NodePath) -> Issue {
     let code = match error {
-        sink::SinkError::Unsuitable { .. } | sink::SinkError::Option { .. } => Code::FORMAT_UNSUITABLE,
+        sink::SinkError::Unsuitable { .. } | sink::SinkError::Option { .. } => {
+            Code::FORMAT_UNSUITABLE
+        }
         sink::SinkError::Memory { .. } => Code::PROCESS_GRAPH_COMPLEXITY,
         sink::SinkError::Write { .. } | sink::SinkError::Read(_) => Code::INTERNAL,
     };

@@ -1,0 +1,133 @@
+//! What several commands are given: data, a process graph, limits.
+
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use eolith_engine::catalog::{Catalog, Entry};
+use eolith_engine::session::{Session, Settings};
+use eolith_graph::{Process, substitute};
+
+use crate::failure::Failure;
+
+/// `[ID=]PATH…`
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// Folders, files, catalogues or URLs; `ID=` names the collection of a single data set.
+    #[arg(value_name = "[ID=]PATH")]
+    paths: Vec<String>,
+}
+
+/// A process graph and its parameters.
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// File with a process graph (JSON); `-` is stdin.
+    #[arg(value_name = "GRAPH.json")]
+    graph: PathBuf,
+    /// Value of a parameter of the process; JSON, or a text.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+}
+
+/// Limits of a run.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Memory for tasks and results, like 512M or 4G.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    memory: u64,
+    /// Threads that compute; all cores if not given.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Folder for results that do not fit into memory.
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+impl Data {
+    /// A catalogue that scans in the background.
+    pub(crate) fn catalog(&self, state: Option<PathBuf>) -> Arc<Catalog> {
+        let entries = self.paths.iter().map(|text| Entry::parse(text)).collect();
+        Arc::new(Catalog::open(entries, state))
+    }
+
+    /// A session over the data.
+    pub(crate) fn session(
+        &self,
+        limits: &Limits,
+        state: Option<PathBuf>,
+    ) -> Result<Session, Failure> {
+        let defaults = Settings::default();
+        let settings = Settings {
+            memory: limits.memory,
+            threads: limits.threads.unwrap_or(defaults.threads),
+            scratch: limits.scratch.clone(),
+        };
+        Ok(Session::new(self.catalog(state), settings)?)
+    }
+}
+
+impl Graph {
+    /// The process with its parameters filled in.
+    pub(crate) fn process(&self, session: &Session) -> Result<Process, Failure> {
+        let text = if self.graph.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        } else {
+            std::fs::read_to_string(&self.graph).map_err(|e| {
+                Failure::text(format!("cannot read `{}`: {e}", self.graph.display()))
+            })?
+        };
+        let (process, issues) = eolith_graph::parse(&text);
+        let Some(process) = process else { return Err(issues.into()) };
+        let mut values = std::collections::BTreeMap::new();
+        for param in &self.params {
+            let (name, value) = param.split_once('=').ok_or_else(|| {
+                Failure::text(format!("`--param {param}` is not of the form `name=value`"))
+            })?;
+            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+            values.insert(name.to_owned(), value);
+        }
+        let (process, more) = substitute(process, &values, session.processes());
+        let mut all = issues;
+        all.extend(more);
+        if all.is_empty() {
+            return Ok(process);
+        }
+        all.extend(eolith_graph::check(&process, session.processes()));
+        Err(all.into())
+    }
+}
+
+/// `512M`, `4G`, `65536`: bytes with a binary suffix.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor: u64 = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "K" | "k" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        "T" | "TiB" => 1 << 40,
+        other => return Err(format!("unknown unit `{other}` (K, M, G or T)")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a size"))?;
+    number
+        .checked_mul(factor)
+        .filter(|n| *n > 0)
+        .ok_or_else(|| format!("`{text}` is not a usable size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("1"), Ok(1));
+        assert!(size("0").is_err() && size("M").is_err() && size("3X").is_err());
+        assert!(size("99999999999T").is_err());
+    }
+}

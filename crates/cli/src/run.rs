@@ -1,0 +1,118 @@
+//! `eolith run`: a process graph to files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args as ClapArgs;
+use eolith_engine::events::{Cancel, Event, Listener};
+use eolith_engine::session::{Report, Target, json_text};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::data::{Data, Graph, Limits};
+use crate::failure::{Failure, print, say};
+use crate::usage::{self, Usage};
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    graph: Graph,
+    #[command(flatten)]
+    data: Data,
+    /// File to write; without it results go into the working directory, named after their nodes.
+    #[arg(short, long, value_name = "OUT", conflicts_with = "discard")]
+    output: Option<PathBuf>,
+    /// Compute everything and write nothing.
+    #[arg(long)]
+    discard: bool,
+    /// Print figures of the run as one JSON object in the last line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
+    let session = args.data.session(&args.limits, None)?;
+    let process = args.graph.process(&session)?;
+    let target = match (&args.output, args.discard) {
+        (Some(path), _) => Target::File(path.clone()),
+        (None, true) => Target::Discard,
+        (None, false) => Target::Folder(PathBuf::from(".")),
+    };
+    let bar = ProgressBar::hidden();
+    let listener = progress(&bar);
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+    });
+    let outcome = session.run(&process, &target, &listener, &cancel).await;
+    bar.finish_and_clear();
+    let report = outcome?;
+    let usage = usage::now(started);
+    if let Some(value) = &report.value
+        && args.output.is_none()
+    {
+        print(&format!("{}\n", json_text(value)))?;
+    }
+    summary(&report, &usage);
+    if args.json { print(&format!("{}\n", figures(&report, &usage))) } else { Ok(()) }
+}
+
+/// A bar on stderr once there are tasks; nothing where stderr is no terminal.
+fn progress(bar: &ProgressBar) -> Listener {
+    let bar = bar.clone();
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} tasks {msg} {eta}");
+    Arc::new(move |event| match event {
+        Event::Planned { tasks } => {
+            bar.set_length(tasks as u64);
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            if let Ok(style) = &style {
+                bar.set_style(style.clone());
+            }
+        }
+        Event::Task { done, bytes_read, .. } => {
+            bar.set_position(done as u64);
+            bar.set_message(format!("{} read", indicatif::BinaryBytes(bytes_read)));
+        }
+        Event::Writing { path } => bar.set_message(format!("writing {path}")),
+        Event::Note(note) => bar.suspend(|| say(&format!("note: {note}"))),
+    })
+}
+
+fn summary(report: &Report, usage: &Usage) {
+    for file in &report.outputs {
+        say(&format!("{} ({})", file.path.display(), file.media_type));
+    }
+    let memory = usage
+        .peak_rss
+        .map_or_else(String::new, |bytes| format!(", peak {}", indicatif::BinaryBytes(bytes)));
+    say(&format!(
+        "{} tasks, {} read, {:.2} s{memory}",
+        report.tasks,
+        indicatif::BinaryBytes(report.bytes_read),
+        usage.wall.as_secs_f64()
+    ));
+}
+
+fn figures(report: &Report, usage: &Usage) -> serde_json::Value {
+    let outputs: Vec<String> =
+        report.outputs.iter().map(|file| file.path.display().to_string()).collect();
+    let mut figures = json!({ "wall_s": usage.wall.as_secs_f64() });
+    let map = figures.as_object_mut().expect("invariant: made as an object");
+    if let Some(cpu) = usage.cpu {
+        map.insert("cpu_s".to_owned(), cpu.as_secs_f64().into());
+    }
+    map.insert("bytes_read".to_owned(), report.bytes_read.into());
+    map.insert("tasks".to_owned(), report.tasks.into());
+    if let Some(bytes) = usage.peak_rss {
+        map.insert("peak_rss_mb".to_owned(), (bytes as f64 / 1e6).into());
+    }
+    map.insert("checksum".to_owned(), format!("{:016x}", report.checksum).into());
+    map.insert("outputs".to_owned(), outputs.into());
+    figures
+}

@@ -1,0 +1,90 @@
+//! `eolith serve`: folders, files and catalogues as openEO.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use eolith_server::{Config, Credentials, Server};
+
+use crate::data::{Data, Limits};
+use crate::failure::{Failure, say};
+
+/// The name of the only user there is.
+const USER: &str = "eolith";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: Data,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Address to listen on. Anything but loopback needs `--auth basic`.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Who may use it: anyone on this machine, or a user with a password.
+    #[arg(long, value_enum, default_value_t = Auth::None)]
+    auth: Auth,
+    /// Folder for credentials and what was found in the data; the user's data folder if not given.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Auth {
+    None,
+    Basic,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let state = match args.state {
+        Some(folder) => folder,
+        None => state_folder()?,
+    };
+    std::fs::create_dir_all(&state).map_err(|e| {
+        Failure::text(format!("cannot make the state folder `{}`: {e}", state.display()))
+    })?;
+    let auth = match args.auth {
+        Auth::None => eolith_server::Auth::None,
+        Auth::Basic => basic(&state)?,
+    };
+    let session = Arc::new(args.data.session(&args.limits, Some(state))?);
+    let config = Config { bind: (args.host, args.port).into(), auth, ..Config::default() };
+    let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
+    say(&format!("openEO at {}", server.url()));
+    if matches!(args.auth, Auth::None) {
+        say(
+            "anyone on this machine may use it, with any user name and password (`--auth basic` asks for one)",
+        );
+    }
+    server.run(eolith_server::serve::terminated()).await.map_err(|e| Failure::text(e.to_string()))
+}
+
+/// The user with a password; a new password is told once.
+fn basic(state: &Path) -> Result<eolith_server::Auth, Failure> {
+    let (credentials, password) =
+        Credentials::open(state, USER).map_err(|e| Failure::text(e.to_string()))?;
+    match password {
+        Some(password) => {
+            say(&format!(
+                "user `{}`, password `{password}` (shown once; only a hash of it is kept)",
+                credentials.user()
+            ));
+        }
+        None => say(&format!("user `{}`, password as told at the first start", credentials.user())),
+    }
+    Ok(eolith_server::Auth::Basic(credentials))
+}
+
+/// Where this user's programs keep what they know.
+fn state_folder() -> Result<PathBuf, Failure> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let base = data.filter(|path| path.is_absolute()).or_else(home);
+    base.map(|base| base.join("eolith")).ok_or_else(|| {
+        Failure::text("there is no home folder to keep state in\nhint: `--state DIR`")
+    })
+}
