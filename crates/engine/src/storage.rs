@@ -3,9 +3,10 @@
 //! This module turns what a user writes (a path or a URL) into a [`Location`] and gives bytes by range. It does
 //! not interpret them (see [`crate::source`]) and it does not cache.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use object_store::http::HttpBuilder;
@@ -13,6 +14,9 @@ use object_store::local::LocalFileSystem;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt};
 use thiserror::Error;
 use url::Url;
+
+/// Hosts whose clients are kept.
+const MAX_HOSTS: usize = 256;
 
 /// Where an object or a folder of objects is: a store and a path in it.
 #[derive(Clone)]
@@ -127,13 +131,9 @@ impl Location {
     fn http(href: &str) -> Result<Location, StorageError> {
         let address = || StorageError::Address(href.to_owned());
         let url = Url::parse(href).map_err(|_| address())?;
-        let root = &url[..url::Position::BeforePath];
-        // A client cannot be made without a provider; if the program chose one already, that one stays.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let options = ClientOptions::new().with_allow_http(true);
-        let store = HttpBuilder::new().with_url(root).with_client_options(options).build();
+        let store = http_store(&url[..url::Position::BeforePath]).map_err(|_| address())?;
         let path = object_store::path::Path::from_url_path(url.path()).map_err(|_| address())?;
-        Ok(Location { store: Arc::new(store.map_err(|_| address())?), path, href: href.to_owned() })
+        Ok(Location { store, path, href: href.to_owned() })
     }
 
     fn error(&self, error: object_store::Error) -> StorageError {
@@ -148,6 +148,25 @@ impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Location({})", self.href)
     }
+}
+
+/// The store of a host: one client each, which keeps its connections. Making one takes tens of milliseconds.
+fn http_store(root: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+    static STORES: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>> = Mutex::new(BTreeMap::new());
+    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(store) = stores.get(root) {
+        return Ok(Arc::clone(store));
+    }
+    // A client cannot be made without a provider; if the program chose one already, that one stays.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let options = ClientOptions::new().with_allow_http(true);
+    let store = HttpBuilder::new().with_url(root).with_client_options(options).build()?;
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    if stores.len() >= MAX_HOSTS {
+        stores.clear();
+    }
+    stores.insert(root.to_owned(), Arc::clone(&store));
+    Ok(store)
 }
 
 /// Resolves `.` and `..` by text alone, so that a relative href of a catalogue needs no existing file.

@@ -97,10 +97,11 @@ pub(super) fn scenes(
         let Some(grid) = grid else {
             let own = document.fields.get("cube:dimensions").and_then(|dims| dims.get(name));
             let complete = own.filter(|dim| dim.get("extent").is_some_and(Value::is_array));
-            return complete.cloned().map(without_nulls).unwrap_or_else(|| {
+            let degrees = || {
                 json!({"type": "spatial", "axis": axis.name(),
                     "extent": [bbox[from], bbox[from + 2]], "reference_system": 4326})
-            });
+            };
+            return complete.cloned().map_or_else(degrees, without_nulls);
         };
         let labels = Labels::Regular(if axis == SpatialAxis::X { grid.x } else { grid.y });
         let kind = Kind::Spatial { axis, crs: Some(grid.crs.clone()) };
@@ -262,8 +263,8 @@ fn cube_bbox(schema: &Schema) -> Option<[f64; 4]> {
 }
 
 fn cube_interval(schema: &Schema) -> Option<[String; 2]> {
-    let extents = schema.temporal().into_iter().filter_map(|at| schema.dims[at].labels());
-    extents.filter_map(time_extent).next()
+    let mut axes = schema.temporal().into_iter().filter_map(|at| schema.dims[at].labels());
+    axes.find_map(time_extent)
 }
 
 /// First and last instant of time labels.

@@ -45,10 +45,9 @@ impl CollectionRecord {
     /// A STAC 1.0.0 Collection. `links` holds those of the source only.
     pub fn to_stac_json(&self) -> Value {
         let mut description = self.description.clone();
-        if !self.notes.is_empty() {
-            description.push_str("\n\n");
-            description
-                .push_str(&self.notes.iter().map(|n| format!("* {n}\n")).collect::<String>());
+        for (i, note) in self.notes.iter().enumerate() {
+            description.push_str(if i == 0 { "\n\n* " } else { "\n* " });
+            description.push_str(note);
         }
         let mut value = json!({
             "stac_version": STAC_VERSION,
@@ -56,7 +55,7 @@ impl CollectionRecord {
             "type": "Collection",
             "id": self.id,
             "title": self.title,
-            "description": description.trim_end(),
+            "description": description,
             "license": self.license,
             "extent": {
                 "spatial": {"bbox": [self.bbox]},

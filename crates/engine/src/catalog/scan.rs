@@ -179,14 +179,14 @@ async fn remote(url: &str) -> Result<(Location, Kind), String> {
     if walk::is_zarr_document(name) {
         return Ok((resolve(folder)?, Kind::Zarr));
     }
-    let lower = name.to_ascii_lowercase();
-    if lower.ends_with(".zarr") {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    if extension.as_deref() == Some("zarr") {
         return Ok((resolve(path)?, Kind::Zarr));
     }
     if let Some(kind) = walk::kind_of_name(name) {
         return Ok((resolve(url)?, kind));
     }
-    if lower.ends_with(".json") || lower.ends_with(".geojson") {
+    if matches!(extension.as_deref(), Some("json" | "geojson")) {
         return Ok((resolve(url)?, Kind::Stac));
     }
     let location = resolve(path)?;

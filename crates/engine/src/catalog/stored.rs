@@ -372,6 +372,10 @@ impl StoredPiece {
 }
 
 /// Nothing stays nothing; something has to be readable.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is failure, the inner one the stored value"
+)]
 fn optional<S, T>(stored: Option<&S>, read: impl Fn(&S) -> Option<T>) -> Option<Option<T>> {
     match stored {
         None => Some(None),

@@ -184,10 +184,11 @@ fn band_name(key: &str, count: usize, index: usize, info: &BandInfo) -> String {
 
 /// Whether an asset holds pixels to be loaded: a GeoTIFF that is not there for display.
 fn is_data(href: &str, media_type: Option<&str>, roles: Option<Vec<String>>) -> bool {
-    let path = href.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let path = href.split(['?', '#']).next().unwrap_or_default();
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     let tiff = match media_type.map(str::to_ascii_lowercase) {
         Some(kind) => kind.starts_with("image/tiff") || kind.starts_with("image/vnd.stac.geotiff"),
-        None => path.ends_with(".tif") || path.ends_with(".tiff"),
+        None => matches!(extension.as_deref(), Some("tif" | "tiff")),
     };
     let roles = roles.unwrap_or_default();
     let has = |role: &str| roles.iter().any(|own| own == role);
@@ -209,11 +210,10 @@ fn cube_bands(fields: &Map<String, Value>) -> Vec<&str> {
 
 /// The item's box, or that of its geometry.
 fn bbox(item: &Item) -> Option<[f64; 4]> {
-    match item.bbox.as_deref() {
-        Some(&[west, south, east, north] | &[west, south, _, east, north, _]) => {
-            return Some([west, south, east, north]);
-        }
-        Some(_) | None => {}
+    if let Some(&[west, south, east, north] | &[west, south, _, east, north, _]) =
+        item.bbox.as_deref()
+    {
+        return Some([west, south, east, north]);
     }
     let mut found = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
     let mut open = vec![item.geometry.as_ref()?];

@@ -126,7 +126,8 @@ async fn catalogues_of_both_versions_are_walked() {
     let counts: Vec<usize> = all[0].iter().map(|(_, _, scenes)| scenes.len()).collect();
     assert_eq!(counts, [5, 68, 1, 1, 19, 1, 1, 1, 6]);
     // `nodata: -32768.0` beside `nodata: -32768` is the one difference in spelling.
-    let variables = |all: &[(String, Vec<(String, BandInfo)>, Vec<ItemScene>)]| -> Vec<_> {
+    type Described = (String, Vec<(String, BandInfo)>, Vec<ItemScene>);
+    let variables = |all: &[Described]| -> Vec<_> {
         let bands = all.iter().flat_map(|(_, _, scenes)| scenes).flat_map(|scene| {
             let prefix = (scene.id.clone(), scene.time.clone(), scene.bbox);
             scene.bands.iter().map(move |b| {
