@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let target = match (&args.output, args.discard) {
         (Some(path), _) => Target::File(path.clone()),
         (None, true) => Target::Discard,
-        (None, false) => Target::Folder(PathBuf::from(".")),
+        (None, false) => Target::CubeFolder(PathBuf::from(".")),
     };
     let bar = ProgressBar::hidden();
     let listener = progress(&bar);

@@ -26,6 +26,8 @@ pub enum Target {
     File(PathBuf),
     /// A folder, with names made from the nodes.
     Folder(PathBuf),
+    /// The same for cubes; a value that is no cube is in the report only.
+    CubeFolder(PathBuf),
 }
 
 /// The file of one root; `None` where nothing is written.
@@ -68,11 +70,10 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
         let options: sink::Options =
             save.map_or_else(sink::Options::new, |save| save.options.clone().into_iter().collect());
         destinations.push(match root.value {
-            // A single value is in the report; a file of it is made only where one is named.
-            RootValue::Value(_) => {
-                let json = if let Target::File(_) = target { path("json") } else { None };
-                Destination { file: None, json }
+            RootValue::Value(_) if matches!(target, Target::CubeFolder(_)) => {
+                Destination { file: None, json: None }
             }
+            RootValue::Value(_) => Destination { file: None, json: path("json") },
             RootValue::Cube(_) => Destination {
                 file: path(format.description().extension).map(|path| (path, format, options)),
                 json: None,
@@ -188,7 +189,7 @@ fn format(save: Option<&Save>, target: &Target, path: &NodePath) -> Result<SinkF
     }
     let extension = match target {
         Target::File(file) => file.extension().and_then(|e| e.to_str()),
-        Target::Discard | Target::Folder(_) => None,
+        Target::Discard | Target::Folder(_) | Target::CubeFolder(_) => None,
     };
     Ok(extension.and_then(SinkFormat::from_extension).unwrap_or(SinkFormat::NetCdf))
 }
