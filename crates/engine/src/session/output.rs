@@ -63,7 +63,7 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
             Target::Discard => None,
             Target::File(path) if count == 1 || root.is_result => Some(path.clone()),
             Target::File(path) => Some(suffixed(path, i, extension)),
-            Target::Folder(folder) => {
+            Target::Folder(folder) | Target::CubeFolder(folder) => {
                 Some(folder.join(format!("{}.{extension}", name(&root.path, i))))
             }
         };
