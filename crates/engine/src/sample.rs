@@ -116,7 +116,9 @@ impl Sample {
             }
             class = if share < 0.6 { class::THIN_CLOUD } else { class::CLOUD };
         } else if self::cloud(t, y as f64 + 14.0, x as f64 + 22.0) > 0.06 {
-            bands.iter_mut().for_each(|band| *band *= 0.45);
+            for band in &mut bands {
+                *band *= 0.45;
+            }
             class = class::SHADOW;
         }
         let [blue, green, red, nir] = bands.map(|band| band.clamp(1.0, 10_000.0) as u16);

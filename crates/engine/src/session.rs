@@ -170,7 +170,7 @@ impl Session {
                 continue;
             };
             let schema = Arc::clone(physical.logical.schema(node));
-            let result = self.scratch(schema, &root.partition.shape).await.map_err(|error| {
+            let result = self.scratch(schema, &root.partition.shape).map_err(|error| {
                 one(Issue::new(
                     Code::INTERNAL,
                     logical.path.clone(),
@@ -227,7 +227,7 @@ impl Session {
     }
 
     /// A place for a result: memory while there is room, a file otherwise.
-    async fn scratch(
+    fn scratch(
         &self,
         schema: Arc<eolith_cube::Schema>,
         shape: &[usize],
