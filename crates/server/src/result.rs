@@ -1,26 +1,27 @@
 //! `POST /result`: runs a process while the client waits, and sends what it gave.
 //!
-//! A result is written to a folder of its own below the temporary folder and streamed from there; the folder is
-//! removed when everything was sent or the client is gone. One file is sent as it is, several as a tar archive, a
-//! folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
+//! A value is sent as bare JSON. Files are written to a folder of their own below the temporary folder and streamed
+//! from there; the folder is removed when everything was sent or the client is gone. One file is sent as it is,
+//! several as a tar archive, a folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
 //!
 //! There is no `Link` to a log: runs of this kind keep none yet.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::response::Builder;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use eolith_engine::events::{Event, Listener};
-use eolith_engine::session::{Report, Target};
+use eolith_engine::session::{Report, Target, json_text};
 use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
 use serde_json::Value;
-use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -38,6 +39,9 @@ const IDENTIFIER: HeaderName = HeaderName::from_static("openeo-identifier");
 const CHUNK: usize = 256 << 10;
 /// Chunks that wait for a slow client.
 const CHUNKS_AHEAD: usize = 4;
+
+/// Name of the value of a run that wrote files as well.
+const VALUE: &str = "result.json";
 
 /// What is sent.
 struct Delivery {
@@ -62,18 +66,28 @@ pub(crate) async fn create(
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
     let run = tokio::spawn(async move {
         let folder = folder(parent).await?;
-        let target = Target::Folder(folder.path().to_owned());
+        let target = Target::CubeFolder(folder.path().to_owned());
         let report = session.run(&process, &target, &listener, &cancel).await?;
         Ok::<_, ApiError>((report, folder, busy))
     });
     let (report, folder, busy) =
         run.await.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
     drop(waiting);
+    if let ([], Some(value)) = (report.outputs.as_slice(), &report.value) {
+        let text = json_text(value);
+        // On a thread that may wait for the disk.
+        tokio::task::spawn_blocking(move || drop((folder, busy)));
+        return respond("application/json", &id, Response::builder(), Body::from(text));
+    }
     let root = folder.path().to_owned();
     let delivery = tokio::task::spawn_blocking(move || delivery(&report, &root))
         .await
         .map_err(|_| ApiError::internal("the result cannot be sent"))??;
-    respond(delivery, &id, folder, busy)
+    let Delivery { media_type, name, length, archive } = delivery;
+    let headers = Response::builder()
+        .header(CONTENT_LENGTH, length)
+        .header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
+    respond(&media_type, &id, headers, stream(archive, folder, busy))
 }
 
 /// The process of a request.
@@ -110,7 +124,13 @@ fn delivery(report: &Report, root: &Path) -> Result<Delivery, ApiError> {
     let name = |path: &Path| {
         path.file_name().map_or_else(|| "result".to_owned(), |n| n.to_string_lossy().into_owned())
     };
-    match report.outputs.as_slice() {
+    let mut outputs = report.outputs.clone();
+    if let Some(value) = &report.value {
+        let path = root.join(VALUE);
+        std::fs::write(&path, json_text(value)).map_err(failed)?;
+        outputs.push(OutputFile { path, media_type: "application/json", notes: Vec::new() });
+    }
+    match outputs.as_slice() {
         [] => Err(ApiError::internal("the run has ended without a result")),
         [OutputFile { path, media_type, .. }] if path.is_dir() => {
             let archive = Archive::zip(archive::entries(path, path).map_err(failed)?);
@@ -155,22 +175,13 @@ fn zipped(media_type: &str) -> String {
     }
 }
 
-fn respond(
-    delivery: Delivery,
-    id: &str,
-    folder: TempDir,
-    busy: Busy,
-) -> Result<Response, ApiError> {
-    let Delivery { media_type, name, length, archive } = delivery;
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let built = Response::builder()
+fn respond(media_type: &str, id: &str, headers: Builder, body: Body) -> Result<Response, ApiError> {
+    headers
         .header(CONTENT_TYPE, media_type)
-        .header(CONTENT_LENGTH, length)
-        .header(CONTENT_DISPOSITION, disposition)
         .header(COSTS, HeaderValue::from_static("0"))
         .header(IDENTIFIER, id)
-        .body(stream(archive, folder, busy));
-    built.map_err(|error| ApiError::internal(format!("the result cannot be sent: {error}")))
+        .body(body)
+        .map_err(|error| ApiError::internal(format!("the result cannot be sent: {error}")))
 }
 
 /// Sends an archive as fast as the client takes it, and removes the folder afterwards.

@@ -54,6 +54,8 @@ pub(crate) struct Step {
     absent: Vec<String>,
     /// The body to the letter.
     body: Option<String>,
+    /// The first bytes of the body, in hexadecimal.
+    begins: Option<String>,
     /// The answer may hold nulls: defaults of parameters, results.
     #[serde(default)]
     nulls: bool,
@@ -135,6 +137,11 @@ impl Step {
         }
         if let Some(body) = &self.body {
             check(answer.body == body.as_bytes(), format!("the body is not `{body}`"));
+        }
+        if let Some(begins) = &self.begins {
+            let length = (begins.len() / 2).min(answer.body.len());
+            let found: String = answer.body[..length].iter().map(|b| format!("{b:02x}")).collect();
+            check(found == *begins, format!("the body begins with {found}, not {begins}"));
         }
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let at = |pointer: &str| json.pointer(pointer);
