@@ -1,0 +1,113 @@
+"""The eolith binary: one run of it, and a server of it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("EOLITH_BIN", ROOT / "target/debug/eolith"))
+
+_named = os.environ.get("EOLITH_REFERENCE", ROOT.parent / "shared")
+REAL = Path(_named) / "data/real"
+# The folder of real data sets; None where there is none, and generated data has to do.
+REAL = REAL if REAL.is_dir() else None
+
+
+@dataclass
+class Run:
+    """What a command did."""
+
+    code: int
+    stdout: str
+    stderr: str
+    peak_rss: int
+
+    @property
+    def figures(self):
+        """The last line of `run --json`."""
+        return json.loads(self.stdout.strip().splitlines()[-1])
+
+
+def eolith(*args, stdin="", timeout=120):
+    """Runs the binary to its end and never checks how it ended."""
+    command = [str(BINARY), *map(str, args)]
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        child = subprocess.Popen(command, stdin=given, stdout=out, stderr=err)
+        deadline = time.monotonic() + timeout
+        while True:
+            # `wait4` is the only way to the memory of one child.
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                child.kill()
+                os.wait4(child.pid, 0)
+                child.returncode = -9
+                raise AssertionError(f"{command} did not end within {timeout} s")
+            time.sleep(0.002)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        return Run(child.returncode, out.read().decode(), err.read().decode(), usage.ru_maxrss * 1024)
+
+
+def run(graph, *data, output=None, options=()):
+    """`eolith run`, which must succeed."""
+    target = ["-o", output] if output else ["--discard"]
+    result = eolith("run", "-", *data, *target, "--json", *options, stdin=json.dumps(graph))
+    assert result.code == 0, result.stderr
+    return result
+
+
+class Server:
+    """`eolith serve` on a free port of loopback, until the end of a `with` block."""
+
+    def __init__(self, *data, auth="none", state):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.root = f"http://127.0.0.1:{port}"
+        self.url = f"{self.root}/openeo/1.2/"
+        self.log = Path(state) / "talk.txt"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [BINARY, "serve", *data, "--port", port, "--auth", auth, "--state", state]
+        with self.log.open("wb") as log:
+            self.child = subprocess.Popen(
+                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self):
+        for _ in range(1000):
+            assert self.child.poll() is None, self.log.read_text()
+            try:
+                if requests.get(self.url, timeout=5).status_code == 200:
+                    return self
+            except requests.ConnectionError:
+                time.sleep(0.02)
+        raise AssertionError("the server does not answer: " + self.log.read_text())
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        try:
+            self.code = self.child.wait(20)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            raise
+
+    def credentials(self):
+        """User and password as printed at the first start."""
+        text = self.log.read_text()
+        user = re.search(r"user[^\S\n]*[:=]?[^\S\n]+`?([^\s`,]+)", text, re.IGNORECASE)
+        password = re.search(r"password[^\S\n]*[:=]?[^\S\n]+`?([^\s`,]+)", text, re.IGNORECASE)
+        assert user and password, text
+        return user[1], password[1]

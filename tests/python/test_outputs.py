@@ -1,0 +1,76 @@
+"""Results open in the tools people use, with place, time and no-data."""
+
+import numpy as np
+import pytest
+import rasterio
+import rioxarray
+import xarray as xr
+from rio_cogeo import cog_validate
+
+import graphs
+from binary import run
+
+
+@pytest.fixture(scope="module")
+def data(cube):
+    return f"cube={cube.paths['zarr-3']}"
+
+
+def test_geotiff(cube, data, tmp_path):
+    output = tmp_path / "max.tif"
+    run(graphs.ndvi_maximum("cube"), data, output=output)
+    valid, errors, warnings = cog_validate(output, strict=True, quiet=True)
+    assert (valid, errors, warnings) == (True, [], [])
+    with rioxarray.open_rasterio(output, masked=True) as file:
+        assert file.rio.crs.to_epsg() == cube.epsg
+        assert int(file.isnull().sum()) == int(np.ma.getmaskarray(cube.ndvi().max(axis=0)).sum())
+
+
+def test_geotiff_of_a_series_is_a_file_a_date(cube, data, tmp_path):
+    figures = run(graphs.whole("cube", "GTiff", bands=["B04", "B08"]), data, output=tmp_path / "series.tif").figures
+    assert len(figures["outputs"]) == len(cube.dates)
+    for i, path in enumerate(sorted(figures["outputs"])):
+        with rasterio.open(path) as file:
+            pixels = file.read(masked=True)
+        for band, expected in zip(pixels, (cube.bands["B04"], cube.bands["B08"]), strict=True):
+            assert np.ma.allequal(band, expected[i]) and band.dtype == np.uint16
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+def test_netcdf(cube, data, tmp_path, engine):
+    output = tmp_path / "all.nc"
+    run(graphs.whole("cube", bands=["B08", "B04"]), data, output=output)
+    with xr.open_dataset(output, engine=engine, decode_coords="all") as file:
+        assert file.rio.crs.to_epsg() == cube.epsg
+        for band in ("B04", "B08"):
+            assert file[band].dims == ("t", "y", "x")
+            np.testing.assert_array_equal(file[band].values, cube.bands[band].astype("f8").filled(np.nan))
+    with rasterio.open(f"netcdf:{output}:B04") as file:
+        assert file.crs.to_epsg() == cube.epsg and file.count == len(cube.dates)
+        np.testing.assert_allclose(file.transform[2], cube.origin[0])
+
+
+def test_zarr(cube, data, tmp_path):
+    output = tmp_path / "all.zarr"
+    run(graphs.whole("cube", "Zarr"), data, output=output)
+    with xr.open_zarr(output, decode_coords="all") as file:
+        assert file.rio.crs.to_epsg() == cube.epsg
+        assert file.t.dtype.kind == "M"
+        for band, pixels in cube.bands.items():
+            np.testing.assert_array_equal(file[band].values, pixels.astype("f8").filled(np.nan))
+
+
+def test_zarr_is_read_back(cube, data, tmp_path):
+    output = tmp_path / "again.zarr"
+    run(graphs.whole("cube", "Zarr"), data, output=output)
+    first = run(graphs.ndvi_maximum("cube"), data).figures
+    again = run(graphs.ndvi_maximum("cube"), f"cube={output}").figures
+    assert first["checksum"] == again["checksum"]
+
+
+def test_png(cube, data, tmp_path):
+    output = tmp_path / "max.png"
+    run(graphs.ndvi_maximum("cube", "PNG"), data, output=output)
+    with rasterio.open(output) as file:
+        assert file.shape == cube.ndvi().shape[1:]
+        assert file.read(1).max() > file.read(1).min()

@@ -1,0 +1,116 @@
+"""Figures of real data that were worked out with other tools.
+
+Collected only where the reference data is; `test_containers.py` asks the same of generated data.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import graphs
+from binary import REAL, ROOT, eolith, run
+
+EXPECTED = json.loads((REAL / "expected.json").read_text())
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Loads a data set through netCDF."""
+
+    def load(data, **arguments):
+        output = tmp_path / f"{len(list(tmp_path.iterdir()))}.nc"
+        run(graphs.whole("c", **arguments), f"c={data}", output=output)
+        return xr.open_dataset(output)
+
+    return load
+
+
+def spatial_mean(array):
+    return array.astype("f8").mean([dim for dim in array.dims if dim != "t"])
+
+
+def only_band(file):
+    (name,) = (name for name in file.data_vars if file[name].ndim > 1)
+    return file[name]
+
+
+def test_every_data_set_is_listed():
+    listed = eolith("collections", REAL)
+    assert listed.code == 0, listed.stderr
+    ids = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert len(ids) == len(set(ids))
+    scenes = [folder.name for folder in (REAL / "cogs").iterdir()]
+    cubes = [path.name.split(".")[0] for path in (REAL / "cubes").iterdir()]
+    for name in {*scenes, *cubes}:
+        assert any(name in one for one in ids), f"{name} is not among {ids}"
+    # Both catalogues list all scenes.
+    assert len(ids) >= 2 * len(scenes) + len(cubes), ids
+
+
+@pytest.mark.parametrize("path", ["stac-1.1/s2-l1c-slovenia/collection.json", "cubes/s2_l1c_slovenia.v3.zarr"])
+def test_slovenia(loaded, path):
+    expected = EXPECTED["s2_l1c_slovenia"]
+    file = loaded(REAL / path)
+    for band, means in expected["mean_dn"].items():
+        np.testing.assert_allclose(spatial_mean(file[band]), means, rtol=1e-12)
+        np.testing.assert_array_equal(file[band][:, 60, 40], expected["pixel_row60_col40_dn"][band])
+
+
+@pytest.mark.parametrize("path", ["stac-1.0/s2-ndvi-slovenia/collection.json", "cubes/s2_ndvi_slovenia.v2.zarr"])
+def test_slovenia_ndvi_series(loaded, path):
+    expected = EXPECTED["s2_ndvi_slovenia"]
+    file = loaded(REAL / path)
+    assert file.sizes["t"] == expected["n_dates"]
+    np.testing.assert_allclose(spatial_mean(file["NDVI"]), expected["ndvi_mean_per_date"], rtol=0, atol=1e-7)
+    best = float(file["NDVI"].astype("f8").max("t").mean())
+    assert abs(best - expected["max_ndvi_over_time_mean"]) < 1e-6
+
+
+def test_bolzano(loaded):
+    expected = EXPECTED["s2_l2a_bolzano"]
+    file = loaded(REAL / "stac-1.1/s2-l2a-bolzano/collection.json")
+    for band, mean in expected["mean_dn"].items():
+        np.testing.assert_allclose(float(spatial_mean(file[band])[0]), mean, rtol=1e-9)
+        assert int(file[band][0, 100, 200]) == expected["pixel_row100_col200"][band]
+
+
+@pytest.mark.parametrize("path", [ROOT / "samples/landsat7-olinda", REAL / "stac-1.0/landsat7-olinda/collection.json"])
+def test_landsat7(loaded, path):
+    file = loaded(path)
+    found = [float(spatial_mean(file[band])[0]) for band in ("B1", "B2", "B3", "B4", "B5", "B7")]
+    np.testing.assert_allclose(found, EXPECTED["landsat7_olinda"]["mean_dn"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("key", "name"), [("dem_slovenia", "dem-slovenia"), ("dem_olinda", "dem-olinda")])
+def test_elevations(loaded, key, name):
+    file = loaded(REAL / f"stac-1.1/{name}/collection.json", bands=["DEM"])
+    np.testing.assert_allclose(float(only_band(file).astype("f8").mean()), EXPECTED[key]["mean"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("scene", sorted(EXPECTED["landsat8_nyc"])[:3])
+def test_new_york(loaded, scene):
+    expected = EXPECTED["landsat8_nyc"][scene]
+    pixels = only_band(loaded(REAL / "cogs/landsat8-nyc" / scene / "B4.tif")).astype("f8")
+    assert int(pixels.notnull().sum()) == expected["valid_px"]
+    np.testing.assert_allclose(float(pixels.mean()), expected["B4_mean_valid"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("date", ["2014-01-01", "2014-06-01"])
+def test_world_ndvi(loaded, date):
+    expected = EXPECTED["modis_ndvi_global"][date]
+    days = [date, str(np.datetime64(date) + 1)]
+    pixels = only_band(loaded(REAL / "stac-1.1/modis-ndvi-global/collection.json", temporal_extent=days)).astype("f8")
+    assert int(pixels.notnull().sum()) == expected["valid"]
+    np.testing.assert_allclose(float(pixels.mean()), expected["mean_valid"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["bcsd_obs_1999.nc", "bcsd_obs_1999.v2.zarr", "bcsd_obs_1999.v3.zarr"])
+def test_monthly_weather(loaded, name):
+    expected = EXPECTED["bcsd_obs_1999"]
+    file = loaded(REAL / "cubes" / name)
+    time = next(dim for dim in file["tas"].dims if file[dim].dtype.kind == "M")
+    space = [dim for dim in file["tas"].dims if dim != time]
+    np.testing.assert_allclose(file["tas"].astype("f8").mean(space), expected["tas_mean"], rtol=1e-6)
+    np.testing.assert_allclose(file["pr"].astype("f8").sum(space), expected["pr_sum_valid"], rtol=1e-6)
