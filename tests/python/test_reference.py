@@ -72,7 +72,9 @@ def test_bolzano(loaded):
     expected = EXPECTED["s2_l2a_bolzano"]
     file = loaded(REAL / "stac-1.1/s2-l2a-bolzano/collection.json")
     for band, mean in expected["mean_dn"].items():
-        np.testing.assert_allclose(float(spatial_mean(file[band])[0]), mean, rtol=1e-9)
+        # The figures count no-data as the zeros that are stored.
+        stored = spatial_mean(file[band].fillna(0))
+        np.testing.assert_allclose(float(stored[0]), mean, rtol=1e-9)
         assert int(file[band][0, 100, 200]) == expected["pixel_row100_col200"][band]
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import rasterio
 import xarray as xr
 
 from binary import ROOT, eolith, run
@@ -36,8 +37,6 @@ def test_composite_of_the_demo(sample, tmp_path):
     bad = np.isin(scl, [0, 3, 8, 9, 10])
     red, nir = (np.ma.masked_array(band, bad).astype("f8") for band in (red, nir))
     expected = ((nir - red) / (nir + red)).max(axis=0)
-    import rasterio
-
     with rasterio.open(output) as file:
         pixels = file.read(1, masked=True)
     assert np.array_equal(np.ma.getmaskarray(pixels), np.ma.getmaskarray(expected))
@@ -45,8 +44,6 @@ def test_composite_of_the_demo(sample, tmp_path):
 
 
 def test_the_landsat_scene(tmp_path):
-    import rasterio
-
     folder = ROOT / "samples/landsat7-olinda"
     graph = json.loads((ROOT / "samples/graphs/ndvi-landsat.json").read_text())
     output = tmp_path / "ndvi.tif"

@@ -21,21 +21,28 @@ pub(crate) fn reference() -> PathBuf {
 pub(crate) fn run() -> Result<()> {
     let python = python()?;
     let binary = shell::build(Profile::Dev)?;
+    // Files that Rust tests write and Python tests look at with other tools.
+    let output = shell::target()?.join("test-output");
+    if output.exists() {
+        fs::remove_dir_all(&output)?;
+    }
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).env("EOLITH_TEST_OUTPUT", &output);
     let (mut lines, rust) =
-        shell::watch(shell::cargo().args(["test", "--workspace", "--no-fail-fast"]), |line| {
-            line.starts_with("test result:")
-        })
-        .context("cargo test")?;
+        shell::watch(&mut cargo, |line| line.starts_with("test result:")).context("cargo test")?;
     let mut pytest = Command::new(python);
     pytest
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"])
         .current_dir(shell::root())
         .env("EOLITH_BIN", binary)
+        .env("EOLITH_TEST_OUTPUT", output)
         .env("EOLITH_REFERENCE", reference())
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (last, peers) = shell::watch(&mut pytest, pytest_summary)?;
-    if peers && last.is_empty() {
-        bail!("pytest said nothing of how it ended");
+    match last.last() {
+        None if peers => bail!("pytest said nothing of how it ended"),
+        Some(line) if line.contains("skipped") => bail!("Python tests were skipped: {line}"),
+        _ => {}
     }
     say("");
     lines.extend(last.into_iter().next_back());

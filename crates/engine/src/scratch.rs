@@ -5,7 +5,7 @@
 //! pixel after them. This is not the ledger of a job: it does not survive the process.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +44,9 @@ impl Scratch {
     }
 
     /// In a file of `folder` (or the system's temporary folder) that vanishes with this value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StorageFull`] where the folder has less room than the result needs, before anything is written.
     pub fn on_disk(
         schema: Arc<Schema>,
         shape: Vec<usize>,
@@ -53,14 +56,21 @@ impl Scratch {
             Some(folder) => tempfile::tempfile_in(folder)?,
             None => tempfile::tempfile()?,
         };
-        file.set_len(Self::bytes(&schema, &shape))?;
+        let needed = Self::bytes(&schema, &shape);
+        let free = free(&file)?;
+        if needed > free {
+            let text = format!("it needs {needed} bytes of scratch space, {free} are free");
+            return Err(std::io::Error::new(ErrorKind::StorageFull, text));
+        }
+        file.set_len(needed)?;
         let dtype = schema.dtype();
         Ok(Scratch { schema, shape, dtype, held: Mutex::new(Held::File(file)) })
     }
 
     /// Bytes of a result: values and validity.
     pub fn bytes(schema: &Schema, shape: &[usize]) -> u64 {
-        shape.iter().map(|&n| n as u64).product::<u64>() * (schema.dtype().size() as u64 + 1)
+        let pixel = schema.dtype().size() as u64 + 1;
+        shape.iter().fold(pixel, |bytes, &n| bytes.saturating_mul(n as u64))
     }
 
     /// Stores the pixels of a box.
@@ -188,6 +198,19 @@ fn runs(shape: &[usize], region: &Region) -> Vec<(usize, usize, usize)> {
     (offsets.iter().enumerate()).map(|(i, row)| (row * width + last.start, i * run, run)).collect()
 }
 
+/// Bytes that may still be written to the file system of `file`.
+#[cfg(unix)]
+fn free(file: &File) -> std::io::Result<u64> {
+    let system = rustix::fs::fstatvfs(file)?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+/// Unknown here: writing tells.
+#[cfg(not(unix))]
+fn free(_: &File) -> std::io::Result<u64> {
+    Ok(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +241,14 @@ mod tests {
             assert!(!scratch.read_block(&Region::whole(&shape)).unwrap().is_valid(0));
         }
         assert_eq!(memory.checksum().unwrap(), disk.checksum().unwrap());
+    }
+
+    #[test]
+    fn what_no_disk_holds_is_refused() {
+        for shape in [vec![1 << 20, 1 << 20, 1 << 10], vec![usize::MAX, usize::MAX, 2]] {
+            let error = Scratch::on_disk(schema(&[2, 2, 2]), shape, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+        }
     }
 
     #[test]

@@ -171,11 +171,12 @@ impl Session {
             };
             let schema = Arc::clone(physical.logical.schema(node));
             let result = self.scratch(schema, &root.partition.shape).map_err(|error| {
-                one(Issue::new(
-                    Code::INTERNAL,
-                    logical.path.clone(),
-                    format!("no room for the result: {error}"),
-                ))
+                let code = match error.kind() {
+                    std::io::ErrorKind::StorageFull => Code::PROCESS_GRAPH_COMPLEXITY,
+                    _ => Code::INTERNAL,
+                };
+                let message = format!("no room for the result: {error}");
+                one(Issue::new(code, logical.path.clone(), message))
             })?;
             let result = Arc::new(result);
             report.bytes_read +=
