@@ -76,13 +76,16 @@ impl Op {
         }
         let from: Vec<Option<usize>> = dims.iter().map(|(_, from)| *from).collect();
         let dims: Vec<Dimension> = dims.into_iter().map(|(dim, _)| dim).collect();
-        let bands = dims.iter().find(|d| d.kind == Kind::Bands).and_then(Dimension::len);
-        let variables = if bands == Some(input.variables.len())
-            || bands.is_none() && input.variables.len() == 1
-        {
+        // Only the first dimension of bands says what each band stores.
+        let bands = dims.iter().position(|d| d.kind == Kind::Bands);
+        let kept = match bands {
+            Some(bands) => from[bands].is_some() && from[bands] == input.bands(),
+            None => input.variables.len() == 1,
+        };
+        let variables = if kept {
             input.variables.clone()
         } else {
-            vec![common_variable(input); bands.unwrap_or(1)]
+            vec![common_variable(input); band_count(&dims)]
         };
         Ok((Op::Relabel { dims: from }, Schema { dims, variables }))
     }
@@ -124,10 +127,10 @@ impl Op {
     /// A dimension to one value.
     pub fn reduce(input: &Schema, dim: usize, expr: Arc<Expr>) -> Made {
         let mut dims = input.dims.clone();
-        let removed = dims.remove(dim);
-        let variables = if removed.kind == Kind::Bands {
+        dims.remove(dim);
+        let variables = if input.bands() == Some(dim) {
             let dtype = pixel_dtype(expr.ty())?;
-            vec![rewritten(&common_variable(input), dtype); 1]
+            vec![rewritten(&common_variable(input), dtype); band_count(&dims)]
         } else {
             (input.variables.iter())
                 .map(|v| Ok(rewritten(v, pixel_dtype(&expr.type_for(&[Type::of_dtype(v.dtype)]))?)))
@@ -139,13 +142,11 @@ impl Op {
     /// A dimension to an array, which becomes `target` in its place (its labels must be as many as the array has).
     pub fn along(input: &Schema, dim: usize, target: Dimension, expr: Arc<Expr>) -> Made {
         let mut dims = input.dims.clone();
-        let source = std::mem::replace(&mut dims[dim], target);
-        let bands = source.kind == Kind::Bands || dims[dim].kind == Kind::Bands;
-        let variables = if bands {
+        dims[dim] = target;
+        let first = dims.iter().position(|d| d.kind == Kind::Bands);
+        let variables = if input.bands() == Some(dim) || first != input.bands() {
             let dtype = pixel_dtype(expr.ty().element())?;
-            let count =
-                if dims[dim].kind == Kind::Bands { dims[dim].len().unwrap_or(1) } else { 1 };
-            vec![rewritten(&common_variable(input), dtype); count]
+            vec![rewritten(&common_variable(input), dtype); band_count(&dims)]
         } else {
             (input.variables.iter())
                 .map(|v| {
@@ -212,6 +213,11 @@ pub(crate) fn pending_extent(collection: &Collection, request: &LoadRequest) -> 
     };
     let range = time.and_then(|t| Some((t.start?.to_string(), t.end?.to_string())));
     Extent { range }
+}
+
+/// Labels of the first dimension of bands; one where there is none.
+fn band_count(dims: &[Dimension]) -> usize {
+    dims.iter().find(|dim| dim.kind == Kind::Bands).and_then(Dimension::len).unwrap_or(1)
 }
 
 /// One variable that can stand for all: the common type, and what they agree on.

@@ -162,9 +162,14 @@ fn variables(
         return Ok(vec![both(&va, &vb, resolver, true)?]);
     };
     let count = dims[bands].len().unwrap_or(1);
-    let of = |schema: &Schema, index: Option<usize>| match schema.bands() {
-        Some(_) => index.map(|i| schema.variables[i].clone()),
-        None => Some(super::construct::common_variable(schema)),
+    let of = |schema: &Schema, index: Option<usize>| {
+        let own = schema.position(&dims[bands].name);
+        match (own.is_some() && own == schema.bands(), own) {
+            (true, _) => index.map(|i| schema.variables[i].clone()),
+            // Another dimension of bands, which says nothing of what is stored.
+            (false, Some(_)) => index.map(|_| super::construct::common_variable(schema)),
+            (false, None) => Some(super::construct::common_variable(schema)),
+        }
     };
     let index = |side: usize, band: usize| match maps {
         Some(maps) => maps[side][bands][band],

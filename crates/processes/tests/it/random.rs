@@ -1,7 +1,8 @@
 //! Random cubes through every cube process, and through chains of them: the reference evaluator, one task, many
 //! chunkings, optimised or not, give the same bits.
 //!
-//! A failure prints its seed; `EOLITH_SEED=… cargo test -p eolith-processes --test it random` runs that one alone.
+//! A failure prints its seed; `EOLITH_SEED=… cargo test -p eolith-processes --test it random` runs that one alone,
+//! and `EOLITH_SEEDS=…` as many as it says.
 
 mod calls;
 mod chance;
@@ -56,7 +57,7 @@ fn chains_agree_however_they_are_computed() {
                 continue;
             };
             if source.is_some() {
-                calls::rewire(&mut node, &from);
+                calls::rewire(&mut chance, &mut node, &from, &graph);
             }
             let name = format!("n{step}");
             let mut longer = graph.clone();
@@ -78,7 +79,10 @@ fn chains_agree_however_they_are_computed() {
 fn seeds() -> Vec<u64> {
     match std::env::var("EOLITH_SEED") {
         Ok(seed) => vec![seed.parse().expect("EOLITH_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => {
+            let most = std::env::var("EOLITH_SEEDS").ok().and_then(|most| most.parse().ok());
+            (0..most.unwrap_or(SEEDS)).collect()
+        }
     }
 }
 

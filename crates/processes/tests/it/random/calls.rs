@@ -190,11 +190,22 @@ pub(crate) fn call(
     Some(json!({ "process_id": id, "arguments": arguments }))
 }
 
-/// Lets a node take its first cube from another node.
-pub(crate) fn rewire(node: &mut Json, from: &str) {
+/// Lets a node take its first cube from another node, and its second one now and then from any earlier node.
+pub(crate) fn rewire(
+    chance: &mut Chance,
+    node: &mut Json,
+    from: &str,
+    earlier: &Map<String, Json>,
+) {
     for name in ["data", "cube1"] {
         if node["arguments"].get(name).is_some() {
             node["arguments"][name] = json!({ "from_node": from });
+        }
+    }
+    let names: Vec<&String> = earlier.keys().collect();
+    for name in ["mask", "cube2"] {
+        if node["arguments"].get(name).is_some() && chance.one_in(2) {
+            node["arguments"][name] = json!({ "from_node": chance.pick(&names) });
         }
     }
 }

@@ -33,8 +33,15 @@ const CHUNKINGS: [(Option<usize>, u64); 6] = [
     (Some(2), 60),
 ];
 
-/// Compares all ways of computing the result.
+/// Compares all ways of computing the result; a panic is a difference, so that it has a seed.
 pub(crate) fn check(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> {
+    std::panic::catch_unwind(|| compare(graph, cubes)).unwrap_or_else(|_| {
+        let graph = Json::Object(graph.clone());
+        Err(Problem::Different(format!("panic\n{graph}\n{}\n{}", show(&cubes[0]), show(&cubes[1]))))
+    })
+}
+
+fn compare(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> {
     let Some(bound) = bound(graph, cubes) else { return Err(Problem::Refused) };
     let Some(root) = bound.roots.iter().position(|root| root.is_result) else {
         return Err(Problem::Refused);
@@ -78,9 +85,9 @@ pub(crate) fn check(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), 
     if failed { Err(Problem::Failed) } else { Ok(()) }
 }
 
-/// The schema of the result if the binder takes the graph and gives a cube.
+/// The schema of the result if the binder takes the graph and gives a cube. A panic is left to [`check`].
 pub(crate) fn schema_of(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Schema> {
-    let bound = bound(graph, cubes)?;
+    let bound = std::panic::catch_unwind(|| bound(graph, cubes)).ok()??;
     bound.roots.iter().find(|root| root.is_result).and_then(|root| match root.value {
         RootValue::Cube(id) => Some(bound.schema(id).as_ref().clone()),
         RootValue::Value(_) => None,
