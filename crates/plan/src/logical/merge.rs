@@ -91,8 +91,8 @@ fn union(own: [Option<&Dimension>; 2]) -> Option<(Labels, [LabelMap; 2])> {
     let mut labels: Vec<(Label, Option<usize>, Option<usize>)> =
         l1.iter().enumerate().map(|(i, label)| (label, Some(i), None)).collect();
     for (j, label) in l2.iter().enumerate() {
-        match labels.iter_mut().find(|(own, ..)| close(own, &label, l1)) {
-            Some(entry) => entry.2 = Some(j),
+        match position(l1, &label) {
+            Some(i) => labels[i].2 = Some(j),
             None => labels.push((label, None, Some(j))),
         }
     }
@@ -119,12 +119,15 @@ fn same(a: &Labels, b: &Labels) -> bool {
     a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| x.same(&y))
 }
 
-/// Coordinates within a thousandth of a step are the same pixel.
-fn close(a: &Label, b: &Label, labels: &Labels) -> bool {
-    if let (Labels::Regular(regular), Some(x), Some(y)) = (labels, a.as_f64(), b.as_f64()) {
-        return (x - y).abs() <= 1e-3 * regular.step.abs();
+/// Where a label is. Coordinates of a grid within a thousandth of a step are the same pixel.
+fn position(labels: &Labels, label: &Label) -> Option<usize> {
+    if let (Labels::Regular(regular), Some(at)) = (labels, label.as_f64()) {
+        let steps = (at - regular.start) / regular.step;
+        let near = (steps - steps.round()).abs() <= 1e-3;
+        return (near && steps.round() >= 0.0 && steps.round() < regular.len as f64)
+            .then(|| steps.round() as usize);
     }
-    a.same(b)
+    labels.position(label)
 }
 
 fn sort(labels: &mut [(Label, Option<usize>, Option<usize>)], kind: &Kind, first: &Labels) {

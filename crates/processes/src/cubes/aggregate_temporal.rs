@@ -84,7 +84,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let spans = spans(call)?;
     let given = labels(call, "labels")?;
     let names = names(&spans, given)?;
-    let input = members(&schema, dim);
+    let input = members(&schema);
     let reducer = call.callback("reducer", &[("data", input)])?;
     let groups = match schema.dims[dim].labels() {
         None => None,
@@ -100,7 +100,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
 }
 
 /// The members of a group as the array its reducer sees: how many differs from group to group.
-pub(super) fn members(schema: &Schema, _dim: usize) -> Input {
+pub(super) fn members(schema: &Schema) -> Input {
     Input::Axis(0, Type::of_dtype(schema.dtype()), None)
 }
 
@@ -225,4 +225,48 @@ fn instants(labels: &Labels) -> Result<Vec<Instant>, Problem> {
         )),
     };
     labels.iter().map(instant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::cubes::testing::{call, callback, cube, numbers};
+
+    fn sums(intervals: Json, labels: Json) -> Result<Vec<Option<f64>>, String> {
+        let times = ["2020-01-01T05:00:00Z", "2020-01-01T12:00:00Z", "2020-01-02T20:00:00Z"];
+        let data = cube(&times, &["a"], 1, 1, vec![1.0, 10.0, 100.0]);
+        let sum = callback("sum", json!({ "data": { "from_parameter": "data" } }));
+        let arguments = json!({ "intervals": intervals, "labels": labels, "reducer": sum });
+        call("aggregate_temporal", arguments, &data).map(|outcome| numbers(&outcome.cube()))
+    }
+
+    #[test]
+    fn times_of_the_day_hold_for_every_day_and_may_pass_midnight() {
+        let found = sums(json!([["06:00:00", "18:00:00"], ["18:00:00", "06:00:00"]]), json!([]));
+        assert_eq!(found, Ok(vec![Some(10.0), Some(101.0)]));
+        let found = sums(json!([["00:00:00", "24:00:00"]]), json!([]));
+        assert_eq!(found, Ok(vec![Some(111.0)]));
+    }
+
+    #[test]
+    fn intervals_may_be_open_overlap_or_be_empty() {
+        let intervals = json!([[null, "2020-01-02"], ["2020-01-01", null], ["2021-01-01", null]]);
+        assert_eq!(
+            sums(intervals.clone(), json!(["a", "b", 3])),
+            Ok(vec![Some(11.0), Some(111.0), None])
+        );
+        assert_eq!(sums(intervals, json!([])), Err("ProcessParameterInvalid".to_owned()));
+    }
+
+    #[test]
+    fn labels_must_be_distinct() {
+        let twice = json!([["2020-01-01", "2020-01-02"], ["2020-01-01T00:00:00Z", "2020-01-03"]]);
+        let distinct = Err("DistinctDimensionLabelsRequired".to_owned());
+        assert_eq!(sums(twice.clone(), json!([])), distinct);
+        assert_eq!(sums(twice.clone(), json!(["a", "a"])), distinct);
+        assert_eq!(sums(twice, json!(["a"])), Err("ProcessParameterInvalid".to_owned()));
+        let never = json!([["06:00:00", "06:00:00"]]);
+        assert_eq!(sums(never, json!([])), Err("TemporalExtentEmpty".to_owned()));
+    }
 }

@@ -50,7 +50,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
             .hint(format!("periods: {}", Period::NAMES.join(", ")))
     })?;
     let dim = super::arguments::temporal(call, &schema)?;
-    let input = super::aggregate_temporal::members(&schema, dim);
+    let input = super::aggregate_temporal::members(&schema);
     let reducer = call.callback("reducer", &[("data", input)])?;
     let groups = schema.dims[dim].labels().map(|labels| groups(labels, period)).transpose()?;
     call.try_add(Op::group(&schema, dim, groups, reducer), vec![data])

@@ -100,3 +100,40 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     });
     call.try_add(Op::relabel(&along, dims.collect()), vec![along_node])
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::cubes::testing::{call, callback, cube, numbers};
+    use eolith_plan::op::Cube;
+
+    fn applied(data: &Cube, target: Json) -> (Vec<String>, Vec<Option<f64>>) {
+        let both = callback("extrema", json!({ "data": { "from_parameter": "data" } }));
+        let arguments = json!({ "dimension": "t", "target_dimension": target, "process": both });
+        let result = call("apply_dimension", arguments, data).unwrap().cube();
+        let name = |dim: &eolith_cube::Dimension| {
+            let labels: Vec<String> = dim.labels().unwrap().iter().map(|l| l.to_string()).collect();
+            format!("{} {}: {}", dim.kind.name(), dim.name, labels.join(" "))
+        };
+        (result.schema.dims.iter().take(2).map(name).collect(), numbers(&result))
+    }
+
+    #[test]
+    fn the_target_is_the_source_a_new_dimension_or_one_with_a_single_label() {
+        let times = ["2020-01-01", "2020-01-02", "2020-01-03"];
+        let data = cube(&times, &["a"], 1, 1, vec![5.0, 9.0, 7.0]);
+        let values = vec![Some(5.0), Some(9.0)];
+        let dims = |dims: [&str; 2]| dims.map(str::to_owned).to_vec();
+        assert_eq!(
+            applied(&data, Json::Null),
+            (dims(["temporal t: 0 1", "bands bands: a"]), values.clone())
+        );
+        assert_eq!(
+            applied(&data, json!("range")),
+            (dims(["other range: 0 1", "bands bands: a"]), values.clone())
+        );
+        let (names, found) = applied(&data, json!("bands"));
+        assert_eq!((names[0].as_str(), found), ("bands bands: 0 1", values));
+    }
+}

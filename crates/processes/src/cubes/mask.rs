@@ -139,3 +139,50 @@ fn call_with_defaults(
     }
     Ok(builder.call(function, arguments))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::cubes::testing::{Outcome, cube, numbers, run};
+    use eolith_plan::op::Cube;
+
+    fn masked(data: &Cube, mask: &Cube) -> Result<Outcome, String> {
+        let graph = json!({ "mask": { "process_id": "mask", "result": true, "arguments": {
+            "data": { "from_parameter": "data" }, "mask": { "from_parameter": "mask" }, "replacement": -1,
+        } } });
+        run(graph, &[("data", data), ("mask", mask)])
+    }
+
+    #[test]
+    fn no_data_stays_and_a_mask_without_data_replaces_nothing() {
+        let nan = f64::NAN;
+        let data = cube(&["2020-01-01"], &["a"], 1, 4, vec![1.0, nan, 3.0, 4.0]);
+        let mask = cube(&["2020-01-01"], &["a"], 1, 4, vec![1.0, 1.0, nan, 0.0]);
+        let found = numbers(&masked(&data, &mask).unwrap().cube());
+        assert_eq!(found, [Some(-1.0), None, Some(3.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn a_mask_on_another_grid_is_brought_to_the_data() {
+        let data = cube(&["2020-01-01"], &["a"], 2, 2, vec![1.0, 2.0, 3.0, 4.0]);
+        let mut mask = cube(&["2020-01-01"], &["a"], 2, 2, vec![0.0, 0.0, 0.0, 1.0]);
+        // 2.5 m to the east: the nearest pixels are still the same ones.
+        let labels = [500_007.5, 500_017.5].map(eolith_cube::Label::Float);
+        mask.schema.dims[3].axis = eolith_cube::Axis::Known(eolith_cube::Labels::list(labels));
+        let found = numbers(&masked(&data, &mask).unwrap().cube());
+        assert_eq!(found, [1.0, 2.0, 3.0, -1.0].map(Some));
+    }
+
+    #[test]
+    fn labels_that_the_data_has_not_are_refused() {
+        let data = cube(&["2020-01-01"], &["a"], 1, 1, vec![1.0]);
+        for mask in [
+            cube(&["2020-01-02"], &["a"], 1, 1, vec![1.0]),
+            cube(&["2020-01-01"], &["b"], 1, 1, vec![1.0]),
+            cube(&["2020-01-01"], &["a", "b"], 1, 1, vec![1.0, 1.0]),
+        ] {
+            assert_eq!(masked(&data, &mask), Err("IncompatibleDataCubes".to_owned()));
+        }
+    }
+}

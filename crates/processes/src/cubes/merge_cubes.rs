@@ -76,3 +76,53 @@ fn same_lattice(a: &Grid, b: &Grid) -> bool {
     };
     a.crs == b.crs && axis(a.x, b.x) && axis(a.y, b.y)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::cubes::testing::{Outcome, callback, cube, numbers, run};
+    use eolith_plan::op::Cube;
+
+    fn merged(one: &Cube, two: &Cube, resolver: Json) -> Result<Outcome, String> {
+        let graph = json!({ "merge": { "process_id": "merge_cubes", "result": true, "arguments": {
+            "cube1": { "from_parameter": "one" }, "cube2": { "from_parameter": "two" },
+            "overlap_resolver": resolver,
+        } } });
+        run(graph, &[("one", one), ("two", two)])
+    }
+
+    #[test]
+    fn instants_are_sorted_and_bands_are_appended() {
+        let one = cube(&["2020-01-01", "2020-01-03"], &["b"], 1, 1, vec![1.0, 3.0]);
+        let two = cube(&["2020-01-02"], &["a"], 1, 1, vec![2.0]);
+        let result = merged(&one, &two, Json::Null).unwrap().cube();
+        let labels = |d: usize| -> Vec<String> {
+            result.schema.dims[d].labels().unwrap().iter().map(|label| label.to_string()).collect()
+        };
+        assert_eq!(labels(0), ["2020-01-01", "2020-01-02", "2020-01-03"]);
+        assert_eq!(labels(1), ["b", "a"]);
+        assert_eq!(numbers(&result), [Some(1.0), None, None, Some(2.0), Some(3.0), None]);
+    }
+
+    #[test]
+    fn overlaps_need_a_resolver_that_sees_both_values() {
+        let one = cube(&["2020-01-01"], &["a"], 1, 2, vec![5.0, f64::NAN]);
+        let two = cube(&["2020-01-01"], &["a"], 1, 2, vec![2.0, 1.0]);
+        assert_eq!(merged(&one, &two, Json::Null), Err("OverlapResolverMissing".to_owned()));
+        let (x, y) = (json!({ "from_parameter": "x" }), json!({ "from_parameter": "y" }));
+        let difference = callback("subtract", json!({ "x": x, "y": y }));
+        let found = numbers(&merged(&one, &two, difference).unwrap().cube());
+        assert_eq!(found, [Some(3.0), None]);
+    }
+
+    #[test]
+    fn tiles_of_one_grid_lie_side_by_side() {
+        let one = cube(&["2020-01-01"], &["a"], 1, 2, vec![1.0, 2.0]);
+        let mut two = cube(&["2020-01-01"], &["a"], 1, 2, vec![3.0, 4.0]);
+        let labels = [500_025.0, 500_035.0].map(eolith_cube::Label::Float);
+        two.schema.dims[3].axis = eolith_cube::Axis::Known(eolith_cube::Labels::list(labels));
+        let found = numbers(&merged(&two, &one, Json::Null).unwrap().cube());
+        assert_eq!(found, [1.0, 2.0, 3.0, 4.0].map(Some));
+    }
+}

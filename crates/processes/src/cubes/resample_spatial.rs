@@ -114,6 +114,10 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         return Err(Problem::Blocked);
     }
     let from = schema.grid().map_err(|e| Problem::argument("data", e.to_string()))?;
+    if from.x.len == 0 || from.y.len == 0 {
+        return Err(Problem::argument("data", "the data cube has no pixels to resample")
+            .hint("an empty extent was filtered or loaded before"));
+    }
     let grid = target(&from, resolution, projection, align)?;
     if grid.aligned(&from) {
         return Ok(Term::Cube(data));

@@ -87,14 +87,6 @@ pub(super) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, Strin
     unreachable!("two chunkings give four outcomes")
 }
 
-/// Like [`run`], for graphs that give a cube.
-pub(super) fn cube_of(graph: Json, cubes: &[(&str, &Cube)]) -> Cube {
-    match run(graph, cubes) {
-        Ok(Outcome::Cube(cube)) => cube,
-        other => panic!("no cube: {other:?}"),
-    }
-}
-
 /// One call with the cube `data` as its first argument.
 pub(super) fn call(id: &str, arguments: Json, data: &Cube) -> Result<Outcome, String> {
     let mut arguments = arguments;

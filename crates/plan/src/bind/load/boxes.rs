@@ -41,6 +41,13 @@ pub(super) fn select(
 pub(super) fn bounds_in(bbox: &BoundingBox, crs: &Crs) -> Result<[f64; 4], Problem> {
     let bounds = [bbox.west, bbox.south, bbox.east, bbox.north];
     if bbox.crs == *crs {
+        if bbox.west > bbox.east {
+            return Err(Problem::new(
+                "ProcessParameterInvalid",
+                "a bounding box that crosses the antimeridian cannot be taken out of a grid in degrees",
+            )
+            .hint("load both sides of the antimeridian on their own and merge them"));
+        }
         return Ok(bounds);
     }
     densified_bounds(bounds, &bbox.crs, crs, POINTS_PER_EDGE).map_err(|e| unplaceable(&e))

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eolith_cube::{Block, Schema, Values};
+use eolith_cube::{Block, Region, Schema, Values};
 use eolith_graph::Process;
 use eolith_plan::bind::{Argument, bind};
 use eolith_plan::compute::{Failure, run_task};
-use eolith_plan::logical::{Logical, RootValue};
-use eolith_plan::need::Snapshot;
-use eolith_plan::op::Cube;
+use eolith_plan::logical::{Logical, NodeId, RootValue};
+use eolith_plan::need::{Answer, Collection, Content, Need, Snapshot};
+use eolith_plan::op::{Cube, Op};
 use eolith_plan::physical::{Options, Physical};
 use eolith_plan::{explain, optimize, reference};
 use serde_json::{Map, Value as Json, json};
@@ -42,19 +42,47 @@ pub(crate) fn check(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), 
 }
 
 fn compare(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> {
-    let Some(bound) = bound(graph, cubes) else { return Err(Problem::Refused) };
+    let bound = match (bound(graph, cubes), bound(&loaded(graph), cubes)) {
+        (Some(given), Some(loaded)) => [given, loaded],
+        // Loading nothing is an error, keeping nothing of a given cube is not.
+        (Some(given), None) => [given.clone(), given],
+        (None, _) => return Err(Problem::Refused),
+    };
+    let mut results = Vec::new();
+    for bound in bound {
+        results.extend(ways(graph, cubes, &bound)?);
+    }
+    match results.as_slice() {
+        [given, loaded] if !same(given, loaded) => Err(Problem::Different(format!(
+            "loaded cubes give something else\n{given:?}\n{loaded:?}\n{}\n{}\n{}",
+            Json::Object(graph.clone()),
+            show(&cubes[0]),
+            show(&cubes[1])
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The result, if it is a cube, after comparing all ways to compute it.
+fn ways(
+    graph: &Map<String, Json>,
+    cubes: &[Cube; 2],
+    bound: &Logical,
+) -> Result<Option<Block>, Problem> {
     let Some(root) = bound.roots.iter().position(|root| root.is_result) else {
         return Err(Problem::Refused);
     };
-    let RootValue::Cube(id) = bound.roots[root].value else { return Ok(()) };
-    let slow =
-        reference::evaluate(&bound, id, |_| -> Result<Block, Failure> { unreachable!("no scans") });
+    let RootValue::Cube(id) = bound.roots[root].value else { return Ok(None) };
+    let slow = reference::evaluate(bound, id, |node| -> Result<Block, Failure> {
+        let all = Region::whole(&bound.schema(node).shape().unwrap());
+        Ok(read(bound, node, &all, cubes))
+    });
     let optimized = optimize::optimize(bound.clone());
     let mut failed = false;
     for (i, (max_extent, target_bytes)) in CHUNKINGS.into_iter().enumerate() {
         let options = Options { max_extent, target_bytes, ..Options::default() };
         let plans: &[(&str, &Logical)] = if i == 2 {
-            &[("optimised", &optimized), ("as bound", &bound)]
+            &[("optimised", &optimized), ("as bound", bound)]
         } else {
             &[("optimised", &optimized)]
         };
@@ -70,7 +98,7 @@ fn compare(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> 
             };
             let physical = Physical::new((*logical).clone(), &options)
                 .map_err(|issues| different(format!("{issues:?}")))?;
-            match (whole(&physical, root, bound.schema(id)), &slow) {
+            match (whole(&physical, root, bound.schema(id), cubes), &slow) {
                 (Ok(fast), Ok(slow)) if same(&fast, slow) => {}
                 (Ok(fast), Ok(slow)) => {
                     return Err(different(format!("\nfound    {fast:?}\nexpected {slow:?}")));
@@ -82,7 +110,36 @@ fn compare(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Result<(), Problem> 
             }
         }
     }
-    if failed { Err(Problem::Failed) } else { Ok(()) }
+    if failed { Err(Problem::Failed) } else { Ok(slow.ok()) }
+}
+
+/// The graph with the given cubes loaded from collections.
+fn loaded(graph: &Map<String, Json>) -> Map<String, Json> {
+    let mut graph = graph.clone();
+    for node in graph.values_mut() {
+        for (_, argument) in node["arguments"].as_object_mut().into_iter().flatten() {
+            if let Some(name) = argument["from_parameter"].as_str() {
+                *argument = json!({ "from_node": format!("load_{name}") });
+            }
+        }
+    }
+    for name in ["data", "second"] {
+        let arguments = json!({ "id": name, "spatial_extent": null, "temporal_extent": null });
+        let node = json!({ "process_id": "load_collection", "arguments": arguments });
+        graph.insert(format!("load_{name}"), node);
+    }
+    graph
+}
+
+/// The pixels of a region of a scan.
+fn read(logical: &Logical, node: NodeId, region: &Region, cubes: &[Cube; 2]) -> Block {
+    let Op::Scan(scan) = &logical.node(node).op else { unreachable!("only scans are read") };
+    let cube = if scan.request.collection == "data" { &cubes[0] } else { &cubes[1] };
+    let mut block = cube.block.clone();
+    for (dim, indices) in scan.source_indices(region).iter().enumerate() {
+        block = block.take(dim, indices);
+    }
+    block.cast(logical.schema(node).dtype()).canonical()
 }
 
 /// The schema of the result if the binder takes the graph and gives a cube. A panic is left to [`check`].
@@ -108,7 +165,13 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
         .zip(cubes)
         .map(|(name, cube)| (name.to_owned(), Argument::Cube(Arc::new(cube.clone()))))
         .collect();
-    let bound = bind(&process, &arguments, eolith_processes::registry(), &Snapshot::default());
+    let mut snapshot = Snapshot::default();
+    for (id, cube) in ["data", "second"].into_iter().zip(cubes) {
+        let content = Content::Cube { schema: cube.schema.clone(), pieces: Arc::from([]) };
+        let collection = Arc::new(Collection { id: id.to_owned(), content });
+        snapshot.insert(Need::Collection { id: id.to_owned() }, Answer::Collection(collection));
+    }
+    let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
     if let Ok(text) = std::env::var("EOLITH_REFUSED")
         && let Some(issue) = bound.issues.first()
         && graph.values().any(|node| node["process_id"] == *text)
@@ -119,15 +182,24 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
     bound.issues.is_empty().then_some(bound.logical)
 }
 
-fn whole(physical: &Physical, root: usize, schema: &Schema) -> Result<Block, Failure> {
+fn whole(
+    physical: &Physical,
+    root: usize,
+    schema: &Schema,
+    cubes: &[Cube; 2],
+) -> Result<Block, Failure> {
     let planned = &physical.roots[root];
     let mut whole = Block::nulls(schema.dtype(), schema.shape().unwrap());
     for i in 0..planned.partition.len() {
         let task = physical.task(root, i);
-        let part =
-            run_task(physical, planned.node.unwrap(), &task, |_, _| -> Result<Block, Failure> {
-                unreachable!("no scans")
-            })?;
+        let part = run_task(
+            physical,
+            planned.node.unwrap(),
+            &task,
+            |id, region| -> Result<Block, Failure> {
+                Ok(read(&physical.logical, id, region, cubes))
+            },
+        )?;
         assert_eq!(part.shape, task.output.shape());
         let start: Vec<usize> = task.output.0.iter().map(|range| range.start).collect();
         whole.paste(&start, &part);
