@@ -40,7 +40,7 @@ fn single_processes_agree_however_they_are_computed() {
             compared[k] += outcome.equal - before;
         }
     }
-    outcome.judge();
+    println!("{}", outcome.judge());
     let idle: Vec<&str> = (calls::CUBE_PROCESSES.iter().zip(&compared))
         .filter(|(_, n)| **n < 20)
         .map(|(id, _)| *id)
@@ -82,17 +82,15 @@ fn chains_agree_however_they_are_computed() {
             outcome.add(&format!("seed {seed}"), run::check(&graph, &cubes));
         }
     }
-    outcome.judge();
+    println!("{}", outcome.judge());
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("EOLITH_SEED") {
-        Ok(seed) => vec![seed.parse().expect("EOLITH_SEED is a number")],
-        Err(_) => {
-            let most = std::env::var("EOLITH_SEEDS").ok().and_then(|most| most.parse().ok());
-            (0..most.unwrap_or(SEEDS)).collect()
-        }
+    if let Ok(seed) = std::env::var("EOLITH_SEED") {
+        return vec![seed.parse().expect("EOLITH_SEED is a number")];
     }
+    let most = std::env::var("EOLITH_SEEDS").ok().and_then(|most| most.parse().ok());
+    (0..most.unwrap_or(SEEDS)).collect()
 }
 
 /// Counts and differences.
@@ -114,11 +112,8 @@ impl Outcome {
         }
     }
 
-    fn judge(&self) {
-        println!(
-            "{} equal, {} refused while bound, {} failed in every way",
-            self.equal, self.refused, self.failed
-        );
+    /// Fails if anything differs; else says how much was compared.
+    fn judge(&self) -> String {
         let mut text = String::new();
         for wrong in self.wrong.iter().take(8) {
             let _ = writeln!(text, "{wrong}\n");
@@ -130,5 +125,7 @@ impl Outcome {
             self.refused + self.failed,
             self.equal + self.refused + self.failed
         );
+        let (equal, refused, failed) = (self.equal, self.refused, self.failed);
+        format!("{equal} equal, {refused} refused while bound, {failed} failed in every way")
     }
 }

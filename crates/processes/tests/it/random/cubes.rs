@@ -122,14 +122,14 @@ fn block(chance: &mut Chance, schema: &Schema, shape: Vec<usize>) -> Block {
     let masked = chance.one_in(2);
     let wild = chance.one_in(3);
     let mut validity = vec![true; len];
-    for i in 0..len {
+    for (i, valid) in validity.iter_mut().enumerate() {
         let variable = match bands {
             Some(b) => &schema.variables[i / stride % shape[b]],
             None => &schema.variables[0],
         };
         let number = number(chance, variable.dtype, wild);
         if variable.nodata.is_some_and(|nodata| nodata.same(number)) || masked && chance.one_in(4) {
-            validity[i] = false;
+            *valid = false;
         } else {
             values.set(i, number);
         }

@@ -172,12 +172,6 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
         snapshot.insert(Need::Collection { id: id.to_owned() }, Answer::Collection(collection));
     }
     let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
-    if let Ok(text) = std::env::var("EOLITH_REFUSED")
-        && let Some(issue) = bound.issues.first()
-        && graph.values().any(|node| node["process_id"] == *text)
-    {
-        println!("{issue}");
-    }
     assert!(bound.needs.is_empty());
     bound.issues.is_empty().then_some(bound.logical)
 }
