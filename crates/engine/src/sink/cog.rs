@@ -79,15 +79,14 @@ pub fn write(
         )));
     }
     let tile = settings.tile;
-    let coding = nodata::choose(schema.nodata(), dtype, |add| {
-        for raster in &rasters {
-            for (rows, columns) in raster.windows(tile, tile) {
-                add(&raster.read(result, &rows, &columns)?);
-            }
+    let mut scan = nodata::Scan::new(schema.nodata(), dtype);
+    for raster in &rasters {
+        for (rows, columns) in raster.windows(tile, tile) {
+            scan.add(&raster.read(result, &rows, &columns)?);
         }
-        Ok(())
-    })?;
-    if coding.masked {
+    }
+    let coding = scan.decide();
+    if coding.masked() {
         let note = coding.note.unwrap_or_default();
         return Err(unsuitable(format!("{note}; convert it to a wider type first")));
     }

@@ -11,8 +11,8 @@
 //! see others.
 
 mod coordinates;
+mod fill;
 mod layout;
-mod null;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use eolith_cube::{Block, ChunkGrid, DType, Region, Values};
+use eolith_cube::{Block, ChunkGrid, DType, Number, Region, Values};
 use serde_json::{Map, Value, json};
 use zarrs::array::codec::ZstdCodec;
 use zarrs::array::{Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, FillValueMetadata};
@@ -28,8 +28,8 @@ use zarrs::filesystem::FilesystemStore;
 
 use self::coordinates::Coordinate;
 use self::layout::{Layout, Output};
-use self::null::{Null, Scan};
 use crate::sink::format::FormatDescription;
+use crate::sink::nodata::{self, NullCoding, Scan};
 use crate::sink::{Options, OutputFile, ResultView, SinkError};
 
 /// The entry of `GET /file_formats`.
@@ -94,8 +94,8 @@ pub fn write(
         let block = result.read(&layout.source(&region, bands.clone()))?;
         for band in bands.clone() {
             let part = layout.band(&block, band - bands.start, bands.len(), &region);
-            let part = part.cast(layout.outputs[band].variable.dtype).canonical();
-            writer.chunk(&arrays[band], &layout.grid, &position, part, nulls[band])?;
+            let part = part.cast(layout.outputs[band].variable.dtype);
+            writer.chunk(&arrays[band], &layout.grid, &position, part, nulls[band].value)?;
         }
     }
     writer.finish(&layout)?;
@@ -123,18 +123,18 @@ fn scan(
     result: &dyn ResultView,
     layout: &Layout,
     bands_at_once: usize,
-) -> Result<Vec<Null>, SinkError> {
-    let scan = |output: &Output| Scan::new(output.variable.dtype, output.variable.nodata);
+) -> Result<Vec<NullCoding>, SinkError> {
+    let scan = |output: &Output| Scan::new(output.variable.nodata, output.variable.dtype);
     let mut scans: Vec<Scan> = layout.outputs.iter().map(scan).collect();
     for (bands, position) in tasks(layout, bands_at_once) {
         let region = layout.grid.region_at(&position);
         let block = result.read(&layout.source(&region, bands.clone()))?;
         for band in bands.clone() {
             let part = layout.band(&block, band - bands.start, bands.len(), &region);
-            scans[band].add(&part.cast(layout.outputs[band].variable.dtype));
+            scans[band].add(&part);
         }
     }
-    Ok(scans.into_iter().map(Scan::choose).collect())
+    Ok(scans.iter().map(Scan::decide).collect())
 }
 
 /// A group being written.
@@ -209,7 +209,7 @@ impl<'a> Writer<'a> {
     fn data_arrays(
         &mut self,
         layout: &mut Layout,
-        nulls: &[Null],
+        nulls: &[NullCoding],
     ) -> Result<Vec<BandArrays>, SinkError> {
         let dims: Vec<String> = layout.dims.iter().map(|dim| dim.name.clone()).collect();
         let (shape, chunk) = (layout.grid.shape.clone(), layout.grid.chunk.clone());
@@ -218,18 +218,14 @@ impl<'a> Writer<'a> {
             let output = &layout.outputs[band];
             let (name, dtype) = (output.name.clone(), output.variable.dtype);
             let mut attributes = output.attributes(layout.mapping.as_ref());
-            let mut fill = null::fill_value(dtype, None);
-            match null {
-                Null::Value { value, needed } => {
-                    fill = null::fill_value(dtype, Some(*value));
-                    attributes.insert("_FillValue".to_owned(), null::fill_attribute(dtype, *value));
-                    if *needed {
-                        layout.notes.push(format!("`{name}`: {value} stands for no-data"));
-                    }
+            let fill = fill::fill_value(dtype, null.value);
+            if let Some(value) = null.value {
+                attributes.insert("_FillValue".to_owned(), fill::fill_attribute(dtype, value));
+                if null.missing {
+                    layout.notes.push(format!("`{name}`: {value} stands for no-data"));
                 }
-                Null::Mask | Null::Nothing => {}
             }
-            let mut plain = Plain {
+            let plain = Plain {
                 name: &name,
                 dims: &dims,
                 shape: &shape,
@@ -238,7 +234,7 @@ impl<'a> Writer<'a> {
                 fill,
             };
             let mut mask = None;
-            if *null == Null::Mask {
+            if null.masked() {
                 let mask_name =
                     layout.names.give(&format!("{name}_valid"), "mask", &mut Vec::new());
                 attributes.insert("ancillary_variables".to_owned(), mask_name.as_str().into());
@@ -250,7 +246,6 @@ impl<'a> Writer<'a> {
                 let mut about = layout.mapping_attributes();
                 about.insert("long_name".to_owned(), text.into());
                 mask = Some(self.array(&own, about)?);
-                plain.fill = null::fill_value(dtype, None);
             }
             arrays.push(BandArrays { values: self.array(&plain, attributes)?, mask });
         }
@@ -262,15 +257,12 @@ impl<'a> Writer<'a> {
         arrays: &BandArrays,
         grid: &ChunkGrid,
         position: &[usize],
-        mut part: Block,
-        null: Null,
+        part: Block,
+        null: Option<Number>,
     ) -> Result<(), SinkError> {
-        let dtype = part.dtype();
-        let validity = part.validity.take();
-        if let (Some(mask), Null::Value { value, .. }) = (&validity, null) {
-            let invalid = mask.iter().enumerate().filter(|(_, valid)| !**valid);
-            invalid.for_each(|(i, _)| part.values.set(i, value));
-        }
+        let (dtype, shape) = (part.dtype(), part.shape.clone());
+        let validity = arrays.mask.as_ref().and(part.validity.clone());
+        let part = Block::new(shape, nodata::fill(part, dtype, null));
         let indices: Vec<u64> = position.iter().map(|&p| p as u64).collect();
         if let Some(array) = &arrays.mask {
             let len = part.len();
@@ -279,7 +271,7 @@ impl<'a> Writer<'a> {
             self.store(array, &indices, padded(mask, grid, Values::zeros(DType::Bool, 1)))?;
         }
         let mut fill = Values::zeros(dtype, 1);
-        if let Null::Value { value, .. } = null {
+        if let Some(value) = null {
             fill.set(0, value);
         }
         self.store(&arrays.values, &indices, padded(part, grid, fill))

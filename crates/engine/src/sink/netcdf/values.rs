@@ -1,14 +1,12 @@
 //! Data variables: pixels, what stands for no-data in them, and their attributes.
 
-use std::convert::Infallible;
-
 use eolith_cube::{Block, DType, Element, Number, Values};
 use netcdf_writer::{DimensionId, NcAttrValue, NcFileBuilder, NcFillValueType, Result, VariableId};
 
 use super::crs::Mapping;
 use super::describe;
 use super::layout::{Names, Output};
-use crate::sink::nodata::{choose, fill};
+use crate::sink::nodata::{Scan, fill};
 
 /// What all data variables of a file have in common.
 pub(super) struct Storage<'a> {
@@ -27,21 +25,15 @@ pub(super) fn write(
     storage: &Storage<'_>,
     names: &mut Names,
 ) -> Result<Vec<String>> {
-    let (mut block, mut declared) = (block.canonical(), output.variable.nodata);
     let mut notes = Vec::new();
-    if block.dtype() == DType::Bool {
-        // NetCDF has no booleans: they are bytes, and no-data must be neither of the two.
-        block = block.cast(DType::U8);
-        declared = Some(Number::Int(255));
-    }
-    let dtype = block.dtype();
-    let scan = |see: &mut dyn FnMut(&Block)| {
-        see(&block);
-        Ok::<_, Infallible>(())
-    };
-    let Ok(coding) = choose(declared, dtype, scan);
+    // NetCDF has no booleans: they are bytes.
+    let dtype = if block.dtype() == DType::Bool { DType::U8 } else { block.dtype() };
+    let mut scan = Scan::new(output.variable.nodata, dtype);
+    scan.add(&block);
+    let coding = scan.decide();
+    let masked = coding.masked();
     notes.extend(coding.note.map(|note| format!("`{}`: {note}", output.name)));
-    let mask = if coding.masked { block.validity.clone() } else { None };
+    let mask = if masked { block.validity.clone() } else { None };
     let values = fill(block, dtype, coding.value);
     let id = add(file, &output.name, &values, coding.value, storage)?;
     let variable = &output.variable;
