@@ -59,6 +59,12 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
             RootValue::Value(_) => None,
         };
         let format = format(save, target, &root.path)?;
+        if let RootValue::Cube(id) = root.value
+            && logical.schema(id).shape().is_some_and(|shape| shape.contains(&0))
+        {
+            let message = "the data cube has no pixels, there is nothing to save";
+            return Err(Issue::new(Code::new("DataCubeEmpty"), root.path.clone(), message));
+        }
         let path = |extension: &str| match target {
             Target::Discard => None,
             Target::File(path) if count == 1 || root.is_result => Some(path.clone()),
