@@ -86,7 +86,7 @@ impl Guard {
             .await
             .map_err(|_| ApiError::internal("the password could not be checked"))?;
         drop(permit);
-        if matches & (user == credentials.user) {
+        if matches && user == credentials.user {
             self.tokens.issue(&credentials.user)
         } else {
             Err(ApiError::new(Code::CREDENTIALS_INVALID, "unknown user name or wrong password"))
@@ -134,7 +134,12 @@ fn random() -> Result<[u8; 16], CredentialsError> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

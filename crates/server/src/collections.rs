@@ -76,13 +76,11 @@ pub(crate) async fn show(
         let message = "the id of the collection is no text in UTF-8";
         return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
     };
-    match state.session().catalog().collection(&id).await {
-        Some(record) => Ok(Json(described(&record, &links))),
-        None => {
-            let message = format!("there is no collection `{id}`");
-            Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message))
-        }
-    }
+    let Some(record) = state.session().catalog().collection(&id).await else {
+        let message = format!("there is no collection `{id}`");
+        return Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message));
+    };
+    Ok(Json(described(&record, &links)))
 }
 
 /// A STAC Collection with the links of the API before those of the data.

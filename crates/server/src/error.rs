@@ -74,7 +74,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let id = random_id();
         let code = self.code.as_str();
-        if self.status.is_server_error() {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             error!(id, code, message = self.message, "an error was answered");
         } else {
             info!(id, code, message = self.message, "an error was answered");

@@ -94,7 +94,7 @@ fn common(out: &mut Vec<u8>, sum: u32) {
 }
 
 fn numbers16(out: &mut Vec<u8>, numbers: &[u16]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+    out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
 }
 
 fn number32(out: &mut Vec<u8>, number: u32) {
@@ -102,7 +102,7 @@ fn number32(out: &mut Vec<u8>, number: u32) {
 }
 
 fn numbers64(out: &mut Vec<u8>, numbers: &[u64]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+    out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
 }
 
 /// CRC-32 with the polynomial of zip, reflected.

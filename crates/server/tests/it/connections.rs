@@ -69,3 +69,35 @@ async fn large_json_is_compressed_for_those_who_ask_for_it() {
     assert!(small.body.len() * 3 < plain.body.len(), "{} bytes", small.body.len());
     assert!(!plain.headers.contains_key("content-encoding"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_cancels_the_run_and_leaves_nothing() {
+    let host = Host::start(&Options::default(), Access::Socket).await;
+    let body = serde_json::json!({"process": {"process_graph": {
+        "load": {"process_id": "load_collection", "arguments": {"id": "cube",
+            "spatial_extent": null, "temporal_extent": null}},
+        "fine": {"process_id": "resample_spatial", "arguments": {"data": {"from_node": "load"},
+            "resolution": 0.0001, "method": "lanczos"}, "result": true},
+    }}})
+    .to_string();
+    let head =
+        format!("POST /result HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut stream = tokio::net::TcpStream::connect(host.authority()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+    let under_way = || std::fs::read_dir(host.results.path()).unwrap().count() == 1;
+    let wait = async |what: &str, done: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !done() {
+            assert!(start.elapsed() < Duration::from_mins(1), "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        start.elapsed()
+    };
+    wait("the run starts", &under_way).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(under_way(), "the run is long enough to be stopped");
+    drop(stream);
+    let took = wait("the run ends", &|| !under_way()).await;
+    println!("cancelled in {took:?}");
+    host.stop().await;
+}

@@ -1,6 +1,8 @@
 //! The API as clients see it: scenarios in `tests/api/*.json`, asked in-process and through a socket, and the cases
 //! that are about the connection itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod connections;
 mod data;
 mod host;

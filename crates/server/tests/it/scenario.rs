@@ -140,7 +140,9 @@ impl Step {
         }
         if let Some(begins) = &self.begins {
             let length = (begins.len() / 2).min(answer.body.len());
-            let found: String = answer.body[..length].iter().map(|b| format!("{b:02x}")).collect();
+            let found: Vec<String> =
+                answer.body[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+            let found = found.concat();
             check(found == *begins, format!("the body begins with {found}, not {begins}"));
         }
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
