@@ -14,17 +14,18 @@ use crate::http;
 use crate::served::{API, Served};
 use crate::shell::{self, Profile, say};
 
-/// A process graph of `samples/graphs`, the file it gives, and what that is.
-const MAPS: [(&str, &str, &str); 4] = [
-    ("ndvi-maximum.tif", "GTiff", "largest cloud-free NDVI of a year, cloud-optimised GeoTIFF"),
-    ("ndvi-maximum.png", "PNG", "the same as a picture"),
-    (
-        "ndvi-landsat.tif",
-        "GTiff",
-        "NDVI of a Landsat 7 scene (Olinda, Brazil), cloud-optimised GeoTIFF",
-    ),
-    ("ndvi-landsat.png", "PNG", "the same as a picture"),
+/// A file, and what it is. The process graph has the same name in `samples/graphs`.
+const MAPS: [(&str, &str); 4] = [
+    ("ndvi-maximum.tif", "largest cloud-free NDVI of a year, cloud-optimised GeoTIFF"),
+    ("ndvi-maximum.png", "the same as a picture"),
+    ("ndvi-landsat.tif", "NDVI of a Landsat 7 scene (Olinda, Brazil), cloud-optimised GeoTIFF"),
+    ("ndvi-landsat.png", "the same as a picture"),
 ];
+
+/// What the graphs save, and what they shall save for a picture.
+const GEOTIFF: &str = r#""format": "GTiff""#;
+const PICTURE: &str =
+    r#""format": "PNG", "options": {"colormap": "RdYlGn", "min": -0.4, "max": 0.8}"#;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -73,12 +74,13 @@ pub(crate) fn run(options: Options) -> Result<()> {
         "serving http://{address}{API}/ (first answer after {:.0} ms)",
         served.first_answer.as_secs_f64() * 1e3
     ));
-    for (file, format, what) in MAPS {
-        let stem = file.split('.').next().unwrap_or(file);
+    for (file, what) in MAPS {
+        let (stem, kind) = file.split_once('.').context("a map has no extension")?;
         let path = samples.join("graphs").join(format!("{stem}.json"));
         let graph = fs::read_to_string(&path)
             .with_context(|| format!("cannot read `{}`", path.display()))?;
-        let body = format!(r#"{{"process":{}}}"#, with_format(&graph, format));
+        let graph = if kind == "png" { graph.replace(GEOTIFF, PICTURE) } else { graph };
+        let body = format!(r#"{{"process":{graph}}}"#);
         let started = Instant::now();
         let answer = http::post_json(address, &format!("{API}/result"), &body)?;
         let seconds = started.elapsed().as_secs_f64();
@@ -99,11 +101,6 @@ pub(crate) fn run(options: Options) -> Result<()> {
     say(&format!("still serving at http://{address}{API}/ until Ctrl-C"));
     served.wait()?;
     Ok(())
-}
-
-/// The graphs of the samples save GeoTIFF; this asks for another format of the same map.
-fn with_format(graph: &str, format: &str) -> String {
-    graph.replace(r#""format": "GTiff""#, &format!(r#""format": "{format}""#))
 }
 
 fn prefixed(prefix: &str, path: &Path) -> std::ffi::OsString {
