@@ -68,6 +68,13 @@ impl Data {
     }
 }
 
+impl Limits {
+    /// The folder for what does not fit into memory, if one was named.
+    pub(crate) fn scratch(&self) -> Option<&PathBuf> {
+        self.scratch.as_ref()
+    }
+}
+
 impl Graph {
     /// The process with its parameters filled in.
     pub(crate) fn process(&self, session: &Session) -> Result<Process, Failure> {

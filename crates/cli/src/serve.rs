@@ -52,13 +52,16 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Auth::Basic => basic(&state)?,
     };
     let session = Arc::new(args.data.session(&args.limits, Some(state))?);
-    let config = Config { bind: (args.host, args.port).into(), auth, ..Config::default() };
+    let bind = (args.host, args.port).into();
+    let config =
+        Config { bind, auth, temp_dir: args.limits.scratch().cloned(), ..Config::default() };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
     say(&format!("openEO at {}", server.url()));
     if matches!(args.auth, Auth::None) {
         say(
-            "anyone on this machine may use it, with any user name and password (`--auth basic` asks for one)",
+            "anyone on this machine may use it, and any web page open in a browser here (openEO demands open CORS)",
         );
+        say("`--auth basic` asks for a user name and a password");
     }
     server.run(eolith_server::serve::terminated()).await.map_err(|e| Failure::text(e.to_string()))
 }

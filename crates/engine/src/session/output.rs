@@ -100,8 +100,17 @@ pub(super) async fn write(
     let failed = |at: &NodePath, reason: String| Issue::new(Code::INTERNAL, at.clone(), reason);
     let budget = session.settings.memory;
     let file = destination.file.clone();
-    if let Some((path, ..)) = &file {
+    if let Some((path, format, _)) = &file {
         listener(Event::Writing { path: path.display().to_string() });
+        let named = path.extension().and_then(|e| e.to_str()).and_then(SinkFormat::from_extension);
+        if named.is_some_and(|named| named != *format) {
+            let note = format!(
+                "`{}` is written as {}, which `save_result` asks for",
+                path.display(),
+                format.description().name
+            );
+            listener(Event::Note(note));
+        }
     }
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
