@@ -3,6 +3,7 @@
 //! A sink gets a finished result through [`ResultView`] and a path beside which it writes and then renames. It
 //! asks for one window at a time, so that its memory is bounded by what it must hold and not by the result.
 
+mod cf;
 pub mod cog;
 mod file;
 pub mod format;

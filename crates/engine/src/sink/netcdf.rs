@@ -1,29 +1,23 @@
 //! NetCDF-4 after the CF conventions, as xarray, rioxarray and GDAL read it.
 //!
-//! With a bands dimension every band is a variable of its own, named by its label and stored in its own type;
-//! without one there is a single variable `var`. The order of dimensions is always time, others, y, x. The
-//! reference system is in a variable `crs` of its own. Time labels are CF times where they are instants and
-//! texts where a process made texts of them.
-//!
-//! Scale and offset of a band are written under the names `scale` and `offset`, not as CF's `scale_factor` and
-//! `add_offset`: a process sees the stored numbers, and a file that readers unpack on their own would give other
-//! numbers than the GeoTIFF, the PNG and the JSON of the same result. For the same reason a band with a scale
-//! has no `units`, which would be those of the unpacked values.
+//! With a bands dimension every band is a variable of its own; without one there is a single variable `var`. The
+//! order of dimensions is always time, others, y, x. The reference system is in a variable `crs` of its own. What is
+//! said of all of them is in [`super::cf`].
 //!
 //! The library builds the file in memory: a result that does not fit the budget four times is refused before it
 //! is computed. Nothing here depends on the clock, so that equal results are equal files.
 
-mod coordinates;
-mod crs;
-mod layout;
 mod values;
 
 use std::path::Path;
 
-use eolith_cube::{Block, ChunkGrid, Region, Values};
-use netcdf_writer::{NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions, VariableId};
+use eolith_cube::{Block, ChunkGrid, Values};
+use netcdf_writer::{
+    DimensionId, NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions, VariableId,
+};
 
-use self::layout::Layout;
+use crate::crs_text::CfValue;
+use crate::sink::cf::{self, Attributes, Axis, Coordinate, Dialect, Layout, Mapping};
 use crate::sink::format::{FormatDescription, ParameterDescription};
 use crate::sink::{Options, OutputFile, ResultView, SinkError, file};
 
@@ -46,6 +40,10 @@ pub const DESCRIPTION: FormatDescription = FormatDescription {
 
 const NAME: &str = "netCDF";
 const COMPRESSION: &str = "compression";
+const DIALECT: Dialect = Dialect { format: NAME, unnamed: "var", mapping: "crs", sorted: true };
+
+/// Bytes of a chunk before compression, about.
+const CHUNK: usize = 1 << 20;
 
 /// Bytes that are asked of the result at a time.
 const WINDOW: usize = 16 << 20;
@@ -65,33 +63,17 @@ pub fn write(
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
     let level = compression(options)?;
-    let mut layout = Layout::of(result.schema())?;
-    let needed = layout.memory(WINDOW as u64);
+    let mut layout = Layout::of(result.schema(), &DIALECT)?;
+    let chunk = cf::chunk(&layout.shape(), &layout.horizontal(), CHUNK / layout.widest());
+    let needed = memory(&layout, &chunk);
     if needed > budget {
         return Err(SinkError::Memory { format: NAME, needed, allowed: budget });
     }
+    layout.notes.extend(layout.mapping.as_ref().and_then(unit_note));
     let blocks = read(result, &layout)?;
-    let mut contents = NcFileBuilder::new();
-    let text = |text: &str| NcAttrValue::Chars(text.to_owned());
-    contents.add_attribute("Conventions", text("CF-1.9")).map_err(|e| unsuitable(&e))?;
-    let mut dims = Vec::with_capacity(layout.dims.len());
-    for dim in &layout.dims {
-        let id = contents.add_dimension(&dim.name, dim.coordinate.len() as u64);
-        dims.push(id.map_err(|e| unsuitable(&e))?);
-    }
-    for (dim, &id) in layout.dims.iter().zip(&dims) {
-        coordinates::write(&mut contents, dim, id).map_err(|e| unsuitable(&e))?;
-    }
-    if let Some(mapping) = &layout.mapping {
-        crs::write(&mut contents, mapping).map_err(|e| unsuitable(&e))?;
-    }
-    let mapping = layout.mapping.as_ref();
-    let storage = values::Storage { dims: &dims, chunk: &layout.chunk, level, mapping };
-    let mut notes = layout.notes;
-    for (output, block) in layout.outputs.iter().zip(blocks) {
-        let more = values::write(&mut contents, output, block, &storage, &mut layout.names);
-        notes.extend(more.map_err(|e| unsuitable(&e))?);
-    }
+    let contents = build(&mut layout, blocks, chunk, level)
+        .map_err(|error| SinkError::Unsuitable { format: NAME, reason: error.to_string() })?;
+    let notes = layout.notes;
     file::write(path, |writer| {
         let options = NcWriteOptions { format: NcWriteFormat::Nc4 };
         contents.write(writer, options).map_err(|e| file::error_at(path, &e))?;
@@ -110,56 +92,125 @@ fn compression(options: &Options) -> Result<u8, SinkError> {
     level.filter(|level| *level <= 9).ok_or_else(reason)
 }
 
+/// Peak bytes of writing: the builder's copy of all values, the encoder's copy in file order, the chunks (padded to
+/// their full size, with room for what deflate and a growing buffer add) and the file made of them. Reading before
+/// that takes less: the values, one byte a pixel for validity, and windows.
+fn memory(layout: &Layout, chunk: &[usize]) -> u64 {
+    let shape = layout.shape();
+    let pixels = shape.iter().map(|&n| n as u64).fold(1, u64::saturating_mul);
+    let padded = (shape.iter().zip(chunk))
+        .map(|(&n, &c)| (n.div_ceil(c) * c) as u64)
+        .fold(1, u64::saturating_mul);
+    let bytes: u64 = layout.outputs.iter().map(|o| o.variable.dtype.size() as u64).sum();
+    let masks = pixels.saturating_mul(layout.outputs.len() as u64);
+    let values = pixels.saturating_mul(bytes);
+    let chunks = padded.saturating_mul(bytes);
+    let encoding = values.saturating_add(chunks).saturating_mul(2).saturating_add(chunks / 8);
+    let reading = values.saturating_add(masks).saturating_add(3 * WINDOW as u64);
+    let labels: u64 = shape.iter().map(|&n| n as u64 * 64).sum();
+    encoding.max(reading).saturating_add(labels).saturating_add(1 << 20)
+}
+
+fn unit_note(mapping: &Mapping) -> Option<String> {
+    mapping.crs.unit_metres().filter(|metres| *metres != 1.0)?;
+    let unit = mapping.crs.unit_name();
+    Some(format!(
+        "coordinates are in the unit {unit}: GDAL 3.10 places such NetCDF files wrongly, xarray does not"
+    ))
+}
+
 /// All pixels, one block a variable, in the order and the type they are written in.
 fn read(result: &dyn ResultView, layout: &Layout) -> Result<Vec<Block>, SinkError> {
-    let shape = layout.shape();
+    let (shape, bands) = (layout.shape(), layout.outputs.len());
     let mut blocks: Vec<Block> = (layout.outputs.iter())
         .map(|output| {
             let len = shape.iter().product();
             Block::new(shape.clone(), Values::zeros(output.variable.dtype, len))
         })
         .collect();
-    let whole = layout.schema_shape.clone();
-    let windows = ChunkGrid::new(whole.clone(), layout::trailing(&whole, WINDOW / 8));
+    let window = cf::chunk(&shape, &vec![false; shape.len()], WINDOW / 8 / bands.max(1));
+    let windows = ChunkGrid::new(shape, window);
     for index in 0..windows.len() {
         let region = windows.region(index);
-        let block = result.read(&region)?;
-        if block.shape != region.shape() {
-            return Err(SinkError::Read(format!(
-                "asked for the shape {:?}, got {:?}",
-                region.shape(),
-                block.shape
-            )));
-        }
-        let start: Vec<usize> = layout.order.iter().map(|&d| region.0[d].start).collect();
-        let bands = layout.bands.map_or(0..1, |d| region.0[d].clone());
-        for (offset, band) in bands.enumerate() {
-            let mut part = Region::whole(&block.shape);
-            let mut order = layout.order.clone();
-            if let Some(d) = layout.bands {
-                part.0[d] = offset..offset + 1;
-                order.insert(0, d);
-            }
-            let part = block.slice(&part).permute(&order);
-            let shape = part.shape[order.len() - layout.order.len()..].to_vec();
-            blocks[band].paste(&start, &part.reshape(shape));
-        }
+        let start: Vec<usize> = region.0.iter().map(|range| range.start).collect();
+        layout.read(result, &region, 0..bands, |band, part| {
+            blocks[band].paste(&start, &part);
+            Ok(())
+        })?;
     }
     Ok(blocks)
 }
 
-fn unsuitable(error: &netcdf_writer::Error) -> SinkError {
-    SinkError::Unsuitable { format: NAME, reason: error.to_string() }
+/// The whole file. Adds notes on no-data to those of the layout.
+fn build(
+    layout: &mut Layout,
+    blocks: Vec<Block>,
+    chunk: Vec<usize>,
+    level: u8,
+) -> netcdf_writer::Result<NcFileBuilder> {
+    let mut contents = NcFileBuilder::new();
+    contents.add_attribute("Conventions", NcAttrValue::Chars(cf::CONVENTIONS.to_owned()))?;
+    let mut dims = Vec::with_capacity(layout.dims.len());
+    for dim in &layout.dims {
+        dims.push(contents.add_dimension(&dim.name, dim.coordinate.len() as u64)?);
+    }
+    for (dim, &id) in layout.dims.iter().zip(&dims) {
+        coordinate(&mut contents, dim, id)?;
+    }
+    // rioxarray looks for a code at the data variables, unless it is told to decode grid mappings.
+    let mut code = None;
+    if let Some(mapping) = &layout.mapping {
+        let id = contents.add_variable::<i32>(&mapping.name, &[])?;
+        contents.write_variable(id, &[0])?;
+        describe(&mut contents, id, mapping.attributes())?;
+        code = mapping.code();
+    }
+    let storage = values::Storage { dims, chunk, level, code };
+    for (band, block) in blocks.into_iter().enumerate() {
+        values::write(&mut contents, layout, band, block, &storage)?;
+    }
+    Ok(contents)
 }
 
-/// Adds a text attribute.
+/// Adds the coordinate variable of a dimension.
+fn coordinate(
+    file: &mut NcFileBuilder,
+    axis: &Axis,
+    dim: DimensionId,
+) -> netcdf_writer::Result<()> {
+    let id = match &axis.coordinate {
+        Coordinate::Floats(values) => {
+            let id = file.add_variable::<f64>(&axis.name, &[dim])?;
+            file.write_variable(id, values)?;
+            id
+        }
+        Coordinate::Ints(values) | Coordinate::Times { values, .. } => {
+            let id = file.add_variable::<i64>(&axis.name, &[dim])?;
+            file.write_variable(id, values)?;
+            id
+        }
+        Coordinate::Texts(values) => {
+            let id = file.add_string_variable(&axis.name, &[dim])?;
+            file.write_string_variable(id, values)?;
+            id
+        }
+    };
+    describe(file, id, axis.attributes())
+}
+
+/// Adds attributes to a variable.
 fn describe(
     file: &mut NcFileBuilder,
     variable: VariableId,
-    attributes: &[(&str, &str)],
+    attributes: Attributes,
 ) -> netcdf_writer::Result<()> {
-    for &(name, value) in attributes {
-        file.add_variable_attribute(variable, name, NcAttrValue::Chars(value.to_owned()))?;
+    for (name, value) in attributes {
+        let value = match value {
+            CfValue::Text(text) => NcAttrValue::Chars(text),
+            CfValue::Number(number) => NcAttrValue::Doubles(vec![number]),
+            CfValue::Numbers(numbers) => NcAttrValue::Doubles(numbers),
+        };
+        file.add_variable_attribute(variable, name, value)?;
     }
     Ok(())
 }

@@ -1,22 +1,19 @@
 //! Zarr version 3, as xarray and rioxarray read it lazily.
 //!
-//! The result is a group of plain files: one array a band, named by its label and stored in its own type (one array
-//! `data` where there are no bands), one array a dimension with its labels, the scalar `spatial_ref` with the
-//! reference system, and all metadata consolidated in the root's `zarr.json`. Dimensions keep their order. Chunks
-//! are regular, about 4 MB before compression with zstd; the last one along a dimension is padded.
+//! The result is a group of plain files: one array a band (one array `data` where there are no bands), one array a
+//! dimension with its labels, the scalar `spatial_ref` with the reference system, and all metadata consolidated in
+//! the root's `zarr.json`; what is said of them is in [`super::cf`]. Dimensions keep their order. Chunks are
+//! regular, about 4 MB before compression with zstd; the last one along a dimension is padded.
 //!
 //! Writing streams: the result is read once to decide what stands for no-data, and once to be written, a few chunks
-//! at a time. Scale and offset of a band are written under the names `scale` and `offset`, not as CF's
-//! `scale_factor` and `add_offset`: a process sees the stored numbers, and readers that unpack on their own would
-//! see others.
+//! at a time.
 
-mod coordinates;
 mod fill;
-mod layout;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,11 +23,11 @@ use zarrs::array::codec::ZstdCodec;
 use zarrs::array::{Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, FillValueMetadata};
 use zarrs::filesystem::FilesystemStore;
 
-use self::coordinates::Coordinate;
-use self::layout::{Layout, Output};
+use crate::crs_text::CfValue;
+use crate::sink::cf::{self, Attributes, Coordinate, Description, Dialect, Layout};
 use crate::sink::format::FormatDescription;
 use crate::sink::nodata::{self, NullCoding, Scan};
-use crate::sink::{Options, OutputFile, ResultView, SinkError};
+use crate::sink::{Options, OutputFile, ResultView, SinkError, file};
 
 /// The entry of `GET /file_formats`.
 pub const DESCRIPTION: FormatDescription = FormatDescription {
@@ -45,6 +42,11 @@ pub const DESCRIPTION: FormatDescription = FormatDescription {
 };
 
 const NAME: &str = "Zarr";
+const DIALECT: Dialect =
+    Dialect { format: NAME, unnamed: "data", mapping: "spatial_ref", sorted: false };
+
+/// Bytes of a chunk before compression, about.
+const CHUNK: usize = 4 << 20;
 
 /// Zstandard level: the library's default.
 const LEVEL: i32 = 3;
@@ -65,76 +67,77 @@ pub fn write(
     budget: u64,
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    if let Some(name) = options.keys().next() {
-        let reason = "there is no such option".to_owned();
-        return Err(SinkError::Option { format: NAME, name: name.clone(), reason });
-    }
-    let mut layout = Layout::of(result.schema())?;
-    let room = budget / 4;
-    let bands_at_once = layout.bands_within(room);
-    if bands_at_once == 0 {
-        let needed = layout.read_bytes(1).saturating_mul(4);
-        return Err(SinkError::Memory { format: NAME, needed, allowed: budget });
-    }
-    let fail = |reason: &dyn std::fmt::Display| failed(path, reason);
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let folder = tempfile::Builder::new()
-        .prefix(".zarr-")
-        .tempdir_in(parent)
-        .map_err(|error| fail(&error))?;
+    file::check(options, &DESCRIPTION)?;
+    let mut layout = Layout::of(result.schema(), &DIALECT)?;
+    let chunks = Chunks::new(&layout, result.schema().dtype(), budget)?;
+    let fail = |error: std::io::Error| file::error_at(path, &error);
+    let folder =
+        tempfile::Builder::new().prefix(".zarr-").tempdir_in(file::folder(path)).map_err(fail)?;
     let mut writer = Writer::new(folder.path(), path)?;
     writer.coordinates(&layout)?;
-    let nulls = scan(result, &layout, bands_at_once)?;
-    let arrays = writer.data_arrays(&mut layout, &nulls)?;
-    for (bands, position) in tasks(&layout, bands_at_once) {
-        let region = layout.grid.region_at(&position);
-        let block = result.read(&layout.source(&region, bands.clone()))?;
-        for band in bands.clone() {
-            let part = layout.band(&block, band - bands.start, bands.len(), &region);
-            let part = part.cast(layout.outputs[band].variable.dtype);
-            writer.chunk(&arrays[band], &layout.grid, &position, part, nulls[band].value)?;
-        }
+    let nulls = scan(result, &layout, &chunks)?;
+    let arrays = writer.data_arrays(&mut layout, &chunks.grid, &nulls)?;
+    for (bands, position) in chunks.tasks() {
+        layout.read(result, &chunks.grid.region_at(&position), bands, |band, part| {
+            writer.chunk(&arrays[band], &chunks.grid, &position, part, nulls[band].value)
+        })?;
     }
     writer.finish(&layout)?;
-    replace(folder.path(), path).map_err(|error| fail(&error))?;
-    let notes = std::mem::take(&mut layout.notes);
+    replace(folder.path(), path).map_err(fail)?;
+    let notes = layout.notes;
     Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
-}
-
-/// All runs of bands for each chunk, in writing order.
-fn tasks(
-    layout: &Layout,
-    bands_at_once: usize,
-) -> impl Iterator<Item = (std::ops::Range<usize>, Vec<usize>)> + '_ {
-    let whole = Region::whole(&layout.grid.shape);
-    let count = layout.outputs.len();
-    layout.grid.touching(&whole).into_iter().flat_map(move |position| {
-        (0..count)
-            .step_by(bands_at_once)
-            .map(move |first| (first..(first + bands_at_once).min(count), position.clone()))
-    })
 }
 
 /// Decides what stands for no-data in each band.
 fn scan(
     result: &dyn ResultView,
     layout: &Layout,
-    bands_at_once: usize,
+    chunks: &Chunks,
 ) -> Result<Vec<NullCoding>, SinkError> {
-    let scan = |output: &Output| Scan::new(output.variable.nodata, output.variable.dtype);
+    let scan = |output: &cf::Output| Scan::new(output.variable.nodata, output.variable.dtype);
     let mut scans: Vec<Scan> = layout.outputs.iter().map(scan).collect();
-    for (bands, position) in tasks(layout, bands_at_once) {
-        let region = layout.grid.region_at(&position);
-        let block = result.read(&layout.source(&region, bands.clone()))?;
-        for band in bands.clone() {
-            let part = layout.band(&block, band - bands.start, bands.len(), &region);
+    for (bands, position) in chunks.tasks() {
+        layout.read(result, &chunks.grid.region_at(&position), bands, |band, part| {
             scans[band].add(&part);
-        }
+            Ok(())
+        })?;
     }
     Ok(scans.iter().map(Scan::decide).collect())
+}
+
+/// The chunks of all bands, and how many bands of one are read together.
+struct Chunks {
+    grid: ChunkGrid,
+    bands: usize,
+    bands_at_once: usize,
+}
+
+impl Chunks {
+    /// `common` is the type blocks of the result have.
+    fn new(layout: &Layout, common: DType, budget: u64) -> Result<Chunks, SinkError> {
+        let shape = layout.shape();
+        let chunk = cf::chunk(&shape, &layout.horizontal(), CHUNK / layout.widest());
+        let pixels: u64 = chunk.iter().map(|&n| n as u64).product();
+        // A block with its validity, four times: as read, turned, filled, and as bytes.
+        let needed = pixels.saturating_mul(common.size() as u64 + 1).saturating_mul(4);
+        if needed > budget {
+            return Err(SinkError::Memory { format: NAME, needed, allowed: budget });
+        }
+        let bands = layout.outputs.len();
+        let fitting = usize::try_from(budget / needed.max(1)).unwrap_or(usize::MAX);
+        let grid = ChunkGrid::new(shape, chunk);
+        Ok(Chunks { grid, bands, bands_at_once: fitting.clamp(1, bands.max(1)) })
+    }
+
+    /// All runs of bands for each chunk, in writing order.
+    fn tasks(&self) -> impl Iterator<Item = (Range<usize>, Vec<usize>)> + '_ {
+        let whole = Region::whole(&self.grid.shape);
+        self.grid.touching(&whole).into_iter().flat_map(move |position| {
+            (0..self.bands).step_by(self.bands_at_once).map(move |first| {
+                (first..(first + self.bands_at_once).min(self.bands), position.clone())
+            })
+        })
+    }
 }
 
 /// A group being written.
@@ -166,7 +169,7 @@ struct Plain<'a> {
 
 impl<'a> Writer<'a> {
     fn new(folder: &'a Path, target: &'a Path) -> Result<Writer<'a>, SinkError> {
-        let store = FilesystemStore::new(folder).map_err(|error| failed(target, &error))?;
+        let store = FilesystemStore::new(folder).map_err(|error| file::error_at(target, &error))?;
         Ok(Writer { folder, target, store: Arc::new(store), metadata: Map::new() })
     }
 
@@ -181,7 +184,7 @@ impl<'a> Writer<'a> {
             let dims = [dim.name.clone()];
             let plain =
                 Plain { name: &dim.name, dims: &dims, shape: &shape, chunk: &shape, dtype, fill };
-            let array = self.array(&plain, coordinates::attributes(dim))?;
+            let array = self.array(&plain, json_attributes(dim.attributes()))?;
             let stored = match &dim.coordinate {
                 Coordinate::Floats(values) => array.store_chunk(&[0], values),
                 Coordinate::Ints(values) | Coordinate::Times { values, .. } => {
@@ -189,7 +192,7 @@ impl<'a> Writer<'a> {
                 }
                 Coordinate::Texts(values) => array.store_chunk(&[0], values),
             };
-            stored.map_err(|error| failed(self.target, &error))?;
+            stored.map_err(|error| file::error_at(self.target, &error))?;
         }
         if let Some(mapping) = &layout.mapping {
             let plain = Plain {
@@ -200,7 +203,7 @@ impl<'a> Writer<'a> {
                 dtype: "int64",
                 fill: json!(0),
             };
-            self.array(&plain, mapping.attributes())?;
+            self.array(&plain, json_attributes(mapping.attributes()))?;
         }
         Ok(())
     }
@@ -209,45 +212,45 @@ impl<'a> Writer<'a> {
     fn data_arrays(
         &mut self,
         layout: &mut Layout,
+        grid: &ChunkGrid,
         nulls: &[NullCoding],
     ) -> Result<Vec<BandArrays>, SinkError> {
         let dims: Vec<String> = layout.dims.iter().map(|dim| dim.name.clone()).collect();
-        let (shape, chunk) = (layout.grid.shape.clone(), layout.grid.chunk.clone());
+        // xarray takes what is named here for a coordinate, where rioxarray looks for it.
+        let mapping = layout.mapping.as_ref().map(|mapping| mapping.name.clone());
+        let with_mapping = |attributes| {
+            let mut attributes = json_attributes(attributes);
+            let mapping = mapping.as_deref().map(Value::from);
+            attributes.extend(mapping.map(|name| ("coordinates".to_owned(), name)));
+            attributes
+        };
         let mut arrays = Vec::with_capacity(nulls.len());
         for (band, null) in nulls.iter().enumerate() {
-            let output = &layout.outputs[band];
-            let (name, dtype) = (output.name.clone(), output.variable.dtype);
-            let mut attributes = output.attributes(layout.mapping.as_ref());
-            let fill = fill::fill_value(dtype, null.value);
+            let Description { attributes, mask } = layout.describe(band, null);
+            let cf::Output { name, variable, .. } = &layout.outputs[band];
+            let dtype = variable.dtype;
+            let mut attributes = with_mapping(attributes);
             if let Some(value) = null.value {
                 attributes.insert("_FillValue".to_owned(), fill::fill_attribute(dtype, value));
-                if null.missing {
-                    layout.notes.push(format!("`{name}`: {value} stands for no-data"));
-                }
             }
             let plain = Plain {
-                name: &name,
+                name,
                 dims: &dims,
-                shape: &shape,
-                chunk: &chunk,
+                shape: &grid.shape,
+                chunk: &grid.chunk,
                 dtype: dtype.name(),
-                fill,
+                fill: fill::fill_value(dtype, null.value),
             };
-            let mut mask = None;
-            if null.masked() {
-                let mask_name =
-                    layout.names.give(&format!("{name}_valid"), "mask", &mut Vec::new());
-                attributes.insert("ancillary_variables".to_owned(), mask_name.as_str().into());
-                layout
-                    .notes
-                    .push(format!("`{name}`: no value is free for no-data, see `{mask_name}`"));
-                let own = Plain { name: &mask_name, dtype: "bool", fill: json!(false), ..plain };
-                let text = format!("whether a pixel of {name} has a value");
-                let mut about = layout.mapping_attributes();
-                about.insert("long_name".to_owned(), text.into());
-                mask = Some(self.array(&own, about)?);
-            }
-            arrays.push(BandArrays { values: self.array(&plain, attributes)?, mask });
+            let values = self.array(&plain, attributes)?;
+            let mask = match mask {
+                Some(mask) => {
+                    let plain =
+                        Plain { name: &mask.name, dtype: "bool", fill: json!(false), ..plain };
+                    Some(self.array(&plain, with_mapping(mask.attributes))?)
+                }
+                None => None,
+            };
+            arrays.push(BandArrays { values, mask });
         }
         Ok(arrays)
     }
@@ -289,7 +292,7 @@ impl<'a> Writer<'a> {
         }
         array
             .store_chunk(indices, ArrayBytes::new_flen(bytes))
-            .map_err(|error| failed(self.target, &error))
+            .map_err(|error| file::error_at(self.target, &error))
     }
 
     /// Makes an array and writes its metadata.
@@ -298,7 +301,7 @@ impl<'a> Writer<'a> {
         plain: &Plain<'_>,
         attributes: Map<String, Value>,
     ) -> Result<Array<FilesystemStore>, SinkError> {
-        let fail = |error: &dyn std::fmt::Display| failed(self.target, error);
+        let fail = |error: &dyn std::fmt::Display| file::error_at(self.target, error);
         let sizes = |sizes: &[usize]| sizes.iter().map(|&n| n as u64).collect::<Vec<u64>>();
         let chunk: Vec<u64> = sizes(plain.chunk);
         let fill = serde_json::from_value::<FillValueMetadata>(plain.fill.clone())
@@ -321,11 +324,9 @@ impl<'a> Writer<'a> {
     /// Writes the metadata of the group.
     fn finish(self, layout: &Layout) -> Result<(), SinkError> {
         let mut attributes = Map::new();
-        attributes.insert("Conventions".to_owned(), "CF-1.9".into());
-        if let Some(mapping) = &layout.mapping
-            && let Some(code) = mapping.crs.code()
-        {
-            attributes.insert("proj:code".to_owned(), format!("EPSG:{code}").into());
+        attributes.insert("Conventions".to_owned(), cf::CONVENTIONS.into());
+        if let Some(code) = layout.mapping.as_ref().and_then(cf::Mapping::code) {
+            attributes.insert("proj:code".to_owned(), code.into());
         }
         let group = json!({
             "zarr_format": 3,
@@ -337,8 +338,9 @@ impl<'a> Writer<'a> {
                 "metadata": self.metadata,
             },
         });
-        let text = serde_json::to_vec_pretty(&group).map_err(|e| failed(self.target, &e))?;
-        fs::write(self.folder.join("zarr.json"), text).map_err(|e| failed(self.target, &e))
+        let text =
+            serde_json::to_vec_pretty(&group).map_err(|e| file::error_at(self.target, &e))?;
+        fs::write(self.folder.join("zarr.json"), text).map_err(|e| file::error_at(self.target, &e))
     }
 }
 
@@ -376,6 +378,11 @@ fn replace(folder: &Path, target: &Path) -> std::io::Result<()> {
     if old.is_dir() { fs::remove_dir_all(old) } else { fs::remove_file(old) }
 }
 
-fn failed(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
-    SinkError::Write { path: path.display().to_string(), reason: reason.to_string() }
+fn json_attributes(attributes: Attributes) -> Map<String, Value> {
+    let json = |value| match value {
+        CfValue::Text(text) => text.into(),
+        CfValue::Number(number) => number.into(),
+        CfValue::Numbers(numbers) => numbers.into(),
+    };
+    attributes.into_iter().map(|(name, value)| (name, json(value))).collect()
 }

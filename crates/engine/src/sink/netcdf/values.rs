@@ -1,88 +1,71 @@
-//! Data variables: pixels, what stands for no-data in them, and their attributes.
+//! Data variables: pixels, and what stands for no-data in them.
 
 use eolith_cube::{Block, DType, Element, Number, Values};
 use netcdf_writer::{DimensionId, NcAttrValue, NcFileBuilder, NcFillValueType, Result, VariableId};
 
-use super::crs::Mapping;
 use super::describe;
-use super::layout::{Names, Output};
+use crate::crs_text::CfValue;
+use crate::sink::cf::{Description, Layout};
 use crate::sink::nodata::{Scan, fill};
 
 /// What all data variables of a file have in common.
-pub(super) struct Storage<'a> {
-    pub(super) dims: &'a [DimensionId],
-    pub(super) chunk: &'a [usize],
+pub(super) struct Storage {
+    pub(super) dims: Vec<DimensionId>,
+    pub(super) chunk: Vec<usize>,
     /// Deflate level, 0 = none.
     pub(super) level: u8,
-    pub(super) mapping: Option<&'a Mapping>,
+    /// The reference system's `EPSG:…`.
+    pub(super) code: Option<String>,
 }
 
-/// Adds a variable and, where no value can stand for no-data, its mask. Gives notes on that choice.
+/// Adds the variable of a band and, where no value can stand for no-data, its mask.
 pub(super) fn write(
     file: &mut NcFileBuilder,
-    output: &Output,
+    layout: &mut Layout,
+    band: usize,
     block: Block,
-    storage: &Storage<'_>,
-    names: &mut Names,
-) -> Result<Vec<String>> {
-    let mut notes = Vec::new();
-    // NetCDF has no booleans: they are bytes.
-    let dtype = if block.dtype() == DType::Bool { DType::U8 } else { block.dtype() };
+    storage: &Storage,
+) -> Result<()> {
+    let (truth, dtype) = match block.dtype() {
+        // NetCDF has no booleans: they are bytes.
+        DType::Bool => (true, DType::U8),
+        dtype => (false, dtype),
+    };
+    let output = &layout.outputs[band];
     let mut scan = Scan::new(output.variable.nodata, dtype);
     scan.add(&block);
     let coding = scan.decide();
-    let masked = coding.masked();
-    notes.extend(coding.note.map(|note| format!("`{}`: {note}", output.name)));
-    let mask = if masked { block.validity.clone() } else { None };
+    let Description { attributes, mask } = layout.describe(band, &coding);
+    let validity = block.validity.clone().filter(|_| mask.is_some());
     let values = fill(block, dtype, coding.value);
-    let id = add(file, &output.name, &values, coding.value, storage)?;
-    let variable = &output.variable;
-    describe(file, id, &[("long_name", variable.common_name.as_deref().unwrap_or(&output.label))])?;
-    if variable.dtype == DType::Bool {
-        let flags = NcAttrValue::UBytes(vec![0, 1]);
-        file.add_variable_attribute(id, "flag_values", flags)?;
-        describe(file, id, &[("flag_meanings", "false true")])?;
+    let id = add(file, &layout.outputs[band].name, &values, coding.value, storage)?;
+    describe(file, id, attributes)?;
+    if truth {
+        flags(file, id, "false true")?;
     }
-    let packing = [("scale", variable.scale), ("offset", variable.offset)];
-    for (name, value) in packing {
-        if let Some(value) = value {
-            file.add_variable_attribute(id, name, NcAttrValue::Doubles(vec![value]))?;
-        }
-    }
-    if let (Some(unit), [(_, None), (_, None)]) = (variable.unit.as_deref(), packing) {
-        describe(file, id, &[("units", unit)])?;
-    }
-    place(file, id, storage)?;
-    if let Some(mask) = mask {
-        let name = names.give(&format!("{}_valid", output.name), "mask", &mut notes);
-        notes.push(format!("`{}`: no value is free for no-data, see `{name}`", output.name));
-        describe(file, id, &[("ancillary_variables", &name)])?;
-        let mask = Values::U8(mask.into_iter().map(u8::from).collect());
-        let id = add(file, &name, &mask, None, storage)?;
-        let flags = NcAttrValue::UBytes(vec![0, 1]);
-        file.add_variable_attribute(id, "flag_values", flags)?;
-        describe(file, id, &[("flag_meanings", "no_data valid")])?;
-        place(file, id, storage)?;
-    }
-    Ok(notes)
-}
-
-/// Says which reference system a variable is in.
-fn place(file: &mut NcFileBuilder, id: VariableId, storage: &Storage<'_>) -> Result<()> {
-    let Some(mapping) = storage.mapping else { return Ok(()) };
-    describe(file, id, &[("grid_mapping", &mapping.name)])?;
-    if let Some(code) = &mapping.code {
-        describe(file, id, &[("crs", code)])?;
+    if let (Some(mask), Some(validity)) = (mask, validity) {
+        let values = Values::U8(validity.into_iter().map(u8::from).collect());
+        let id = add(file, &mask.name, &values, None, storage)?;
+        describe(file, id, mask.attributes)?;
+        flags(file, id, "no_data valid")?;
     }
     Ok(())
 }
 
+/// Says what 0 and 1 mean.
+fn flags(file: &mut NcFileBuilder, id: VariableId, meanings: &str) -> Result<()> {
+    file.add_variable_attribute(id, "flag_values", NcAttrValue::UBytes(vec![0, 1]))?;
+    file.add_variable_attribute(id, "flag_meanings", NcAttrValue::Chars(meanings.to_owned()))?;
+    Ok(())
+}
+
+/// Adds a variable without a description.
 fn add(
     file: &mut NcFileBuilder,
     name: &str,
     values: &Values,
     fill: Option<Number>,
-    storage: &Storage<'_>,
+    storage: &Storage,
 ) -> Result<VariableId> {
     fn typed<T: NcFillValueType>(
         file: &mut NcFileBuilder,
@@ -103,12 +86,12 @@ fn add(
             match values {
                 $(Values::$variant(v) => {
                     let fill = fill.map(Element::from_number);
-                    typed(file, name, v, fill, storage.dims)?
+                    typed(file, name, v, fill, &storage.dims)?
                 })*
                 Values::Bool(v) => {
                     let bytes: Vec<u8> = v.iter().map(|&b| u8::from(b)).collect();
                     let fill = fill.map(Element::from_number);
-                    typed(file, name, &bytes, fill, storage.dims)?
+                    typed(file, name, &bytes, fill, &storage.dims)?
                 }
             }
         };
@@ -120,6 +103,9 @@ fn add(
         if storage.level > 0 {
             file.set_variable_deflate(id, Some(storage.level), true)?;
         }
+    }
+    if let Some(code) = &storage.code {
+        describe(file, id, vec![("crs".to_owned(), CfValue::Text(code.clone()))])?;
     }
     Ok(id)
 }
