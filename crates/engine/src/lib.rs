@@ -5,6 +5,8 @@ pub mod catalog;
 pub mod crs_text;
 pub mod eval;
 pub mod events;
+#[cfg(test)]
+mod reference;
 pub mod run;
 pub mod sample;
 pub mod scratch;

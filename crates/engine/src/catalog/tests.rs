@@ -1,6 +1,6 @@
 //! The reference data as a whole, generated folders, and a server on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant as Clock;
 
 use eolith_cube::time::Instant;
@@ -9,13 +9,7 @@ use eolith_plan::need::{Answer, Degrees, Format, Need, Scene};
 use serde_json::{Value, json};
 
 use super::*;
-
-fn reference() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let folder = std::env::var_os("EOLITH_REFERENCE").map_or_else(|| default.into(), PathBuf::from);
-    let data = folder.join("data/real");
-    data.is_dir().then_some(data)
-}
+use crate::reference::reference;
 
 fn open(path: &Path, state: Option<&Path>) -> Catalog {
     let entry = Entry { id: None, path: path.display().to_string() };

@@ -90,19 +90,12 @@ pub fn write(
         let note = coding.note.unwrap_or_default();
         return Err(unsuitable(format!("{note}; convert it to a wider type first")));
     }
-    let mut written: Vec<OutputFile> = Vec::new();
-    for raster in &rasters {
-        let target = raster.path(path);
+    let notes = notes(schema, &coding);
+    Raster::write_all(&rasters, path, DESCRIPTION.media_type, &notes, |raster, target| {
         let metadata = layout::metadata(schema, raster);
         let header = Header { georeference: &georeference, metadata, dtype, null: coding.value };
-        if let Err(error) = write_one(result, raster, &settings, &header, &target) {
-            file::remove_all(written.iter().map(|file| file.path.as_path()));
-            return Err(error);
-        }
-        let notes = notes(schema, &coding);
-        written.push(OutputFile { path: target, media_type: DESCRIPTION.media_type, notes });
-    }
-    Ok(written)
+        write_one(result, raster, &settings, &header, target)
+    })
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -92,17 +92,10 @@ pub fn write(
     };
     let Scan { stretch, transparent, note } = stretch::find(asked, result.schema().dtype(), scan)?;
     let picture = Picture { stretch, colors, transparent };
-    let mut written: Vec<OutputFile> = Vec::new();
-    for raster in &rasters {
-        let target = raster.path(path);
-        if let Err(error) = picture.write(result, raster, rows, &target) {
-            file::remove_all(written.iter().map(|file| file.path.as_path()));
-            return Err(error);
-        }
-        let notes = note.iter().cloned().collect();
-        written.push(OutputFile { path: target, media_type: DESCRIPTION.media_type, notes });
-    }
-    Ok(written)
+    let notes: Vec<String> = note.into_iter().collect();
+    Raster::write_all(&rasters, path, DESCRIPTION.media_type, &notes, |raster, target| {
+        picture.write(result, raster, rows, target)
+    })
 }
 
 /// Rows that are read at once.

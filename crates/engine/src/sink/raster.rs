@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use eolith_cube::{Block, Kind, Region, Schema, SpatialAxis};
 
-use super::{ResultView, SinkError};
+use super::{OutputFile, ResultView, SinkError, file};
 
 /// One image of a cube.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +111,26 @@ impl Raster {
         Ok(block)
     }
 
+    /// Writes all images of a result with `write`, each to its own path. If one fails, none is left.
+    pub(super) fn write_all(
+        images: &[Raster],
+        path: &Path,
+        media_type: &'static str,
+        notes: &[String],
+        write: impl Fn(&Raster, &Path) -> Result<(), SinkError>,
+    ) -> Result<Vec<OutputFile>, SinkError> {
+        let mut written: Vec<OutputFile> = Vec::new();
+        for image in images {
+            let target = image.path(path);
+            if let Err(error) = write(image, &target) {
+                file::remove_all(written.iter().map(|file| file.path.as_path()));
+                return Err(error);
+            }
+            written.push(OutputFile { path: target, media_type, notes: notes.to_vec() });
+        }
+        Ok(written)
+    }
+
     /// Windows of at most `height` rows and `width` columns that cover the image, row by row.
     pub(super) fn windows(
         &self,
@@ -126,7 +146,7 @@ impl Raster {
     }
 
     /// `path`, or `<stem>_<labels>.<extension>` beside it where there are several images.
-    pub(super) fn path(&self, path: &Path) -> PathBuf {
+    fn path(&self, path: &Path) -> PathBuf {
         let Some(suffix) = &self.suffix else { return path.to_owned() };
         let part = |text: Option<&std::ffi::OsStr>| {
             text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()

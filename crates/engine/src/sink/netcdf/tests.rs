@@ -10,45 +10,28 @@ use eolith_plan::need::{Content, Format};
 use serde_json::json;
 
 use super::{DESCRIPTION, write};
+use crate::sink::sample::Sample;
 use crate::sink::{Options, OutputFile, ResultView, SinkError};
 use crate::source::{ArrayReader, cf, netcdf};
 use crate::storage::Location;
 
-/// A result in memory.
-struct Whole {
-    schema: Schema,
-    block: Block,
-}
-
-impl ResultView for Whole {
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn read(&self, region: &Region) -> Result<Block, SinkError> {
-        Ok(self.block.slice(region))
-    }
-}
-
-impl Whole {
-    /// Pixel `i` has the value `value(i)`, where there is one.
-    fn new(schema: Schema, value: impl Fn(usize) -> Option<f64>) -> Whole {
-        let shape = schema.shape().unwrap();
-        let mut block = Block::nulls(schema.dtype(), shape);
-        for i in 0..block.len() {
-            if let Some(value) = value(i) {
-                block.values.set(i, Number::Float(value));
-                block.validity.as_mut().unwrap()[i] = true;
-            }
+/// Pixel `i` has the value `value(i)`, where there is one.
+fn sample(schema: Schema, value: impl Fn(usize) -> Option<f64>) -> Sample {
+    let shape = schema.shape().unwrap();
+    let mut block = Block::nulls(schema.dtype(), shape);
+    for i in 0..block.len() {
+        if let Some(value) = value(i) {
+            block.values.set(i, Number::Float(value));
+            block.validity.as_mut().unwrap()[i] = true;
         }
-        Whole { schema, block: block.canonical() }
     }
+    Sample { schema, block: block.canonical() }
+}
 
-    /// Pixel values at the index in schema order.
-    fn at(&self, index: &[usize]) -> Option<Number> {
-        let flat = index.iter().zip(&self.block.shape).fold(0, |flat, (i, n)| flat * n + i);
-        self.block.get(flat)
-    }
+/// The pixel at the index in schema order.
+fn at(block: &Block, index: &[usize]) -> Option<Number> {
+    let flat = index.iter().zip(&block.shape).fold(0, |flat, (i, n)| flat * n + i);
+    block.get(flat)
 }
 
 /// A folder for the files: kept if `EOLITH_SAMPLES` names one, so that other programs can be tried on them.
@@ -65,7 +48,7 @@ fn folder() -> Folder {
     Folder(folder.path().to_owned(), Some(folder))
 }
 
-fn save(result: &Whole, path: &Path) -> OutputFile {
+fn save(result: &Sample, path: &Path) -> OutputFile {
     let mut files = write(result, &Options::new(), u64::MAX, path).unwrap();
     assert_eq!((files.len(), files[0].path.as_path()), (1, path));
     files.pop().unwrap()
@@ -133,7 +116,7 @@ async fn bands_become_variables_in_their_own_types() {
     let others = [DType::F32, DType::U8, DType::Bool].map(Variable::new);
     let schema = Schema { dims, variables: [vec![red], others.to_vec()].concat() };
     assert_eq!(schema.dtype(), DType::F32);
-    let result = Whole::new(schema, |i| {
+    let result = sample(schema, |i| {
         let band = i / 80 % 4;
         let value = match band {
             0 => (1 + i % 4000) as f64,
@@ -164,7 +147,7 @@ async fn bands_become_variables_in_their_own_types() {
         let block = pixels(array).await;
         for (t, y, x) in [(0, 0, 0), (1, 39, 299), (0, 17, 200), (1, 3, 5), (0, 39, 1)] {
             let got = block.get((t * 40 + y) * 300 + x).map(Number::to_f64);
-            let wanted = result.at(&[x, band, y, t]).map(Number::to_f64);
+            let wanted = at(&result.block, &[x, band, y, t]).map(Number::to_f64);
             assert_eq!(got, wanted, "{name} at {t} {y} {x}");
         }
     }
@@ -198,7 +181,7 @@ async fn a_cube_without_bands_is_one_variable() {
     );
     // A valid NaN stays one: another value must stand for no-data.
     let value = |i: usize| (i != 3).then_some(if i == 4 { f64::NAN } else { i as f64 });
-    let result = Whole::new(schema, value);
+    let result = sample(schema, value);
     let folder = folder();
     let path = folder.0.join("var.nc");
     let file = save(&result, &path);
@@ -233,7 +216,7 @@ async fn texts_and_further_dimensions_keep_their_labels() {
     let mut schema = Schema::uniform(dims, Variable::new(DType::I64));
     schema.variables[3] = Variable::new(DType::U64);
     let common = schema.dtype();
-    let result = Whole::new(schema, |i| (i % 5 > 0).then_some(i as f64 + 4e9));
+    let result = sample(schema, |i| (i % 5 > 0).then_some(i as f64 + 4e9));
     assert_eq!(common, DType::F64);
     let folder = folder();
     let path = folder.0.join("dims.nc");
@@ -256,7 +239,7 @@ async fn texts_and_further_dimensions_keep_their_labels() {
             rest /= n;
         }
         let [t, year, kind, height, y, x] = index;
-        let wanted = result.at(&[3, y, x, year, kind, height, t]);
+        let wanted = at(&result.block, &[3, y, x, year, kind, height, t]);
         assert_eq!(block.get(flat).map(Number::to_f64), wanted.map(Number::to_f64));
     }
     assert_eq!(pixels(named(&arrays, "year")).await.values, Values::I64(vec![2019, 2021]));
@@ -266,7 +249,7 @@ async fn texts_and_further_dimensions_keep_their_labels() {
 async fn no_free_value_means_a_mask() {
     let [y, x] = utm(20, 20);
     let schema = Schema::uniform(vec![bands(&["only"]), y, x], Variable::new(DType::U8));
-    let result = Whole::new(schema, |i| (i != 300).then_some((i % 256) as f64));
+    let result = sample(schema, |i| (i != 300).then_some((i % 256) as f64));
     let folder = folder();
     let path = folder.0.join("mask.nc");
     let file = save(&result, &path);
@@ -281,7 +264,7 @@ async fn no_free_value_means_a_mask() {
 fn a_grid_in_feet_is_noted() {
     let step = Regular { start: 1.0, step: 1.0, len: 3 };
     let dims = [SpatialAxis::Y, SpatialAxis::X].map(|axis| space(axis, 2263, step));
-    let result = Whole::new(Schema::uniform(dims.to_vec(), Variable::new(DType::U8)), |_| None);
+    let result = sample(Schema::uniform(dims.to_vec(), Variable::new(DType::U8)), |_| None);
     let folder = folder();
     let notes = save(&result, &folder.0.join("feet.nc")).notes;
     assert!(notes[0].contains("US survey foot"), "{notes:?}");
@@ -295,17 +278,17 @@ async fn cubes_without_space_and_without_dimensions() {
     );
     let folder = folder();
     let path = folder.0.join("series.nc");
-    save(&Whole::new(series, |i| Some(i as f64)), &path);
+    save(&sample(series, |i| Some(i as f64)), &path);
     let arrays = open(&path).await;
     assert_eq!(pixels(named(&arrays, "count")).await.values, Values::F64(vec![1.0]));
     assert_eq!(named(&arrays, "t").meta().attributes["units"], "milliseconds since 1970-01-01");
     let path = folder.0.join("scalar.nc");
-    save(&Whole::new(Schema::uniform(vec![], Variable::new(DType::I16)), |_| Some(-7.0)), &path);
+    save(&sample(Schema::uniform(vec![], Variable::new(DType::I16)), |_| Some(-7.0)), &path);
     let arrays = open(&path).await;
     assert_eq!(pixels(named(&arrays, "var")).await.get(0), Some(Number::Int(-7)));
     let truth = Schema::uniform(utm(2, 2).to_vec(), Variable::new(DType::Bool));
     let path = folder.0.join("bool.nc");
-    save(&Whole::new(truth, |i| (i > 0).then_some(1.0)), &path);
+    save(&sample(truth, |i| (i > 0).then_some(1.0)), &path);
     let arrays = open(&path).await;
     assert_eq!(named(&arrays, "var").meta().nodata, Some(Number::Int(255)));
 }
@@ -347,7 +330,7 @@ fn what_cannot_be_written_is_refused_before_it_is_read() {
 fn equal_results_are_equal_files() {
     let folder = tempfile::tempdir().unwrap();
     let schema = Schema::uniform(utm(64, 64).to_vec(), Variable::new(DType::F32));
-    let result = Whole::new(schema, |i| (i % 3 > 0).then_some(i as f64));
+    let result = sample(schema, |i| (i % 3 > 0).then_some(i as f64));
     let [a, b] = ["a.nc", "b.nc"].map(|name| {
         let path = folder.path().join(name);
         save(&result, &path);

@@ -5,24 +5,9 @@ use eolith_cube::{
 use eolith_plan::need::{Content, Format};
 
 use super::*;
+use crate::sink::sample::Sample;
 use crate::source::{cf, zarr as source};
 use crate::storage::Location;
-
-/// A result held in memory.
-struct Memory {
-    schema: Schema,
-    block: Block,
-}
-
-impl ResultView for Memory {
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn read(&self, region: &Region) -> Result<Block, SinkError> {
-        Ok(self.block.slice(region))
-    }
-}
 
 fn spatial(name: &str, axis: SpatialAxis, start: f64, step: f64, len: usize) -> Dimension {
     let crs = Crs::epsg(32633).ok();
@@ -36,7 +21,7 @@ fn time(texts: &[&str]) -> Dimension {
 }
 
 /// Two dates, two bands of different types, more than one chunk along x.
-fn sample() -> Memory {
+fn sample() -> Sample {
     const WIDTH: usize = 1_100_000;
     let dims = vec![
         time(&["2020-01-01T00:00:00Z", "2020-01-11T10:00:08Z"]),
@@ -55,7 +40,7 @@ fn sample() -> Memory {
     let values: Vec<f32> = (0..len).map(|i| ((i * 31) % 251) as f32).collect();
     let mut block = Block::new(vec![2, 2, 2, WIDTH], f32::wrap(values));
     block.validity = Some((0..len).map(|i| i % 97 != 5).collect());
-    Memory { schema: Schema { dims, variables: vec![red, quality] }, block: block.canonical() }
+    Sample { schema: Schema { dims, variables: vec![red, quality] }, block: block.canonical() }
 }
 
 async fn read_back(path: &Path) -> (Schema, Block, Vec<String>) {
@@ -126,7 +111,7 @@ async fn results_without_bands_texts_and_masks() {
     let schema = Schema::uniform(dims, Variable::new(DType::Bool));
     let mut block = Block::new(vec![2, 2], Values::Bool(vec![true, false, true, false]));
     block.validity = Some(vec![true, true, true, false]);
-    let result = Memory { schema, block };
+    let result = Sample { schema, block };
     let files = write(&result, &Options::new(), 1 << 20, &path).unwrap();
     assert!(files[0].notes[0].contains("`data_valid`"), "{:?}", files[0].notes);
     let (schema, block, _) = read_back(&path).await;

@@ -224,9 +224,8 @@ fn times_that_cannot_be_decoded_stay_numbers() {
 
 #[tokio::test]
 async fn netcdf_files_have_the_same_meaning() {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let root = std::env::var("EOLITH_REFERENCE").unwrap_or_else(|_| default.to_owned());
-    let folder = std::path::Path::new(&root).join("data/real/cubes");
+    let Some(data) = crate::reference::reference() else { return };
+    let folder = data.join("cubes");
     if !folder.is_dir() {
         return;
     }

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,17 +8,9 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::open;
+use crate::reference::reference;
 use crate::source::{ArrayReader, SourceError};
 use crate::storage::Location;
-
-fn reference() -> Option<PathBuf> {
-    let root = std::env::var_os("EOLITH_REFERENCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let data = root.join("data/real");
-    data.is_dir().then_some(data)
-}
 
 async fn open_path(path: &Path) -> Vec<Arc<dyn ArrayReader>> {
     open(&Location::local(path).unwrap()).await.unwrap().0

@@ -1,17 +1,9 @@
-use std::path::PathBuf;
-
 use eolith_cube::Number;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::reference::reference;
 use crate::storage::Location;
-
-fn reference() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let folder = std::env::var_os("EOLITH_REFERENCE").map_or_else(|| default.into(), PathBuf::from);
-    let data = folder.join("data/real");
-    data.is_dir().then_some(data)
-}
 
 fn item(value: Value) -> ItemScene {
     let location = Location::local("/data/items/a.json".as_ref()).unwrap();

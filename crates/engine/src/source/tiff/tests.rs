@@ -6,18 +6,10 @@ use std::path::{Path, PathBuf};
 use eolith_cube::{Block, Number, Region};
 
 use super::*;
+use crate::reference::reference;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff").join(format!("{name}.tif"))
-}
-
-fn reference() -> Option<PathBuf> {
-    let root = std::env::var_os("EOLITH_REFERENCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let data = root.join("data/real");
-    data.is_dir().then_some(data)
 }
 
 async fn open_path(path: &Path) -> Result<TiffFile, SourceError> {

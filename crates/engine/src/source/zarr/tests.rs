@@ -1,6 +1,6 @@
 //! Real stores of both versions against the figures computed from their sources, from disk and over HTTP.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use eolith_cube::{Block, DType, Kind, Labels, Number, Region, Schema, SpatialAxis};
@@ -8,15 +8,8 @@ use eolith_plan::need::{Content, Format, Piece};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::reference::reference;
 use crate::source::cf::{self, CubeNotes};
-
-/// The directory of reference data, where there is one.
-fn reference() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let root = std::env::var("EOLITH_REFERENCE").unwrap_or_else(|_| default.to_owned());
-    let root = Path::new(&root).join("data/real");
-    root.join("cubes").is_dir().then_some(root)
-}
 
 fn expected(root: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(root.join("expected.json")).unwrap()).unwrap()
