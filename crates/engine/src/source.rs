@@ -86,6 +86,9 @@ pub enum SourceError {
     /// The file is damaged or not what it claims to be.
     #[error("`{href}` is not a readable {format}: {reason}")]
     Invalid { href: String, format: &'static str, reason: String },
+    /// Plan and pixels would not be of the same data.
+    #[error("`{href}` has changed since the plan was made")]
+    Changed { href: String },
     /// The file is fine, but uses something that is not supported.
     #[error("`{href}` uses {what}, which is not supported")]
     Unsupported { href: String, what: String },

@@ -24,7 +24,8 @@ impl Readers {
     /// The reader of an array; opens its file at the first use.
     ///
     /// # Errors
-    /// What the format's reader says, or that the file has no such array.
+    /// What the format's reader says, that the file has no such array, or [`SourceError::Changed`] if it is not the
+    /// one that was planned with.
     pub async fn get(&self, array: &ArrayRef) -> Result<Arc<dyn ArrayReader>, SourceError> {
         let key = (array.href.clone(), array.array.clone(), array.version.clone());
         if let Some(reader) = self.lock().get(&key) {
@@ -52,14 +53,48 @@ impl Readers {
             }
             open.insert((array.href.clone(), name, array.version.clone()), reader);
         }
-        found.ok_or_else(|| SourceError::Invalid {
+        let found = found.ok_or_else(|| SourceError::Invalid {
             href: array.href.clone(),
             format: array.format.name(),
             reason: format!("it has no array `{}`", array.array),
-        })
+        })?;
+        match (&array.version, found.version()) {
+            (Some(planned), Some(version)) if planned != version => {
+                open.retain(|(href, ..), _| *href != array.href);
+                Err(SourceError::Changed { href: array.href.clone() })
+            }
+            _ => Ok(found),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<dyn ArrayReader>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+
+    #[tokio::test]
+    async fn a_file_that_is_not_the_planned_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sample.zarr");
+        let sample = Sample::new(1, 16).unwrap();
+        crate::sink::zarr::write(&sample, &crate::sink::Options::new(), 1 << 30, &path).unwrap();
+        let array = |version: Option<&str>| ArrayRef {
+            href: path.display().to_string(),
+            format: Format::Zarr,
+            array: "B04".to_owned(),
+            version: version.map(str::to_owned),
+            chunk: None,
+        };
+        let readers = Readers::default();
+        let reader = readers.get(&array(None)).await.unwrap();
+        let now = reader.version().unwrap().to_owned();
+        readers.get(&array(Some(&now))).await.unwrap();
+        let outcome = readers.get(&array(Some("another"))).await;
+        assert!(matches!(outcome, Err(SourceError::Changed { .. })), "{outcome:?}");
     }
 }
