@@ -68,7 +68,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let samples = shell::root().join("samples");
     let data =
         [prefixed("sentinel2-sample=", &sample), prefixed("", &samples.join("landsat7-olinda"))];
-    let mut served = Served::start(&binary, &data, options.port, &folder.join("state"))?;
+    let served = Served::start(&binary, &data, options.port, &folder.join("state"))?;
     let address = served.address;
     say(&format!(
         "serving http://{address}{API}/ (first answer after {:.0} ms)",
@@ -99,8 +99,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         return Ok(());
     }
     say(&format!("still serving at http://{address}{API}/ until Ctrl-C"));
-    served.wait()?;
-    Ok(())
+    served.become_it()
 }
 
 fn prefixed(prefix: &str, path: &Path) -> std::ffi::OsString {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Served {
     child: Child,
+    command: Command,
     pub(crate) address: SocketAddr,
     /// From before the program was started to the end of the first answer.
     pub(crate) first_answer: Duration,
@@ -38,16 +39,17 @@ impl Served {
             bail!("port {port} is in use; another one can be given with --port");
         }
         let started = Instant::now();
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg("serve")
             .args(data)
             .args(["--port", &port.to_string(), "--state"])
             .arg(state)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", binary.display()))?;
-        let mut served = Served { child, address, first_answer: Duration::ZERO };
+            .stdout(Stdio::null());
+        let child =
+            command.spawn().with_context(|| format!("cannot start `{}`", binary.display()))?;
+        let mut served = Served { child, command, address, first_answer: Duration::ZERO };
         loop {
             if let Ok(answer) = http::get(address, &format!("{API}/"))
                 && answer.status == 200
@@ -65,9 +67,21 @@ impl Served {
         }
     }
 
-    /// Waits until the server ends by itself, which it does on Ctrl-C.
-    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait()?)
+    /// Serves on in place of this program, so that whoever stops this program stops the server.
+    #[cfg(unix)]
+    pub(crate) fn become_it(mut self) -> Result<()> {
+        use std::os::unix::process::CommandExt;
+
+        self.child.kill()?;
+        self.child.wait()?;
+        Err(self.command.exec().into())
+    }
+
+    /// Waits until the server ends by itself.
+    #[cfg(not(unix))]
+    pub(crate) fn become_it(mut self) -> Result<()> {
+        self.child.wait()?;
+        Ok(())
     }
 }
 
