@@ -5,6 +5,7 @@
 //! cannot be installed or run fails the whole; nothing is skipped.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,11 +45,9 @@ pub(crate) fn run() -> Result<()> {
         Some(line) if line.contains("skipped") => bail!("Python tests were skipped: {line}"),
         _ => {}
     }
-    say("");
     lines.extend(last.into_iter().next_back());
-    for line in &lines {
-        say(line);
-    }
+    // On stdout, as the runners printed them.
+    writeln!(std::io::stdout().lock(), "\n{}", lines.join("\n"))?;
     match (rust, peers) {
         (true, true) => Ok(()),
         (false, true) => bail!("Rust tests failed"),
