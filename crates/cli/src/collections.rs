@@ -1,4 +1,5 @@
-//! `eolith collections`: what was found in folders, files and catalogues.
+//! `eolith collections`: what was found in folders, files and catalogues. An argument that can be no data is the id of
+//! a collection to show whole, as STAC JSON.
 
 use clap::Args as ClapArgs;
 
@@ -9,18 +10,21 @@ use crate::failure::{Failure, print, say};
 pub(crate) struct Args {
     #[command(flatten)]
     data: Data,
-    /// Show this collection whole, as STAC JSON.
-    #[arg(long, value_name = "ID")]
-    id: Option<String>,
 }
 
-pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: Args) -> Result<(), Failure> {
+    let ids = args.data.take_ids();
     let catalog = args.data.catalog(None);
-    if let Some(id) = &args.id {
-        let record = (catalog.collection(id).await).ok_or_else(|| {
-            Failure::text(format!("CollectionNotFound: there is no collection `{id}`"))
-        })?;
-        return print(&format!("{:#}\n", record.to_stac_json()));
+    if !ids.is_empty() {
+        for id in &ids {
+            let record = catalog.collection(id).await.ok_or_else(|| {
+                Failure::text(format!(
+                    "CollectionNotFound: `{id}` is no path and no collection of the data given"
+                ))
+            })?;
+            print(&format!("{:#}\n", record.to_stac_json()))?;
+        }
+        return Ok(());
     }
     let records = catalog.collections().await;
     let width = records.iter().map(|r| r.id.len()).max().unwrap_or_default();

@@ -52,6 +52,16 @@ impl Data {
         Arc::new(Catalog::open(entries, state))
     }
 
+    /// Takes out the arguments that can be no data: not there, no address, no `ID=PATH`. They are ids.
+    pub(crate) fn take_ids(&mut self) -> Vec<String> {
+        let is_data = |text: &String| {
+            text.contains('=') || text.contains("://") || std::path::Path::new(text).exists()
+        };
+        let (data, ids) = std::mem::take(&mut self.paths).into_iter().partition(is_data);
+        self.paths = data;
+        ids
+    }
+
     /// A session over the data.
     pub(crate) fn session(
         &self,

@@ -47,7 +47,7 @@ enum Command {
     Validate(validate::Args),
     /// List the processes, or show one.
     Processes(processes::Args),
-    /// List the collections of folders, files and catalogues, or show one.
+    /// List the collections of folders, files and catalogues, or show those whose ids are among the arguments.
     Collections(collections::Args),
     /// Write a small generated cube with clouds, the same on any machine.
     Sample(sample::Args),
