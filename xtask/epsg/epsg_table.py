@@ -2,9 +2,9 @@
 
 Run by hand from the top of the repository, when a new EPSG or PROJ release is wanted:
 
-    python3 -m venv /tmp/epsg && /tmp/epsg/bin/pip install pyproj==3.7.2 numpy zstandard
+    python3 -m venv epsg-env && epsg-env/bin/pip install pyproj==3.7.2 numpy zstandard
     cargo build --release -p eolith-cube --example crs_points
-    /tmp/epsg/bin/python xtask/epsg/epsg_table.py target/release/examples/crs_points
+    epsg-env/bin/python xtask/epsg/epsg_table.py target/release/examples/crs_points
 
 It writes
     crates/cube/src/crs/epsg.tsv                 what `Crs::epsg` knows, and what it refuses

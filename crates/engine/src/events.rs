@@ -32,8 +32,3 @@ impl Cancel {
         self.0.load(Ordering::Acquire)
     }
 }
-
-/// A listener that does nothing.
-pub fn silent() -> Listener {
-    Arc::new(|_| {})
-}

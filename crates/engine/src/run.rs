@@ -95,20 +95,20 @@ impl Machine {
         }
     }
 
-    /// The pixels of one box of a node, computed at once.
+    /// The pixels of one box of a root's cube, computed at once.
     pub async fn region(
         &self,
         physical: &Arc<Physical>,
         root: usize,
+        node: NodeId,
         region: Region,
     ) -> Result<Block, Issue> {
-        let node = physical.roots[root].node;
-        let Some(node) = node else { return Ok(Block::nulls(eolith_cube::DType::F64, Vec::new())) };
+        let failed = |error| issue(physical, root, error, self.budget.total());
+        let peak = physical.peak(node, region.clone());
+        let room = self.budget.reserve(peak).await;
+        let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
         let task = physical.task_for(Some(node), region);
-        let (block, _) = self
-            .compute(Arc::clone(physical), node, task)
-            .await
-            .map_err(|error| issue(physical, root, error, self.budget.total()))?;
+        let (block, _) = self.compute(Arc::clone(physical), node, task).await.map_err(failed)?;
         Ok(block)
     }
 

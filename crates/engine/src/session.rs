@@ -1,4 +1,4 @@
-//! The front of the engine: validate, explain and run a process graph.
+//! The front of the engine: validate, explain and run a process graph, or read a region of its result.
 //!
 //! A session owns the catalogue, the readers and the CPU pool. The command line, the server and later the wheel all
 //! come through here; none of them plans or reads by itself.
@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::explain;
 use eolith_plan::need::Snapshot;
@@ -188,6 +189,26 @@ impl Session {
             report.outputs.extend(outcome.files);
         }
         Ok(report)
+    }
+
+    /// The pixels of a box of the result, computed at once and not kept: a tile, a chunk, a preview.
+    ///
+    /// # Errors
+    /// Problems of the process, a result that is no cube, and a box that is not inside it.
+    pub async fn region(&self, process: &Process, region: Region) -> Result<Block, Vec<Issue>> {
+        let plan = self.checked_plan(process).await?;
+        let physical = Arc::new(plan.physical);
+        let one = |message: &str| {
+            vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
+        };
+        let result = physical.logical.roots.iter().position(|root| root.is_result);
+        let cube = result.and_then(|root| Some((root, physical.roots[root].node?)));
+        let (root, node) = cube.ok_or_else(|| one("the result is no data cube"))?;
+        let whole = Region::whole(&physical.roots[root].partition.shape);
+        if region.0.len() != whole.0.len() || !whole.contains(&region) {
+            return Err(one("the box is not inside the result"));
+        }
+        self.machine.region(&physical, root, node, region).await.map_err(|issue| vec![issue])
     }
 
     /// Plans a process that was not checked yet.

@@ -1,9 +1,8 @@
 //! The operators: everything the optimiser, the physical planner and the executors understand.
 //!
 //! An operator says what a node computes from its inputs. Its schema is computed by its constructor in
-//! [`crate::logical`] and nowhere else. What rules may do with it is asked through the properties at the end of
-//! this file; each is one `match` over all operators, so that a new operator does not compile until its author
-//! has decided.
+//! [`crate::logical`] and nowhere else. What a rule may do with it is asked through a property ([`Op::selectable`]):
+//! one `match` over all operators, so that a new operator does not compile until its author has decided.
 
 use std::sync::Arc;
 
@@ -89,15 +88,6 @@ pub struct Save {
     pub options: serde_json::Map<String, serde_json::Value>,
 }
 
-/// How an operator behaves when its input is read at another resolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    /// Each result pixel depends on the pixel in its place alone.
-    Pointwise,
-    /// Neighbours take part.
-    NativeOnly,
-}
-
 impl Op {
     /// The operator's name in `explain`.
     pub fn name(&self) -> &'static str {
@@ -131,37 +121,6 @@ impl Op {
             | Op::Warp { .. }
             | Op::Merge(_)
             | Op::Save(_) => false,
-        }
-    }
-
-    /// Whether each result pixel depends on exactly one pixel of each input.
-    pub fn elementwise(&self) -> bool {
-        match self {
-            Op::Map { .. } | Op::Relabel { .. } | Op::Select(_) | Op::Save(_) => true,
-            Op::Scan(_)
-            | Op::Literal(_)
-            | Op::Reduce { .. }
-            | Op::Along { .. }
-            | Op::Group { .. }
-            | Op::Warp { .. }
-            | Op::Merge(_) => false,
-        }
-    }
-
-    /// Whether it may run on overviews.
-    pub fn scale(&self) -> Scale {
-        match self {
-            Op::Scan(_)
-            | Op::Literal(_)
-            | Op::Select(_)
-            | Op::Relabel { .. }
-            | Op::Map { .. }
-            | Op::Reduce { .. }
-            | Op::Along { .. }
-            | Op::Group { .. }
-            | Op::Merge(_)
-            | Op::Save(_) => Scale::Pointwise,
-            Op::Warp { .. } => Scale::NativeOnly,
         }
     }
 }

@@ -136,6 +136,11 @@ impl Physical {
         Task { output, regions }
     }
 
+    /// The most bytes that computing a box of a node's result holds at a time.
+    pub fn peak(&self, node: NodeId, output: Region) -> u64 {
+        partition::task_peak(self, node, output)
+    }
+
     /// The boxes of the inputs that a box of this node's result needs.
     pub(crate) fn needs(&self, id: NodeId, region: &Region) -> Vec<Region> {
         let node = self.logical.node(id);

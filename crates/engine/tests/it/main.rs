@@ -1,8 +1,9 @@
-//! The engine as a whole: official vectors and our own, three ways.
+//! The engine as a whole: vectors three ways, and a session over a generated store.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where one of its helpers does")]
 
 mod compare;
+mod session;
 mod vectors;
 
 use std::path::PathBuf;

@@ -128,7 +128,8 @@ fn peak(physical: &Physical, node: NodeId, shape: &[usize], chunk: &[usize]) -> 
     samples.into_iter().map(|i| task_peak(physical, node, grid.region(i))).max().unwrap_or_default()
 }
 
-fn task_peak(physical: &Physical, root: NodeId, output: Region) -> u64 {
+/// The most bytes one task holds at a time.
+pub(super) fn task_peak(physical: &Physical, root: NodeId, output: Region) -> u64 {
     let task = physical.task_for(Some(root), output);
     let nodes = &physical.logical.nodes;
     let size = |i: usize, region: &Region| {
