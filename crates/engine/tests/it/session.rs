@@ -9,7 +9,7 @@ use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::events::{Cancel, Event, Listener};
 use eolith_engine::sample::Sample;
 use eolith_engine::session::{Session, Settings, Target};
-use eolith_engine::sink::SinkFormat;
+use eolith_engine::sink::{Options, SinkFormat};
 use eolith_graph::Process;
 
 /// Pixels along x and y, and dates, of the store.
@@ -19,7 +19,7 @@ const DATES: usize = 5;
 fn store(folder: &Path) -> String {
     let path = folder.join("year.zarr");
     let sample = Sample::new(DATES, SIZE).unwrap();
-    SinkFormat::Zarr.write(&sample, &Default::default(), 1 << 30, &path).unwrap();
+    SinkFormat::Zarr.write(&sample, &Options::new(), 1 << 30, &path).unwrap();
     format!("year={}", path.display())
 }
 
