@@ -143,14 +143,18 @@ pub(super) fn task_peak(physical: &Physical, root: NodeId, output: Region) -> u6
             node.inputs.iter().for_each(|input| last_use[input.0] = i);
         }
     }
-    // Scans are read before the first operator runs.
-    let mut live: u64 = 0;
+    // Scans are read before the first operator runs, one after the other. While one is, its block stands beside what
+    // was decoded of it: a single array may hold all of it.
+    let (mut live, mut peak): (u64, u64) = (0, 0);
     for (i, region) in task.regions.iter().enumerate() {
-        if let (Op::Scan(scan), Some(region)) = (&nodes[i].op, region) {
-            live += size(i, region) + decoding(scan, nodes[i].schema.dtype().size());
+        if let (Op::Scan(scan), Some(region)) = (&nodes[i].op, region)
+            && !region.is_empty()
+        {
+            live += size(i, region);
+            let unit = decoding(scan, nodes[i].schema.dtype().size());
+            peak = peak.max(live + size(i, region) + unit);
         }
     }
-    let mut peak = live;
     for (i, region) in task.regions.iter().enumerate() {
         let Some(region) = region else { continue };
         if !matches!(nodes[i].op, Op::Scan(_)) {
