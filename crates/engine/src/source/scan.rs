@@ -10,6 +10,7 @@ use eolith_cube::{Block, Region, Schema};
 use eolith_plan::need::{ArrayDim, Piece};
 use eolith_plan::op::{Scan, ScanSource};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use rayon::prelude::*;
 
 use super::open::Readers;
 use super::{ArrayReader, Fetched, SourceError};
@@ -77,26 +78,52 @@ pub async fn fetch(
 }
 
 impl Fetch {
-    /// Decodes and assembles the block.
+    /// Decodes and assembles the block. Parts are decoded side by side as long as they have no more pixels than the
+    /// block, which is what the task has reserved; they are put into place one after the other, so that the first of
+    /// overlapping pieces wins.
     pub fn decode(self) -> Result<Block, SourceError> {
         let mut out = Block::nulls(self.schema.dtype(), self.shape);
-        for Part { read, reader, fetched } in self.parts {
-            let piece = &self.source.pieces[read.piece];
-            let mut block = reader.decode(&read.array, fetched)?;
-            if let Some(nodata) = piece.nodata {
-                block.mask_value(nodata);
+        let (source, dtype) = (&self.source, out.dtype());
+        let mut parts = self.parts.into_iter().peekable();
+        while let Some(first) = parts.next() {
+            let mut pixels = first.read.place.len();
+            let mut batch = vec![first];
+            while let Some(next) = parts.next_if(|part| pixels + part.read.place.len() <= out.len())
+            {
+                pixels += next.read.place.len();
+                batch.push(next);
             }
-            if let Some(target) = &read.warped {
-                let warp = piece_warp(&self.source, piece)?;
-                let n = read.array.0.len();
-                let window = [read.array.0[n - 2].clone(), read.array.0[n - 1].clone()];
-                block = warp.run(&block, window, target.clone());
+            let blocks: Result<Vec<(Region, Block)>, SourceError> = (batch.into_par_iter())
+                .map(|part| {
+                    let place = part.read.place.clone();
+                    Ok((place, part.decode(source)?.cast(dtype)))
+                })
+                .collect();
+            for (place, block) in blocks? {
+                let start: Vec<usize> = place.0.iter().map(|r| r.start).collect();
+                out.fill_missing(&start, &block);
             }
-            let block = in_cube_order(block, &piece.dims, &read.place);
-            let start: Vec<usize> = read.place.0.iter().map(|r| r.start).collect();
-            out.fill_missing(&start, &block.cast(out.dtype()));
         }
         Ok(out.canonical())
+    }
+}
+
+impl Part {
+    /// The pixels of this part, in the cube's dimensions.
+    fn decode(self, source: &ScanSource) -> Result<Block, SourceError> {
+        let Part { read, reader, fetched } = self;
+        let piece = &source.pieces[read.piece];
+        let mut block = reader.decode(&read.array, fetched)?;
+        if let Some(nodata) = piece.nodata {
+            block.mask_value(nodata);
+        }
+        if let Some(target) = &read.warped {
+            let warp = piece_warp(source, piece)?;
+            let n = read.array.0.len();
+            let window = [read.array.0[n - 2].clone(), read.array.0[n - 1].clone()];
+            block = warp.run(&block, window, target.clone());
+        }
+        Ok(in_cube_order(block, &piece.dims, &read.place))
     }
 }
 
