@@ -130,13 +130,17 @@ impl Block {
     /// Like [`Block::paste`], but keeps pixels that are valid already: the first one wins. `part` has this block's
     /// type.
     pub fn fill_missing(&mut self, start: &[usize], part: &Block) {
+        let Some(mask) = &self.validity else { return };
+        let zero = vec![0; start.len()];
+        let mut any_valid = false;
+        for_runs(&part.shape, (&self.shape, start), (&part.shape, &zero), |a, _, n| {
+            any_valid |= mask[a..a + n].contains(&true);
+        });
+        if !any_valid {
+            return self.paste(start, part);
+        }
         let here = Region(start.iter().zip(&part.shape).map(|(&s, &n)| s..s + n).collect());
         let mut merged = self.slice(&here);
-        match &merged.validity {
-            Some(mask) if !mask.contains(&true) => return self.paste(start, part),
-            Some(_) => {}
-            None => return,
-        }
         for i in 0..merged.len() {
             if !merged.is_valid(i)
                 && let Some(number) = part.get(i)
@@ -167,6 +171,12 @@ impl Block {
         let own = strides(&self.shape);
         let steps: Vec<usize> = order.iter().map(|&o| own[o]).collect();
         self.gather(shape, &steps)
+    }
+
+    /// Like [`Block::permute`], without a copy where the order stays.
+    #[must_use]
+    pub fn into_permuted(self, order: &[usize]) -> Block {
+        if order.iter().enumerate().all(|(i, &o)| i == o) { self } else { self.permute(order) }
     }
 
     /// Takes `indices` along dimension `dim`; repeats and any order are fine.
@@ -307,6 +317,16 @@ mod tests {
         assert_eq!(taken.get(8), whole.get(0));
         let wide = block(&[4]).broadcast(&[2, 4, 3], &[None, Some(0), None]);
         assert_eq!(wide.get(3 + 2), Some(Number::Int(1)));
+    }
+
+    #[test]
+    fn the_first_valid_pixel_wins() {
+        let mut out = Block::nulls(DType::I32, vec![2, 3]);
+        let mut first = Block::new(vec![1, 2], Values::I32(vec![1, 0]));
+        first.mask_value(Number::Int(0));
+        out.fill_missing(&[0, 1], &first);
+        out.fill_missing(&[0, 0], &Block::new(vec![2, 3], Values::I32(vec![7; 6])));
+        assert_eq!(out.canonical(), Block::new(vec![2, 3], Values::I32(vec![7, 1, 7, 7, 7, 7])));
     }
 
     #[test]

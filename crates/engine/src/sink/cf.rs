@@ -161,7 +161,7 @@ impl Layout {
             if let Some(at) = self.bands {
                 part.0[at] = band - bands.start..band - bands.start + 1;
             }
-            let part = block.slice(&part).permute(&order).reshape(region.shape());
+            let part = block.slice(&part).into_permuted(&order).reshape(region.shape());
             give(band, part.cast(self.outputs[band].variable.dtype))?;
         }
         Ok(())

@@ -101,7 +101,7 @@ impl Raster {
         let order: Vec<usize> =
             hidden.chain(self.bands_dim).chain([self.y_dim, self.x_dim]).collect();
         let shape = vec![self.bands, rows.len(), columns.len()];
-        let mut block = block.permute(&order).reshape(shape);
+        let mut block = block.into_permuted(&order).reshape(shape);
         if self.flip_y {
             block = block.take(1, &(0..rows.len()).rev().collect::<Vec<_>>());
         }

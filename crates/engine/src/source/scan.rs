@@ -209,7 +209,7 @@ fn in_cube_order(block: Block, dims: &[ArrayDim], place: &Region) -> Block {
     along.sort_unstable();
     let fixed = (0..dims.len()).filter(|i| matches!(dims[*i], ArrayDim::Fixed(_)));
     let order: Vec<usize> = fixed.chain(along.iter().map(|(_, own)| *own)).collect();
-    block.permute(&order).reshape(place.shape())
+    block.into_permuted(&order).reshape(place.shape())
 }
 
 /// Ascending neighbours of `wanted` that lie in `own`: where they stand, and the first of them.
