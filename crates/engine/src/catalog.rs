@@ -154,6 +154,11 @@ impl Catalog {
         records
     }
 
+    /// The ids of all collections, sorted; nothing is opened for it.
+    pub async fn ids(&self) -> Vec<String> {
+        self.index().await.listed.keys().cloned().collect()
+    }
+
     /// What cannot be used, by path.
     pub async fn problems(&self) -> Vec<Problem> {
         self.index().await.problems.clone()

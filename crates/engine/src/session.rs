@@ -33,6 +33,9 @@ pub use output::{Target, json_text};
 /// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
 const ROUNDS: usize = 16;
 
+/// Most collections that an error names.
+const NAMED: usize = 10;
+
 /// All predefined processes.
 pub fn processes() -> &'static dyn Registry {
     registry()
@@ -224,7 +227,7 @@ impl Session {
         for _ in 0..ROUNDS {
             match planner::plan(process, &BTreeMap::new(), registry(), &snapshot, &options) {
                 Planned::Ready(plan) => return Ok(*plan),
-                Planned::Issues(issues) => return Err(issues),
+                Planned::Issues(issues) => return Err(self.with_collections(issues).await),
                 Planned::Needs { needs, .. } => {
                     for need in needs {
                         let answer = self.catalog.answer(&need).await;
@@ -235,6 +238,28 @@ impl Session {
         }
         let message = format!("the plan was not complete after {ROUNDS} rounds of questions");
         Err(vec![Issue::new(Code::INTERNAL, NodePath::default(), message)])
+    }
+
+    /// Says which collections there are where one was not found. Paths of data that cannot be used are in the log: who
+    /// asks over HTTP has no business with them.
+    async fn with_collections(&self, mut issues: Vec<Issue>) -> Vec<Issue> {
+        let unknown =
+            |issue: &Issue| issue.code == Code::COLLECTION_NOT_FOUND && issue.hint.is_none();
+        if !issues.iter().any(unknown) {
+            return issues;
+        }
+        let mut known = self.catalog.ids().await;
+        let more = if known.len() > NAMED { ", …" } else { "" };
+        known.truncate(NAMED);
+        let hint = if known.is_empty() {
+            "there are no collections".to_owned()
+        } else {
+            format!("collections: {}{more}", known.join(", "))
+        };
+        for issue in issues.iter_mut().filter(|issue| unknown(issue)) {
+            issue.hint = Some(hint.clone());
+        }
+        issues
     }
 
     /// A task may hold a share of the ledger, so that all threads and the fetches ahead of them find room.
