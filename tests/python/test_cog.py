@@ -1,7 +1,7 @@
 """Looks with GDAL and rio-cogeo at the GeoTIFFs that the tests of the sink wrote.
 
-    EOLITH_TEST_OUTPUT=/tmp/out cargo test -p eolith-engine --lib sink::cog
-    EOLITH_TEST_OUTPUT=/tmp/out pytest tests/python/test_cog.py      (needs rasterio, rio-cogeo)
+    EOLITH_TEST_OUTPUT=DIR cargo test -p eolith-engine --lib sink::cog
+    EOLITH_TEST_OUTPUT=DIR pytest tests/python/test_cog.py      (needs rasterio, rio-cogeo)
 """
 
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from rio_cogeo import cogeo
 
-rasterio = pytest.importorskip("rasterio")
-cogeo = pytest.importorskip("rio_cogeo.cogeo")
-
-OUTPUT = os.environ.get("EOLITH_TEST_OUTPUT")
-pytestmark = pytest.mark.skipif(not OUTPUT, reason="EOLITH_TEST_OUTPUT names no folder")
-FILES = sorted(Path(OUTPUT).glob("*/*.tif")) if OUTPUT else []
+if "EOLITH_TEST_OUTPUT" not in os.environ:
+    raise RuntimeError("EOLITH_TEST_OUTPUT names no folder with the files of the Rust tests: run `cargo xtask test`")
+OUTPUT = os.environ["EOLITH_TEST_OUTPUT"]
+FILES = sorted(Path(OUTPUT).glob("*/*.tif"))
 
 
 def pixels(bands, height, width):

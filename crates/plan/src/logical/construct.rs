@@ -33,7 +33,7 @@ pub type Groups = (Vec<Arc<[usize]>>, Labels);
 type Made = Result<(Op, Schema), Bad>;
 
 impl Op {
-    /// A read. `collection` is what the source says, `scenes` is its items once they are known.
+    /// A read. Its schema comes from the request and the answers (see `bind::load`), not from other operators.
     pub fn scan(scan: Scan, schema: Schema) -> (Op, Schema) {
         (Op::Scan(scan), schema)
     }
@@ -205,7 +205,7 @@ impl Op {
     }
 }
 
-/// The schema of a scan while its collection's items are unknown.
+/// What is known of the time of a load before its items are.
 pub(crate) fn pending_extent(collection: &Collection, request: &LoadRequest) -> Extent {
     let time = match &collection.content {
         crate::need::Content::Scenes(scenes) => request.time.or(Some(scenes.time)),
