@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use eolith_engine::events::{Cancel, Event, Listener};
-use eolith_engine::session::{Report, Target, json_text};
+use eolith_engine::session::{Report, Settings, Target, json_text};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -14,7 +14,29 @@ use crate::data::{Data, Graph, Limits};
 use crate::failure::{Failure, print, say};
 use crate::usage::{self, Usage};
 
+/// What `--json` prints.
+const FIGURES: &str = "\
+Figures of `--json`; times are wall seconds unless said otherwise:
+  wall_s         from the start of the process
+  start_s        of that, before the command line was read (to a hundredth)
+  request_s      the rest without the checksum: reading the graph until results are complete and written
+  open_s         waiting for the catalogue: finding and opening the data, reading metadata
+  plan_s         checking and planning
+  compute_s      plan_s, then reading, decoding and computing until the results are complete
+  write_s        encoding and writing files
+  checksum_s     the checksum of the results
+  cpu_s          user and system time of all threads
+  bytes_read     bytes fetched for pixels, as stored
+  tasks          tasks of the plan
+  peak_rss_mb    largest resident size, in 10^6 bytes
+  memory_mb      the memory limit, in 10^6 bytes
+  threads        threads that compute
+  checksum       xxh3-64 of the values of all results, the same for any format, limit and number of threads
+  outputs        files written
+cpu_s and peak_rss_mb are given where the operating system tells them.";
+
 #[derive(Debug, ClapArgs)]
+#[command(after_long_help = FIGURES)]
 pub(crate) struct Args {
     #[command(flatten)]
     graph: Graph,
@@ -26,7 +48,7 @@ pub(crate) struct Args {
     /// Compute everything and write nothing.
     #[arg(long)]
     discard: bool,
-    /// Print figures of the run as one JSON object in the last line.
+    /// Print figures of the run as one JSON object in the last line of stdout (see below).
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -34,6 +56,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
+    let parsed = Instant::now();
     let session = args.data.session(&args.limits, None)?;
     let process = args.graph.process(&session)?;
     let target = match (&args.output, args.discard) {
@@ -54,13 +77,27 @@ pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     bar.finish_and_clear();
     let report = outcome?;
     let usage = usage::now(started);
+    let spent = parsed.elapsed();
+    let spans = Spans {
+        start: usage.wall.saturating_sub(spent),
+        request: spent.saturating_sub(report.times.checksum),
+    };
     if let Some(value) = &report.value
         && args.output.is_none()
     {
         print(&format!("{}\n", json_text(value)))?;
     }
     summary(&report, &usage);
-    if args.json { print(&format!("{}\n", figures(&report, &usage))) } else { Ok(()) }
+    if !args.json {
+        return Ok(());
+    }
+    print(&format!("{}\n", figures(&report, &usage, &spans, session.settings())))
+}
+
+/// Times that only the command knows.
+struct Spans {
+    start: Duration,
+    request: Duration,
 }
 
 /// A bar on stderr once there are tasks; nothing where stderr is no terminal.
@@ -99,10 +136,27 @@ fn summary(report: &Report, usage: &Usage) {
     ));
 }
 
-fn figures(report: &Report, usage: &Usage) -> serde_json::Value {
+fn figures(
+    report: &Report,
+    usage: &Usage,
+    spans: &Spans,
+    settings: &Settings,
+) -> serde_json::Value {
     let outputs: Vec<String> =
         report.outputs.iter().map(|file| file.path.display().to_string()).collect();
-    let mut figures = json!({ "wall_s": usage.wall.as_secs_f64() });
+    let times = &report.times;
+    let mut figures = json!({
+        "wall_s": usage.wall.as_secs_f64(),
+        "start_s": spans.start.as_secs_f64(),
+        "request_s": spans.request.as_secs_f64(),
+        "open_s": times.open.as_secs_f64(),
+        "plan_s": times.plan.as_secs_f64(),
+        "compute_s": (times.plan + times.run).as_secs_f64(),
+        "write_s": times.write.as_secs_f64(),
+        "checksum_s": times.checksum.as_secs_f64(),
+        "memory_mb": settings.memory as f64 / 1e6,
+        "threads": settings.threads.get(),
+    });
     let map = figures.as_object_mut().expect("invariant: made as an object");
     if let Some(cpu) = usage.cpu {
         map.insert("cpu_s".to_owned(), cpu.as_secs_f64().into());

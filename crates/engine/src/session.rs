@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath, Process};
@@ -73,6 +74,22 @@ pub struct Report {
     /// xxh3-64 over the values of all roots in logical order (see [`Scratch::checksum`]); of a value that is no cube,
     /// over its JSON text.
     pub checksum: u64,
+    pub times: Times,
+}
+
+/// Where the wall time of a run went. What is none of these is small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Waiting for the catalogue: looking through the data, opening what the process names, reading its metadata.
+    pub open: Duration,
+    /// Checking, binding, optimising and partitioning, without the catalogue's answers.
+    pub plan: Duration,
+    /// From the plan to all results complete: fetch, decode, compute.
+    pub run: Duration,
+    /// Encoding and writing files.
+    pub write: Duration,
+    /// The checksum of the results.
+    pub checksum: Duration,
 }
 
 /// How far `explain` goes.
@@ -113,6 +130,10 @@ impl Session {
         &self.catalog
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// All predefined processes.
     pub fn processes(&self) -> &'static dyn Registry {
         processes()
@@ -124,7 +145,7 @@ impl Session {
         if !issues.is_empty() {
             return issues;
         }
-        match self.plan(process).await {
+        match self.plan(process, &mut Times::default()).await {
             Ok(_) => Vec::new(),
             Err(issues) => issues,
         }
@@ -132,7 +153,7 @@ impl Session {
 
     /// The stages of the plan as text.
     pub async fn explain(&self, process: &Process, stage: Stage) -> Result<String, Vec<Issue>> {
-        let plan = self.checked_plan(process).await?;
+        let plan = self.checked_plan(process, &mut Times::default()).await?;
         let bound = || format!("# bound\n{}", explain::logical(&plan.bound));
         let optimized = || format!("# optimised\n{}", explain::logical(&plan.physical.logical));
         let physical = || format!("# physical\n{}", explain::physical(&plan.physical));
@@ -155,13 +176,14 @@ impl Session {
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<Report, Vec<Issue>> {
-        let plan = self.checked_plan(process).await?;
+        let mut times = Times::default();
+        let plan = self.checked_plan(process, &mut times).await?;
         let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
         let physical = Arc::new(plan.physical);
         let tasks: usize =
             physical.roots.iter().filter(|r| r.node.is_some()).map(|r| r.partition.len()).sum();
         listener(Event::Planned { tasks });
-        let mut report = Report { tasks, ..Report::default() };
+        let mut report = Report { tasks, times, ..Report::default() };
         for (i, file) in files.into_iter().enumerate() {
             let root = &physical.roots[i];
             let logical = &physical.logical.roots[i];
@@ -173,6 +195,7 @@ impl Session {
                 report.value = Some(outcome.value);
                 continue;
             };
+            let started = Instant::now();
             let schema = Arc::clone(physical.logical.schema(node));
             let result = self.scratch(schema, &root.partition.shape).map_err(|error| {
                 let code = match error.kind() {
@@ -185,9 +208,12 @@ impl Session {
             let result = Arc::new(result);
             report.bytes_read +=
                 self.machine.run(&physical, i, &result, listener, cancel).await.map_err(one)?;
+            report.times.run += started.elapsed();
             let outcome = output::write(self, &file, result, listener, logical.path.clone())
                 .await
                 .map_err(one)?;
+            report.times.checksum += outcome.checking;
+            report.times.write += outcome.writing;
             report.checksum ^= outcome.checksum.rotate_left(i as u32);
             report.outputs.extend(outcome.files);
         }
@@ -199,7 +225,7 @@ impl Session {
     /// # Errors
     /// Problems of the process, a result that is no cube, and a box that is not inside it.
     pub async fn region(&self, process: &Process, region: Region) -> Result<Block, Vec<Issue>> {
-        let plan = self.checked_plan(process).await?;
+        let plan = self.checked_plan(process, &mut Times::default()).await?;
         let physical = Arc::new(plan.physical);
         let one = |message: &str| {
             vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
@@ -215,24 +241,31 @@ impl Session {
     }
 
     /// Plans a process that was not checked yet.
-    async fn checked_plan(&self, process: &Process) -> Result<Plan, Vec<Issue>> {
+    async fn checked_plan(&self, process: &Process, times: &mut Times) -> Result<Plan, Vec<Issue>> {
+        let started = Instant::now();
         let issues = eolith_graph::check(process, registry());
-        if issues.is_empty() { self.plan(process).await } else { Err(issues) }
+        times.plan += started.elapsed();
+        if issues.is_empty() { self.plan(process, times).await } else { Err(issues) }
     }
 
     /// Asks the catalogue until the plan is complete.
-    async fn plan(&self, process: &Process) -> Result<Plan, Vec<Issue>> {
+    async fn plan(&self, process: &Process, times: &mut Times) -> Result<Plan, Vec<Issue>> {
         let options = self.options();
         let mut snapshot = Snapshot::default();
         for _ in 0..ROUNDS {
-            match planner::plan(process, &BTreeMap::new(), registry(), &snapshot, &options) {
+            let started = Instant::now();
+            let planned = planner::plan(process, &BTreeMap::new(), registry(), &snapshot, &options);
+            times.plan += started.elapsed();
+            match planned {
                 Planned::Ready(plan) => return Ok(*plan),
                 Planned::Issues(issues) => return Err(self.with_collections(issues).await),
                 Planned::Needs { needs, .. } => {
+                    let started = Instant::now();
                     for need in needs {
                         let answer = self.catalog.answer(&need).await;
                         snapshot.insert(need, answer);
                     }
+                    times.open += started.elapsed();
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use eolith_graph::{Code, Issue, NodePath};
 use eolith_plan::logical::RootValue;
@@ -43,6 +44,10 @@ pub(super) struct Outcome {
     pub(super) files: Vec<OutputFile>,
     pub(super) checksum: u64,
     pub(super) value: Value,
+    /// Time the checksum took.
+    pub(super) checking: Duration,
+    /// Time the files took.
+    pub(super) writing: Duration,
 }
 
 /// Decides formats and paths before anything is computed, so that a wrong format costs nothing.
@@ -114,13 +119,17 @@ pub(super) async fn write(
     }
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
+        let started = Instant::now();
         let checksum = result.checksum();
+        let checking = started.elapsed();
+        let started = Instant::now();
         let files =
             file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
+        let writing = started.elapsed();
         // Nobody waits any more after a cancellation.
-        let _ = send.send((checksum, files));
+        let _ = send.send((checksum, checking, files, writing));
     });
-    let (checksum, files) =
+    let (checksum, checking, files, writing) =
         receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
     let checksum =
         checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
@@ -132,7 +141,7 @@ pub(super) async fn write(
     for note in files.iter().flat_map(|file| &file.notes) {
         listener(Event::Note(note.clone()));
     }
-    Ok(Outcome { files, checksum, value: Value::Null })
+    Ok(Outcome { files, checksum, value: Value::Null, checking, writing })
 }
 
 /// Writes a value that is no cube as JSON.
@@ -161,7 +170,13 @@ pub(super) fn value(
             notes: Vec::new(),
         });
     }
-    Ok(Outcome { files, checksum: xxh3_64(text.as_bytes()), value: value.clone() })
+    Ok(Outcome {
+        files,
+        checksum: xxh3_64(text.as_bytes()),
+        value: value.clone(),
+        checking: Duration::ZERO,
+        writing: Duration::ZERO,
+    })
 }
 
 /// A value as JSON text; NaN and infinities are bare tokens, as openEO clients and the test suite expect.
