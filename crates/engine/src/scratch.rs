@@ -1,13 +1,14 @@
 //! Where the pixels of a result wait until its file is written.
 //!
-//! Tasks finish in any order and bring boxes; sinks and the checksum read in logical order. Small results stay in
-//! memory under the ledger, larger ones go to a temporary file of fixed layout, values first, one validity byte a
-//! pixel after them. This is not the ledger of a job: it does not survive the process.
+//! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format, the checksum in
+//! logical order. Small results stay in memory under the ledger, larger ones go to a temporary file of fixed layout,
+//! values first, one validity byte a pixel after them. This is not the ledger of a job: it does not survive the
+//! process.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use eolith_cube::{Block, DType, Region, Schema, Values};
 use xxhash_rust::xxh3::Xxh3;
@@ -21,12 +22,16 @@ pub struct Scratch {
     schema: Arc<Schema>,
     shape: Vec<usize>,
     dtype: DType,
-    held: Mutex<Held>,
+    held: Held,
 }
 
 #[derive(Debug)]
 enum Held {
-    Memory { block: Block, _reservation: Reservation },
+    Memory {
+        block: RwLock<Block>,
+        _reservation: Reservation,
+    },
+    /// Boxes are disjoint and every access names its place, so nothing is locked.
     File(File),
 }
 
@@ -34,13 +39,8 @@ impl Scratch {
     /// In memory, under a reservation of [`Scratch::bytes`].
     pub fn in_memory(schema: Arc<Schema>, shape: Vec<usize>, reservation: Reservation) -> Scratch {
         let dtype = schema.dtype();
-        let block = Block::nulls(dtype, shape.clone());
-        Scratch {
-            schema,
-            shape,
-            dtype,
-            held: Mutex::new(Held::Memory { block, _reservation: reservation }),
-        }
+        let block = RwLock::new(Block::nulls(dtype, shape.clone()));
+        Scratch { schema, shape, dtype, held: Held::Memory { block, _reservation: reservation } }
     }
 
     /// In a file of `folder` (or the system's temporary folder) that vanishes with this value.
@@ -64,7 +64,7 @@ impl Scratch {
         }
         file.set_len(needed)?;
         let dtype = schema.dtype();
-        Ok(Scratch { schema, shape, dtype, held: Mutex::new(Held::File(file)) })
+        Ok(Scratch { schema, shape, dtype, held: Held::File(file) })
     }
 
     /// Bytes of a result: values and validity.
@@ -75,23 +75,23 @@ impl Scratch {
 
     /// Stores the pixels of a box.
     pub fn write(&self, region: &Region, block: &Block) -> std::io::Result<()> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *held {
+        match &self.held {
             Held::Memory { block: whole, .. } => {
                 let start: Vec<usize> = region.0.iter().map(|r| r.start).collect();
-                whole.paste(&start, block);
+                whole.write().unwrap_or_else(PoisonError::into_inner).paste(&start, block);
                 Ok(())
             }
             Held::File(file) => {
                 let size = self.dtype.size();
                 let masks = self.len() * size;
                 for (offset, from, run) in runs(&self.shape, region) {
-                    file.seek(SeekFrom::Start((offset * size) as u64))?;
-                    file.write_all(&block.values.le_bytes(from..from + run))?;
-                    let mask: Vec<u8> =
-                        (from..from + run).map(|i| u8::from(block.is_valid(i))).collect();
-                    file.seek(SeekFrom::Start((masks + offset) as u64))?;
-                    file.write_all(&mask)?;
+                    let values = block.values.le_bytes(from..from + run);
+                    place::write(file, &values, (offset * size) as u64)?;
+                    let mask = match &block.validity {
+                        Some(mask) => mask[from..from + run].iter().map(|&ok| ok.into()).collect(),
+                        None => vec![1_u8; run],
+                    };
+                    place::write(file, &mask, (masks + offset) as u64)?;
                 }
                 Ok(())
             }
@@ -100,26 +100,24 @@ impl Scratch {
 
     /// The pixels of a box.
     pub fn read_block(&self, region: &Region) -> std::io::Result<Block> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *held {
-            Held::Memory { block, .. } => Ok(block.slice(region).canonical()),
+        match &self.held {
+            Held::Memory { block, .. } => {
+                let whole = block.read().unwrap_or_else(PoisonError::into_inner);
+                Ok(whole.slice(region).canonical())
+            }
             Held::File(file) => {
-                let size = self.dtype.size();
+                let (size, len) = (self.dtype.size(), region.len());
                 let masks = self.len() * size;
-                let (mut values, mut mask) = (Vec::new(), Vec::new());
-                for (offset, _, run) in runs(&self.shape, region) {
-                    let mut buffer = vec![0; run * size];
-                    file.seek(SeekFrom::Start((offset * size) as u64))?;
-                    file.read_exact(&mut buffer)?;
-                    values.extend_from_slice(&buffer);
-                    let mut buffer = vec![0; run];
-                    file.seek(SeekFrom::Start((masks + offset) as u64))?;
-                    file.read_exact(&mut buffer)?;
-                    mask.extend(buffer.iter().map(|&b| b != 0));
+                let (mut values, mut mask) = (vec![0; len * size], vec![0; len]);
+                for (offset, at, run) in runs(&self.shape, region) {
+                    let place = (offset * size) as u64;
+                    place::read(file, &mut values[at * size..(at + run) * size], place)?;
+                    place::read(file, &mut mask[at..at + run], (masks + offset) as u64)?;
                 }
                 let values = Values::from_le_bytes(self.dtype, &values)
                     .ok_or_else(|| std::io::Error::other("the scratch file is damaged"))?;
-                Ok(Block { shape: region.shape(), values, validity: Some(mask) }.canonical())
+                let mask = mask.contains(&0).then(|| mask.iter().map(|&b| b != 0).collect());
+                Ok(Block { shape: region.shape(), values, validity: mask }.canonical())
             }
         }
     }
@@ -135,7 +133,10 @@ impl Scratch {
         for slab in slabs(&self.shape) {
             let block = self.read_block(&slab)?;
             hash.update(&block.values.le_bytes(0..block.len()));
-            let mask: Vec<u8> = (0..block.len()).map(|i| u8::from(block.is_valid(i))).collect();
+            let mask = match &block.validity {
+                Some(mask) => mask.iter().map(|&ok| ok.into()).collect(),
+                None => vec![1_u8; block.len()],
+            };
             hash.update(&mask);
         }
         Ok(hash.digest())
@@ -186,16 +187,63 @@ fn runs(shape: &[usize], region: &Region) -> Vec<(usize, usize, usize)> {
     if region.is_empty() {
         return Vec::new();
     }
-    let Some(last) = region.0.last() else { return vec![(0, 0, 1)] };
-    let run = last.len();
+    // From the last dimension that is not taken whole on, all is one run.
+    let whole = |dim: usize| region.0[dim].len() == shape[dim];
+    let cut = (0..shape.len()).rev().find(|&dim| !whole(dim)).unwrap_or(0);
+    let inner: usize = shape.iter().skip(cut + 1).product();
+    let (start, run) = region.0.get(cut).map_or((0, 1), |range| (range.start, range.len()));
     let mut offsets = vec![0];
-    for (range, n) in region.0.iter().zip(shape).take(shape.len() - 1) {
+    for (range, n) in region.0.iter().zip(shape).take(cut) {
         offsets = (offsets.into_iter())
             .flat_map(|base| range.clone().map(move |i| base * n + i))
             .collect();
     }
-    let width = shape[shape.len() - 1];
-    (offsets.iter().enumerate()).map(|(i, row)| (row * width + last.start, i * run, run)).collect()
+    let width = shape.get(cut).copied().unwrap_or(1);
+    let run = run * inner;
+    (offsets.iter().enumerate())
+        .map(|(i, row)| ((row * width + start) * inner, i * run, run))
+        .collect()
+}
+
+/// Bytes of a file by place, from any number of threads.
+mod place {
+    use std::fs::File;
+    use std::io::Result;
+    #[cfg(unix)]
+    use std::os::unix::fs::FileExt;
+
+    #[cfg(unix)]
+    pub(super) fn read(file: &File, bytes: &mut [u8], offset: u64) -> Result<()> {
+        file.read_exact_at(bytes, offset)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn write(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+
+    #[cfg(windows)]
+    pub(super) fn read(file: &File, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
+        use std::os::windows::fs::FileExt;
+        while !bytes.is_empty() {
+            let n = file.seek_read(bytes, offset)?;
+            if n == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            (bytes, offset) = (&mut bytes[n..], offset + n as u64);
+        }
+        Ok(())
+    }
+
+    #[cfg(windows)]
+    pub(super) fn write(file: &File, mut bytes: &[u8], mut offset: u64) -> Result<()> {
+        use std::os::windows::fs::FileExt;
+        while !bytes.is_empty() {
+            let n = file.seek_write(bytes, offset)?;
+            (bytes, offset) = (&bytes[n..], offset + n as u64);
+        }
+        Ok(())
+    }
 }
 
 /// Bytes that may still be written to the file system of `file`.
@@ -241,6 +289,16 @@ mod tests {
             assert!(!scratch.read_block(&Region::whole(&shape)).unwrap().is_valid(0));
         }
         assert_eq!(memory.checksum().unwrap(), disk.checksum().unwrap());
+    }
+
+    #[test]
+    fn runs_are_as_long_as_they_can_be() {
+        assert_eq!(runs(&[3, 4, 5], &Region(vec![1..3, 0..4, 0..5])), [(20, 0, 40)]);
+        let rows = [(25, 0, 10), (45, 10, 10)];
+        assert_eq!(runs(&[3, 4, 5], &Region(vec![1..3, 1..3, 0..5])), rows);
+        assert_eq!(runs(&[2, 4], &Region(vec![0..2, 1..3])), [(1, 0, 2), (5, 2, 2)]);
+        assert_eq!(runs(&[], &Region(vec![])), [(0, 0, 1)]);
+        assert_eq!(runs(&[3, 4], &Region(vec![0..3, 2..2])), []);
     }
 
     #[test]
