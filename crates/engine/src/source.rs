@@ -6,6 +6,8 @@
 //! CPU work and runs on the CPU pool.
 
 pub mod cf;
+pub mod chunk;
+pub mod frame;
 pub mod netcdf;
 pub mod open;
 pub mod scan;
@@ -18,9 +20,14 @@ use std::fmt;
 
 use eolith_cube::{Block, DType, Number, Region};
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use thiserror::Error;
 
+use self::chunk::Chunk;
 use crate::storage::StorageError;
+
+/// Chunks of one array that are asked for at the same time.
+const CONCURRENT: usize = 8;
 
 /// What a file says of one array.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +56,32 @@ pub trait ArrayReader: Send + Sync + fmt::Debug {
     /// dimension order and native type. `nodata` is not applied here; pixels the file itself masks (a TIFF mask,
     /// a chunk that is not there and has no fill value) are invalid.
     fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError>;
+
+    /// Gets what [`ArrayReader::decode_chunk`] needs for chunks at these positions of the grid that
+    /// [`chunk::grid`] makes of the metadata, in their order.
+    fn fetch_chunks(
+        &self,
+        positions: Vec<Vec<usize>>,
+    ) -> BoxFuture<'_, Result<Vec<Fetched>, SourceError>> {
+        let grid = chunk::grid(self.meta());
+        let fetched = futures::stream::iter(positions)
+            .map(move |position| self.fetch(grid.region_at(&position)))
+            .buffered(CONCURRENT)
+            .try_collect();
+        fetched.boxed()
+    }
+
+    /// Decodes one chunk. It runs on a thread of the CPU pool on which others may wait: it must not wait for, or
+    /// share its work with, that pool.
+    fn decode_chunk(&self, position: &[usize], fetched: Fetched) -> Result<Chunk, SourceError> {
+        let region = chunk::grid(self.meta()).region_at(position);
+        let block = self.decode(&region, fetched)?;
+        Chunk::from_block(region, block).ok_or_else(|| SourceError::Invalid {
+            href: self.meta().name.clone(),
+            format: "array",
+            reason: "a chunk has another shape than it should have".to_owned(),
+        })
+    }
 
     /// A token that changes with the content, if it was seen when the file was opened.
     fn version(&self) -> Option<&str> {

@@ -1,51 +1,64 @@
-//! Reading a box of a scan: which parts of which arrays, and how they become one block.
+//! Reading a box of a scan: which chunks of which arrays, and the [`Frame`] they make.
 //!
-//! Planning the reads is pure, fetching is async, assembling is CPU work; the scheduler runs each where it belongs.
+//! Planning the reads is pure, fetching is async, decoding is CPU work; the scheduler runs each where it belongs.
+//! Reads are rounded to whole chunks, since a chunk is what can be decoded.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use eolith_cube::warp::{Method, Warp};
-use eolith_cube::{Block, Region, Schema};
+use eolith_cube::{Block, DType, Number, Region, Schema};
 use eolith_plan::need::{ArrayDim, Piece};
 use eolith_plan::op::{Scan, ScanSource};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use rayon::prelude::*;
 
+use super::chunk::{Chunk, Chunks};
+use super::frame::{Frame, Indices, Layout, Part};
 use super::open::Readers;
 use super::{ArrayReader, Fetched, SourceError};
 
-/// Reads of one task under way at a time.
+/// Arrays that are read at a time for one box.
 const CONCURRENT: usize = 8;
 
 /// The fetched bytes of a scan's box.
 #[derive(Debug)]
 pub struct Fetch {
-    schema: Arc<Schema>,
-    shape: Vec<usize>,
+    dtype: DType,
+    region: Region,
+    indices: Vec<Indices>,
     source: Arc<ScanSource>,
-    parts: Vec<Part>,
+    pieces: Vec<Pending>,
     /// Bytes that came from storage.
     pub bytes: u64,
 }
 
-/// One box of one array, and where it goes.
-#[derive(Clone, Debug)]
-struct Read {
-    piece: usize,
-    /// Box of the array.
-    array: Region,
-    /// Box of the block, in its own indices.
-    place: Region,
-    /// Source indices of the cube behind the place's y and x, for a piece on another grid.
-    warped: Option<[Range<usize>; 2]>,
-}
-
+/// The chunks of one piece before they are decoded.
 #[derive(Debug)]
-struct Part {
+struct Pending {
     read: Read,
     reader: Arc<dyn ArrayReader>,
-    fetched: Fetched,
+    unit: Vec<usize>,
+    wanted: Vec<Vec<usize>>,
+    chunks: Vec<(Vec<usize>, Fetched)>,
+}
+
+/// What is wanted of one piece.
+#[derive(Debug)]
+struct Read {
+    piece: usize,
+    /// The array in the cube, or in itself for a piece on another grid.
+    layout: Layout,
+    warp: Option<Target>,
+}
+
+/// Where the pixels of a piece on another grid come from and go.
+#[derive(Debug)]
+struct Target {
+    /// Box of the array.
+    array: Region,
+    /// Source indices of the cube behind the result.
+    own: Region,
 }
 
 /// Fetches the bytes behind `region` of a scan with this schema.
@@ -59,131 +72,205 @@ pub async fn fetch(
         href: scan.request.collection.clone(),
         what: "a scan without items".to_owned(),
     })?;
-    let reads = plan(&source, &scan.source_indices(region))?;
-    let parts: Vec<Part> = stream::iter(reads)
+    let indices: Vec<Indices> = (region.0.iter().zip(&scan.window))
+        .map(|(range, window)| Indices::new(range, window.as_deref()))
+        .collect();
+    let mut reads = Vec::new();
+    if !region.is_empty() {
+        for number in 0..source.pieces.len() {
+            reads.extend(plan(&source, number, &indices)?);
+        }
+    }
+    let pieces: Vec<Pending> = stream::iter(reads)
         .map(|read| {
             let array = &source.pieces[read.piece].array;
-            async move {
-                let reader = readers.get(array).await?;
-                let fetched = reader.fetch(read.array.clone()).await?;
-                Ok::<Part, SourceError>(Part { read, reader, fetched })
-            }
+            let indices = &indices;
+            async move { fetch_piece(readers.get(array).await?, read, indices).await }
         })
         // In order: where pieces overlap, the first one wins.
         .buffered(CONCURRENT)
         .try_collect()
         .await?;
-    let bytes = parts.iter().map(|part| part.fetched.bytes).sum();
-    Ok(Fetch { schema: Arc::clone(schema), shape: region.shape(), source, parts, bytes })
+    let fetched = pieces.iter().flat_map(|piece| &piece.chunks);
+    let bytes = fetched.map(|(_, fetched)| fetched.bytes).sum();
+    Ok(Fetch { dtype: schema.dtype(), region: region.clone(), indices, source, pieces, bytes })
 }
 
 impl Fetch {
-    /// Decodes and assembles the block. Parts are decoded side by side as long as they have no more pixels than the
-    /// block, which is what the task has reserved; they are put into place one after the other, so that the first of
-    /// overlapping pieces wins.
+    /// Decodes the chunks side by side on the pool this is called in.
+    pub fn frame(self) -> Result<Frame, SourceError> {
+        let Fetch { dtype, region, indices, source, mut pieces, .. } = self;
+        let todo: Vec<(Arc<dyn ArrayReader>, Vec<usize>, Fetched)> = (pieces.iter_mut())
+            .flat_map(|piece| {
+                let (reader, chunks) =
+                    (Arc::clone(&piece.reader), std::mem::take(&mut piece.chunks));
+                let with = move |(position, fetched)| (Arc::clone(&reader), position, fetched);
+                chunks.into_iter().map(with)
+            })
+            .collect();
+        let decoded: Vec<Result<Arc<Chunk>, SourceError>> = (todo.into_par_iter())
+            .map(|(reader, position, fetched)| {
+                reader.decode_chunk(&position, fetched).map(Arc::new)
+            })
+            .collect();
+        let mut decoded = decoded.into_iter();
+        let mut parts = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let count = piece.wanted.iter().map(Vec::len).product();
+            let chunks: Vec<Arc<Chunk>> = decoded.by_ref().take(count).collect::<Result<_, _>>()?;
+            parts.extend(piece.part(&source, &indices, chunks)?);
+        }
+        Ok(Frame::new(dtype, region, indices, parts))
+    }
+
+    /// The whole box as one block.
     pub fn decode(self) -> Result<Block, SourceError> {
-        let mut out = Block::nulls(self.schema.dtype(), self.shape);
-        let (source, dtype) = (&self.source, out.dtype());
-        let mut parts = self.parts.into_iter().peekable();
-        while let Some(first) = parts.next() {
-            let mut pixels = first.read.place.len();
-            let mut batch = vec![first];
-            while let Some(next) = parts.next_if(|part| pixels + part.read.place.len() <= out.len())
-            {
-                pixels += next.read.place.len();
-                batch.push(next);
-            }
-            let blocks: Result<Vec<(Region, Block)>, SourceError> = (batch.into_par_iter())
-                .map(|part| {
-                    let place = part.read.place.clone();
-                    Ok((place, part.decode(source)?.cast(dtype)))
-                })
-                .collect();
-            for (place, block) in blocks? {
-                let start: Vec<usize> = place.0.iter().map(|r| r.start).collect();
-                out.fill_missing(&start, &block);
-            }
-        }
-        Ok(out.canonical())
+        let region = self.region.clone();
+        Ok(self.frame()?.read(&region))
     }
 }
 
-impl Part {
-    /// The pixels of this part, in the cube's dimensions.
-    fn decode(self, source: &ScanSource) -> Result<Block, SourceError> {
-        let Part { read, reader, fetched } = self;
-        let piece = &source.pieces[read.piece];
-        let mut block = reader.decode(&read.array, fetched)?;
-        if let Some(nodata) = piece.nodata {
-            block.mask_value(nodata);
-        }
-        if let Some(target) = &read.warped {
-            let warp = piece_warp(source, piece)?;
-            let n = read.array.0.len();
-            let window = [read.array.0[n - 2].clone(), read.array.0[n - 1].clone()];
-            block = warp.run(&block, window, target.clone());
-        }
-        Ok(in_cube_order(block, &piece.dims, &read.place))
+impl Pending {
+    fn part(
+        self,
+        source: &ScanSource,
+        indices: &[Indices],
+        chunks: Vec<Arc<Chunk>>,
+    ) -> Result<Option<Part>, SourceError> {
+        let piece = &source.pieces[self.read.piece];
+        let nodata: Vec<Number> = piece.nodata.into_iter().collect();
+        let chunks = Chunks { unit: self.unit, wanted: self.wanted, held: chunks };
+        let Some(target) = self.read.warp else {
+            return Ok(Part::new(indices, &self.read.layout, nodata, chunks));
+        };
+        let inside: Vec<Indices> = target.array.0.iter().cloned().map(Indices::Span).collect();
+        let part = Part::new(&inside, &self.read.layout, nodata, chunks);
+        let dtype = self.reader.meta().dtype;
+        let frame = Frame::new(dtype, target.array.clone(), inside, part.into_iter().collect());
+        let block = frame.read(&target.array);
+        drop(frame);
+        warped(source, piece, &target, indices, &block)
     }
 }
 
-/// The reads behind source indices, piece by piece.
-fn plan(source: &ScanSource, indices: &[Vec<usize>]) -> Result<Vec<Read>, SourceError> {
-    let mut reads = Vec::new();
-    for (number, piece) in source.pieces.iter().enumerate() {
-        // Runs of the wanted indices inside the piece, along each cube dimension: (position in block, first index).
-        let runs: Vec<Vec<(Range<usize>, usize)>> =
-            indices.iter().zip(&piece.region.0).map(|(wanted, own)| runs(wanted, own)).collect();
-        if runs.iter().any(Vec::is_empty) {
-            continue;
-        }
-        for choice in combinations(&runs) {
-            let place = Region(choice.iter().map(|(range, _)| range.clone()).collect());
-            if let Some(read) = read(source, piece, number, place, &choice)? {
-                reads.push(read);
-            }
-        }
-    }
-    Ok(reads)
-}
-
-fn read(
+/// The pixels of a piece on another grid, brought to the cube's.
+fn warped(
     source: &ScanSource,
     piece: &Piece,
+    target: &Target,
+    indices: &[Indices],
+    block: &Block,
+) -> Result<Option<Part>, SourceError> {
+    let n = piece.dims.len();
+    let window = [target.array.0[n - 2].clone(), target.array.0[n - 1].clone()];
+    let [rows, cols] = [n - 2, n - 1].map(|own| target_range(&piece.dims[own], &target.own));
+    let block = piece_warp(source, piece)?.run(block, window, [rows, cols]);
+    let dims = piece.dims.iter().map(|dim| match dim {
+        ArrayDim::Along { dim, .. } => Ok((*dim, 0)),
+        ArrayDim::Fixed(_) => Err(0),
+    });
+    let layout = Layout { own: target.own.clone(), dims: dims.collect() };
+    let (unit, region) = (block.shape.clone(), Region::whole(&block.shape));
+    let chunk = Chunk::from_block(region, block).expect("invariant: the region is the block's");
+    let chunks = Chunks { wanted: vec![vec![0]; unit.len()], unit, held: vec![Arc::new(chunk)] };
+    Ok(Part::new(indices, &layout, Vec::new(), chunks))
+}
+
+/// What is read of a piece, if anything.
+fn plan(
+    source: &ScanSource,
     number: usize,
-    place: Region,
-    choice: &[(Range<usize>, usize)],
+    indices: &[Indices],
 ) -> Result<Option<Read>, SourceError> {
+    let piece = &source.pieces[number];
+    let touches = |(indices, own): (&Indices, &Range<usize>)| indices.positions(own).is_some();
+    if !indices.iter().zip(&piece.region.0).all(touches) {
+        return Ok(None);
+    }
+    if piece.grid.is_none() {
+        let dims = piece.dims.iter().map(|dim| match dim {
+            ArrayDim::Along { dim, offset } => Ok((*dim, *offset)),
+            ArrayDim::Fixed(index) => Err(*index),
+        });
+        let layout = Layout { own: piece.region.clone(), dims: dims.collect() };
+        return Ok(Some(Read { piece: number, layout, warp: None }));
+    }
+    let own = (indices.iter().zip(&piece.region.0)).map(|(indices, own)| indices.hull(own));
+    let Some(own) = own.collect::<Option<Vec<_>>>().map(Region) else { return Ok(None) };
+    let n = piece.dims.len();
+    let [rows, cols] = [n - 2, n - 1].map(|dim| target_range(&piece.dims[dim], &own));
+    let [y, x] = piece_warp(source, piece)?.source_region(rows, cols);
+    if y.is_empty() || x.is_empty() {
+        return Ok(None);
+    }
     let mut array: Vec<Range<usize>> = (piece.dims.iter())
         .map(|dim| match dim {
-            ArrayDim::Fixed(i) => *i..*i + 1,
             ArrayDim::Along { dim, offset } => {
-                let (range, first) = &choice[*dim];
-                let start = first - piece.region.0[*dim].start + offset;
-                start..start + range.len()
+                let start = piece.region.0[*dim].start;
+                own.0[*dim].start - start + offset..own.0[*dim].end - start + offset
             }
+            ArrayDim::Fixed(index) => *index..*index + 1,
         })
         .collect();
-    let mut warped = None;
-    if piece.grid.is_some() {
-        let n = array.len();
-        let target = |dim: &ArrayDim| match dim {
-            ArrayDim::Along { dim, .. } => {
-                let (range, first) = &choice[*dim];
-                *first..first + range.len()
-            }
-            ArrayDim::Fixed(i) => *i..*i + 1,
-        };
-        let (rows, cols) = (target(&piece.dims[n - 2]), target(&piece.dims[n - 1]));
-        let [y, x] = piece_warp(source, piece)?.source_region(rows.clone(), cols.clone());
-        if y.is_empty() || x.is_empty() {
-            return Ok(None);
-        }
-        array[n - 2] = y;
-        array[n - 1] = x;
-        warped = Some([rows, cols]);
+    (array[n - 2], array[n - 1]) = (y, x);
+    let array = Region(array);
+    let dims = array.0.iter().enumerate().map(|(dim, range)| Ok((dim, range.start))).collect();
+    let layout = Layout { own: array.clone(), dims };
+    Ok(Some(Read { piece: number, layout, warp: Some(Target { array, own }) }))
+}
+
+/// Source indices along an array's dimension of the cube.
+fn target_range(dim: &ArrayDim, own: &Region) -> Range<usize> {
+    match dim {
+        ArrayDim::Along { dim, .. } => own.0[*dim].clone(),
+        ArrayDim::Fixed(index) => *index..*index + 1,
     }
-    Ok(Some(Read { piece: number, array: Region(array), place, warped }))
+}
+
+async fn fetch_piece(
+    reader: Arc<dyn ArrayReader>,
+    read: Read,
+    indices: &[Indices],
+) -> Result<Pending, SourceError> {
+    let unit = super::chunk::grid(reader.meta()).chunk;
+    let wanted = wanted(&reader, &read, indices, &unit)?;
+    let positions = Chunks::positions(&wanted);
+    let fetched = reader.fetch_chunks(positions.clone()).await?;
+    let chunks = positions.into_iter().zip(fetched).collect();
+    Ok(Pending { read, reader, unit, wanted, chunks })
+}
+
+/// Numbers of the wanted chunks along each dimension of the array.
+fn wanted(
+    reader: &Arc<dyn ArrayReader>,
+    read: &Read,
+    indices: &[Indices],
+    unit: &[usize],
+) -> Result<Vec<Vec<usize>>, SourceError> {
+    let shape = &reader.meta().shape;
+    let outside = || SourceError::Invalid {
+        href: reader.meta().name.clone(),
+        format: "array",
+        reason: format!("its shape is {shape:?}, which is not that of the plan"),
+    };
+    if read.layout.dims.len() != shape.len() {
+        return Err(outside());
+    }
+    let of = |(dim, &n): (usize, &usize)| {
+        let along = |indices: &Indices, own: &Range<usize>, start: usize| {
+            let last = indices.hull(own).map_or(0, |hull| hull.end - own.start + start);
+            (last <= n).then(|| indices.chunks(own, start, unit[dim]))
+        };
+        let found = match (read.layout.dims[dim], &read.warp) {
+            (Err(index), _) => (index < n).then(|| vec![index / unit[dim]]),
+            (Ok((_, start)), Some(warp)) => {
+                along(&Indices::Span(warp.array.0[dim].clone()), &warp.array.0[dim], start)
+            }
+            (Ok((cube, start)), None) => along(&indices[cube], &read.layout.own.0[cube], start),
+        };
+        found.ok_or_else(outside)
+    };
+    shape.iter().enumerate().map(of).collect()
 }
 
 /// From the piece's own grid to the cube's, nearest neighbour.
@@ -196,52 +283,4 @@ fn piece_warp(source: &ScanSource, piece: &Piece) -> Result<Warp, SourceError> {
     let own = piece.grid.clone().ok_or_else(|| invalid("it has no grid".to_owned()))?;
     let cube = source.schema.grid().map_err(|e| invalid(e.to_string()))?;
     Warp::new(own, cube, Method::Near).map_err(|e| invalid(e.to_string()))
-}
-
-/// Dimensions in the cube's order; dimensions the array lacks have length one.
-fn in_cube_order(block: Block, dims: &[ArrayDim], place: &Region) -> Block {
-    let mut along: Vec<(usize, usize)> = (dims.iter().enumerate())
-        .filter_map(|(own, dim)| match dim {
-            ArrayDim::Along { dim, .. } => Some((*dim, own)),
-            ArrayDim::Fixed(_) => None,
-        })
-        .collect();
-    along.sort_unstable();
-    let fixed = (0..dims.len()).filter(|i| matches!(dims[*i], ArrayDim::Fixed(_)));
-    let order: Vec<usize> = fixed.chain(along.iter().map(|(_, own)| *own)).collect();
-    block.into_permuted(&order).reshape(place.shape())
-}
-
-/// Ascending neighbours of `wanted` that lie in `own`: where they stand, and the first of them.
-fn runs(wanted: &[usize], own: &Range<usize>) -> Vec<(Range<usize>, usize)> {
-    let mut runs: Vec<(Range<usize>, usize)> = Vec::new();
-    for (position, &index) in wanted.iter().enumerate() {
-        if !own.contains(&index) {
-            continue;
-        }
-        match runs.last_mut() {
-            Some((range, first)) if range.end == position && index == *first + range.len() => {
-                range.end += 1;
-            }
-            _ => runs.push((position..position + 1, index)),
-        }
-    }
-    runs
-}
-
-/// Every way to take one run along each dimension.
-fn combinations(runs: &[Vec<(Range<usize>, usize)>]) -> Vec<Vec<(Range<usize>, usize)>> {
-    let mut all = vec![Vec::with_capacity(runs.len())];
-    for options in runs {
-        all = (all.into_iter())
-            .flat_map(|prefix: Vec<(Range<usize>, usize)>| {
-                options.iter().map(move |run| {
-                    let mut next = prefix.clone();
-                    next.push(run.clone());
-                    next
-                })
-            })
-            .collect();
-    }
-    all
 }

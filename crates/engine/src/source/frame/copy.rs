@@ -1,0 +1,246 @@
+//! Copying a box out of a chunk: runs, casts and validity in one pass.
+
+use eolith_cube::{Element, Number, Values, for_values};
+
+use super::Part;
+use super::indices::Span;
+use crate::source::chunk::{Chunk, Mask};
+
+/// The pixels of a box while they are put together.
+pub(super) struct Target<'a> {
+    pub(super) values: &'a mut Values,
+    /// `None` while every pixel so far is valid.
+    pub(super) valid: &'a mut Option<Vec<bool>>,
+    /// Elements between neighbours along each dimension of the box.
+    pub(super) strides: &'a [usize],
+    /// Flags of one run, kept between runs.
+    pub(super) flags: &'a mut Vec<bool>,
+}
+
+/// Copies what `spans` (one a dimension of the cube) take from `chunk`. With `keep`, pixels that are valid already
+/// stay; without, these are the first pixels of their place.
+pub(super) fn copy(
+    part: &Part,
+    chunk: &Chunk,
+    spans: &[&Span],
+    keep: bool,
+    target: &mut Target<'_>,
+) {
+    let walk = Walk::new(part, chunk, spans, target.strides);
+    let Target { values, valid, flags, .. } = target;
+    // Between integers through the exact number; a float on either side is exact through `f64` already.
+    let floats = chunk.values.dtype().is_float() || values.dtype().is_float();
+    for_values!(values, to => {
+        let to = to.as_mut_slice();
+        if let Some(from) = Element::slice(&chunk.values) {
+            walk.copy(&Source::new(part, chunk, from), to, |v| v, valid, keep, flags);
+        } else {
+            for_values!(&chunk.values, from => {
+                let source = Source::new(part, chunk, from);
+                if floats {
+                    let cast = |v| Element::from_f64(Element::to_f64(v));
+                    walk.copy(&source, to, cast, valid, keep, flags);
+                } else {
+                    let cast = |v| Element::from_number(Element::to_number(v));
+                    walk.copy(&source, to, cast, valid, keep, flags);
+                }
+            });
+        }
+    });
+}
+
+/// What is copied from.
+struct Source<'a, S> {
+    values: &'a [S],
+    nodata: Vec<S>,
+    mask: Option<&'a Mask>,
+}
+
+/// A box in the buffers of a chunk, of its mask and of the target at once. Strides are in elements, dimensions that
+/// run on are joined; the last one is contiguous in the target.
+struct Walk {
+    extent: Vec<usize>,
+    steps: Vec<Steps>,
+    start: Steps,
+}
+
+/// Elements of each buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Steps {
+    from: isize,
+    mask: isize,
+    to: isize,
+}
+
+impl Steps {
+    fn times(self, n: usize) -> Steps {
+        let n = n as isize;
+        Steps { from: self.from * n, mask: self.mask * n, to: self.to * n }
+    }
+
+    fn add(&mut self, other: Steps) {
+        self.from += other.from;
+        self.mask += other.mask;
+        self.to += other.to;
+    }
+}
+
+impl Walk {
+    fn new(part: &Part, chunk: &Chunk, spans: &[&Span], strides: &[usize]) -> Walk {
+        let own = |dim: usize| Steps {
+            from: chunk.strides[dim] as isize,
+            mask: chunk.mask.as_ref().map_or(0, |mask| mask.strides[dim] as isize),
+            to: 0,
+        };
+        let mut walk = Walk { extent: Vec::new(), steps: Vec::new(), start: Steps::default() };
+        for &(dim, local) in &part.fixed {
+            walk.start.add(own(dim).times(local));
+        }
+        for (dim, span) in spans.iter().enumerate() {
+            let array = part.array_dims[dim].map_or_else(Steps::default, own);
+            let to = strides[dim] as isize;
+            walk.start.add(Steps { to: to * span.to as isize, ..array.times(span.from) });
+            let step = Steps { from: array.from * span.step, mask: array.mask * span.step, to };
+            walk.push(span.len, step);
+        }
+        if walk.steps.last().is_none_or(|last| last.to != 1) {
+            walk.extent.push(1);
+            walk.steps.push(Steps { to: 1, ..Steps::default() });
+        }
+        walk
+    }
+
+    /// Adds an inner dimension, or lengthens the last one where it runs on.
+    fn push(&mut self, extent: usize, step: Steps) {
+        if let (Some(last), Some(last_step)) = (self.extent.last_mut(), self.steps.last_mut()) {
+            if *last == 1 || *last_step == step.times(extent) {
+                (*last, *last_step) = (*last * extent, step);
+                return;
+            }
+            if extent == 1 {
+                return;
+            }
+        }
+        self.extent.push(extent);
+        self.steps.push(step);
+    }
+
+    /// Calls `f` with the first elements of every run of the last dimension.
+    fn for_runs(&self, mut f: impl FnMut(Steps)) {
+        let outer = self.extent.len() - 1;
+        let mut index = vec![0; outer];
+        let mut at = self.start;
+        loop {
+            f(at);
+            let mut dim = outer;
+            loop {
+                if dim == 0 {
+                    return;
+                }
+                dim -= 1;
+                index[dim] += 1;
+                at.add(self.steps[dim]);
+                if index[dim] < self.extent[dim] {
+                    break;
+                }
+                let back = self.steps[dim].times(self.extent[dim]);
+                at.add(Steps { from: -back.from, mask: -back.mask, to: -back.to });
+                index[dim] = 0;
+            }
+        }
+    }
+
+    fn copy<S: Element, T: Element>(
+        &self,
+        source: &Source<'_, S>,
+        to: &mut [T],
+        cast: impl Fn(S) -> T + Copy,
+        valid: &mut Option<Vec<bool>>,
+        keep: bool,
+        flags: &mut Vec<bool>,
+    ) {
+        let len = to.len();
+        let inner = self.extent.len() - 1;
+        let (n, step) = (self.extent[inner], self.steps[inner]);
+        let plain = source.nodata.is_empty() && source.mask.is_none();
+        self.for_runs(|at| {
+            let here = at.to as usize..at.to as usize + n;
+            let to = &mut to[here.clone()];
+            if !plain || keep {
+                source.flags(at, step, n, flags);
+            }
+            if keep {
+                // Everything so far is valid: nothing is missing.
+                let Some(valid) = valid else { return };
+                for (i, (to, valid)) in to.iter_mut().zip(&mut valid[here]).enumerate() {
+                    if !*valid && flags[i] {
+                        *to = cast(source.values[(at.from + i as isize * step.from) as usize]);
+                        *valid = true;
+                    }
+                }
+                return;
+            }
+            let from = at.from as usize;
+            match step.from {
+                1 => {
+                    let from = &source.values[from..from + n];
+                    to.iter_mut().zip(from).for_each(|(to, &from)| *to = cast(from));
+                }
+                0 => to.fill(cast(source.values[from])),
+                step => {
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = cast(source.values[(at.from + i as isize * step) as usize]);
+                    }
+                }
+            }
+            if plain || !flags.contains(&false) {
+                if let Some(valid) = valid {
+                    valid[here].fill(true);
+                }
+                return;
+            }
+            let valid = valid.get_or_insert_with(|| vec![true; len]);
+            valid[here].copy_from_slice(flags);
+            for (to, &shown) in to.iter_mut().zip(&*flags) {
+                *to = if shown { *to } else { T::default() };
+            }
+        });
+    }
+}
+
+impl<'a, S: Element> Source<'a, S> {
+    fn new(part: &Part, chunk: &'a Chunk, values: &'a [S]) -> Source<'a, S> {
+        let nodata = (part.nodata.iter())
+            .filter(|&&nodata| S::DTYPE.holds(nodata))
+            .map(|&nodata: &Number| S::from_number(nodata))
+            .collect();
+        Source { values, nodata, mask: chunk.mask.as_ref() }
+    }
+
+    /// Which pixels of a run are valid.
+    fn flags(&self, at: Steps, step: Steps, n: usize, flags: &mut Vec<bool>) {
+        flags.clear();
+        let from = at.from as usize;
+        match (self.nodata.as_slice(), step.from) {
+            (&[nodata], 1) => {
+                flags.extend(self.values[from..from + n].iter().map(|&v| shown(v, nodata)));
+            }
+            ([], _) => flags.resize(n, true),
+            (nodata, step) => flags.extend((0..n).map(|i| {
+                let value = self.values[(at.from + i as isize * step) as usize];
+                nodata.iter().all(|&nodata| shown(value, nodata))
+            })),
+        }
+        if let Some(mask) = self.mask {
+            for (i, flag) in flags.iter_mut().enumerate() {
+                *flag &= mask.valid[(at.mask + i as isize * step.mask) as usize];
+            }
+        }
+    }
+}
+
+/// Whether a value is not the no-data value, where NaN equals NaN.
+#[expect(clippy::eq_op, reason = "the portable NaN test for a generic element")]
+fn shown<S: Element>(value: S, nodata: S) -> bool {
+    value != nodata && (value == value || nodata == nodata)
+}
