@@ -5,6 +5,8 @@
 //! labelled array a lane ([`Node::Axis`]). This file builds and evaluates one value at a time, slowly and
 //! obviously; [`crate::lanes`] does it for many lanes.
 
+mod decompose;
+
 use std::sync::Arc;
 
 use eolith_cube::Label;
@@ -12,6 +14,8 @@ use eolith_cube::Label;
 use crate::function::Function;
 use crate::types::Type;
 use crate::value::{Array, Fault, Value};
+
+pub use decompose::{Decomposed, State};
 
 /// Position of a node in its expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,11 +2,13 @@
 //!
 //! A function is what a scalar or array process is lowered to. Its `scalar` definition is the meaning: the
 //! reference evaluator, constant folding and every type that no kernel handles use it. `kernel`, where there is
-//! one, computes the same for many lanes at once (see [`crate::lanes`]).
+//! one, computes the same for many lanes at once (see [`crate::lanes`]); `fold` does it for arrays that arrive row by
+//! row.
 
 use std::fmt;
 
 use crate::expr::{Builder, ExprId};
+use crate::lanes::stream::{self, Fold};
 use crate::lanes::{KernelCall, Register};
 use crate::types::Type;
 use crate::value::{Fault, Value};
@@ -29,8 +31,22 @@ pub struct Function {
     /// The vectorised form; called only if all arguments and the result are plain (see [`Type::is_plain`]) or
     /// constant.
     pub kernel: Option<Kernel>,
+    /// The form that takes its first argument, an array, row by row; all other arguments are constant. It is the
+    /// kernel too, if there is no other.
+    pub fold: Option<Fold>,
     /// A simpler expression that means the same, known when the call is built (labels, constant indices).
     pub simplify: Option<Simplify>,
+}
+
+impl Function {
+    /// Computes a call whose arguments are plain or constant; `None` if there is no vectorised form.
+    pub fn vectorised(&self, call: &KernelCall<'_>) -> Option<Result<Register, Fault>> {
+        match (self.kernel, self.fold) {
+            (Some(kernel), _) => Some(kernel(call)),
+            (None, Some(fold)) => Some(stream::whole(call, fold)),
+            (None, None) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Function {

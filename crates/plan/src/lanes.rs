@@ -13,6 +13,7 @@ pub mod folds;
 pub mod kernels;
 pub mod operand;
 pub mod order;
+pub mod stream;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -156,16 +157,14 @@ fn step(
         Node::Call { function, args } => {
             let states: Vec<&State> = args.iter().map(at).collect();
             let types: Vec<&Type> = args.iter().map(|id| &expr.nodes[id.0].ty).collect();
-            let kernel = function.kernel.filter(|_| {
-                let fits = |(ty, state): (&&Type, &&State)| {
-                    ty.is_plain() || matches!(*state.register, Register::Const(_))
-                };
-                ty.is_plain() && types.iter().zip(&states).all(fits)
-            });
+            let fits = |(ty, state): (&&Type, &&State)| {
+                ty.is_plain() || matches!(*state.register, Register::Const(_))
+            };
+            let plain = ty.is_plain() && types.iter().zip(&states).all(fits);
             let registers: Vec<Rc<Register>> =
                 states.iter().map(|s| Rc::clone(&s.register)).collect();
             let call = KernelCall { args: &registers, types: &types, out: ty, lanes };
-            match kernel.map(|kernel| kernel(&call)) {
+            match plain.then(|| function.vectorised(&call)).flatten() {
                 Some(Ok(register)) => {
                     State { register: Rc::new(register), faults: merge_faults(&states) }
                 }

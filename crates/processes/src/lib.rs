@@ -18,6 +18,7 @@ macro_rules! process {
         scalar: $scalar:expr,
         result: $result:expr,
         kernel: $kernel:expr,
+        $(fold: $fold:expr,)?
         simplify: $simplify:expr $(,)?
     ) => {
         pub(crate) static $name: eolith_plan::process::Process = eolith_plan::process::Process {
@@ -28,10 +29,13 @@ macro_rules! process {
                 scalar: $scalar,
                 result: $result,
                 kernel: $kernel,
+                fold: process!(@optional $($fold)?),
                 simplify: $simplify,
             }),
         };
     };
+    (@optional) => { None };
+    (@optional $given:expr) => { Some($given) };
 }
 
 mod arguments;

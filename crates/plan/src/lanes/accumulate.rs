@@ -5,6 +5,9 @@
 //! therefore gives the same bytes as the whole array, whatever the chunks are. Scalar definitions come here with
 //! one lane, kernels with many.
 
+use std::fmt;
+use std::ops::Range;
+
 use super::operand::Primitive;
 
 /// Elements of one logical cell.
@@ -13,13 +16,14 @@ pub const CELL: usize = 256;
 /// Lanes that are accumulated together, so that their state stays in the first-level cache.
 const BLOCK: usize = 512;
 
-/// `n` rows of `lanes` values.
+/// `n` rows of `lanes` values; a row begins `stride` values after the one before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a, P> {
     pub values: &'a [P],
     pub validity: Option<&'a [bool]>,
     pub n: usize,
     pub lanes: usize,
+    pub stride: usize,
 }
 
 /// Number, mean and sum of squared distances from it.
@@ -37,83 +41,188 @@ pub struct IntProduct {
     pub float: f64,
 }
 
-/// Sums in floating point.
-pub fn sum_f64<P: Primitive>(m: Matrix<'_, P>) -> Vec<f64> {
-    fold(m, 0.0, |sum, x| sum + x.f64(), |a, b| a + b)
+/// How the elements of a cell are put together, and cells with what came before them.
+pub trait Rule: fmt::Debug + Send + 'static {
+    type Cell: Copy + fmt::Debug + Send;
+    type Total: Copy + fmt::Debug + Send;
+    const IDENTITY: Self::Cell;
+    fn step<P: Primitive>(cell: Self::Cell, value: P) -> Self::Cell;
+    /// The total of one cell; what merging it with the total of nothing would give.
+    fn open(cell: Self::Cell) -> Self::Total;
+    fn merge(total: Self::Total, cell: Self::Cell) -> Self::Total;
 }
+
+/// Sums in floating point.
+#[derive(Debug)]
+pub struct FloatSum;
+
+/// Exact sums of integers of at most 16 bits.
+#[derive(Debug)]
+pub struct NarrowSum;
 
 /// Sums of integers that are known to fit.
-pub fn sum_i64<P: Primitive>(m: Matrix<'_, P>) -> Vec<i64> {
-    fold(m, 0i64, |sum, x| sum.wrapping_add(x.i64()), i64::wrapping_add)
-}
+#[derive(Debug)]
+pub struct IntSum;
 
 /// Exact sums of any 64-bit integers.
-pub fn sum_i128<P: Primitive>(m: Matrix<'_, P>) -> Vec<i128> {
-    fold(m, 0i128, |sum, x| sum + i128::from(x.i64()), |a, b| a + b)
+#[derive(Debug)]
+pub struct WideSum;
+
+#[derive(Debug)]
+pub struct FloatProduct;
+
+/// Products of integers.
+#[derive(Debug)]
+pub struct ExactProduct;
+
+/// One running cell a lane and the total of the cells before it.
+#[derive(Debug)]
+pub struct Cells<R: Rule> {
+    cell: Vec<R::Cell>,
+    /// Nothing until the first cell is full, which short arrays never see.
+    total: Option<Vec<R::Total>>,
+    at: usize,
 }
 
-pub fn product_f64<P: Primitive>(m: Matrix<'_, P>) -> Vec<f64> {
-    fold(m, 1.0, |product, x| product * x.f64(), |a, b| a * b)
+/// The same for [`Moments`], by Welford's recurrence inside a cell and the pairwise update of Chan, Golub and
+/// LeVeque (1979) between cells.
+#[derive(Debug)]
+pub struct MomentCells {
+    count: Vec<f64>,
+    mean: Vec<f64>,
+    m2: Vec<f64>,
+    total: Option<Vec<Moments>>,
+    at: usize,
 }
 
-pub fn product_int<P: Primitive>(m: Matrix<'_, P>) -> Vec<IntProduct> {
-    let one = IntProduct { exact: Some(1), float: 1.0 };
-    let times = |a: IntProduct, b: IntProduct| IntProduct {
-        exact: a.exact.zip(b.exact).and_then(|(a, b)| a.checked_mul(b)),
-        float: a.float * b.float,
-    };
-    fold(m, one, |p, x| times(p, IntProduct { exact: Some(x.i64()), float: x.f64() }), times)
+/// The totals of a whole array.
+pub fn totals<R: Rule, P: Primitive>(m: Matrix<'_, P>) -> Vec<R::Total> {
+    let mut cells = Cells::<R>::new(m.lanes);
+    cells.push(m);
+    cells.finish()
 }
 
-/// Moments by Welford's recurrence inside a cell and the pairwise update of Chan, Golub and LeVeque (1979) between
-/// cells.
+/// The moments of a whole array.
 pub fn moments<P: Primitive>(m: Matrix<'_, P>) -> Vec<Moments> {
-    let mut total = vec![Moments::default(); m.lanes];
-    let width = BLOCK.min(m.lanes);
-    let (mut count, mut mean, mut m2) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
-    for start in (0..m.lanes).step_by(BLOCK) {
-        let width = BLOCK.min(m.lanes - start);
-        let (count, mean, m2) = (&mut count[..width], &mut mean[..width], &mut m2[..width]);
-        for first in (0..m.n).step_by(CELL) {
-            count.fill(0.0);
-            mean.fill(0.0);
-            m2.fill(0.0);
-            for i in first..(first + CELL).min(m.n) {
-                let (row, mask) = m.row(i, start, width);
-                let state = count.iter_mut().zip(mean.iter_mut()).zip(m2.iter_mut()).zip(row);
-                let step = |count: &mut f64, mean: &mut f64, m2: &mut f64, x: f64, ok: bool| {
-                    let next = *count + 1.0;
-                    let delta = x - *mean;
-                    let moved = *mean + delta / next;
-                    let grown = *m2 + delta * (x - moved);
-                    *count = if ok { next } else { *count };
-                    *mean = if ok { moved } else { *mean };
-                    *m2 = if ok { grown } else { *m2 };
-                };
-                match mask {
-                    None => state.for_each(|(((c, a), s), x)| step(c, a, s, x.f64(), true)),
-                    Some(mask) => state
-                        .zip(mask)
-                        .for_each(|((((c, a), s), x), &ok)| step(c, a, s, x.f64(), ok)),
+    let mut cells = MomentCells::new(m.lanes);
+    cells.push(m);
+    cells.finish()
+}
+
+impl<R: Rule> Cells<R> {
+    pub fn new(lanes: usize) -> Cells<R> {
+        Cells { cell: vec![R::IDENTITY; lanes], total: None, at: 0 }
+    }
+
+    /// Adds the next rows of the array.
+    pub fn push<P: Primitive>(&mut self, m: Matrix<'_, P>) {
+        for rows in runs(self.at, m.n) {
+            if self.at > 0 && self.at.is_multiple_of(CELL) {
+                self.close();
+            }
+            for start in (0..m.lanes).step_by(BLOCK) {
+                let width = BLOCK.min(m.lanes - start);
+                let cell = &mut self.cell[start..start + width];
+                for i in rows.clone() {
+                    let (row, mask) = m.row(i, start, width);
+                    match mask {
+                        None => cell.iter_mut().zip(row).for_each(|(c, &x)| *c = R::step(*c, x)),
+                        Some(mask) => {
+                            cell.iter_mut().zip(row).zip(mask).for_each(|((c, &x), &ok)| {
+                                let next = R::step(*c, x);
+                                *c = if ok { next } else { *c };
+                            });
+                        }
+                    }
                 }
             }
-            for (lane, total) in total[start..start + width].iter_mut().enumerate() {
-                let cell = Moments { count: count[lane], mean: mean[lane], m2: m2[lane] };
-                *total = total.merge(cell);
-            }
+            self.at += rows.len();
         }
     }
-    total
+
+    pub fn finish(mut self) -> Vec<R::Total> {
+        self.close();
+        self.total.unwrap_or_default()
+    }
+
+    /// Bytes of state for a lane of an array of `len` elements.
+    pub fn bytes(len: Option<usize>) -> usize {
+        size_of::<R::Cell>() + several(len) * size_of::<R::Total>()
+    }
+
+    fn close(&mut self) {
+        match &mut self.total {
+            None => self.total = Some(self.cell.iter().map(|&c| R::open(c)).collect()),
+            Some(total) => {
+                total.iter_mut().zip(&self.cell).for_each(|(t, &c)| *t = R::merge(*t, c));
+            }
+        }
+        self.cell.fill(R::IDENTITY);
+    }
 }
 
-/// Valid elements of each lane.
-pub fn counts(validity: Option<&[bool]>, n: usize, lanes: usize) -> Vec<u32> {
-    let Some(mask) = validity else { return vec![n as u32; lanes] };
-    let mut counts = vec![0u32; lanes];
-    for row in mask.chunks_exact(lanes.max(1)) {
-        counts.iter_mut().zip(row).for_each(|(count, &ok)| *count += u32::from(ok));
+impl MomentCells {
+    pub fn new(lanes: usize) -> MomentCells {
+        let zeros = || vec![0.0; lanes];
+        MomentCells { count: zeros(), mean: zeros(), m2: zeros(), total: None, at: 0 }
     }
-    counts
+
+    /// Adds the next rows of the array.
+    pub fn push<P: Primitive>(&mut self, m: Matrix<'_, P>) {
+        for rows in runs(self.at, m.n) {
+            if self.at > 0 && self.at.is_multiple_of(CELL) {
+                self.close();
+            }
+            for start in (0..m.lanes).step_by(BLOCK) {
+                let width = BLOCK.min(m.lanes - start);
+                let count = &mut self.count[start..start + width];
+                let mean = &mut self.mean[start..start + width];
+                let m2 = &mut self.m2[start..start + width];
+                for i in rows.clone() {
+                    let (row, mask) = m.row(i, start, width);
+                    let state = count.iter_mut().zip(mean.iter_mut()).zip(m2.iter_mut()).zip(row);
+                    let step = |count: &mut f64, mean: &mut f64, m2: &mut f64, x: f64, ok: bool| {
+                        let next = *count + 1.0;
+                        let delta = x - *mean;
+                        let moved = *mean + delta / next;
+                        let grown = *m2 + delta * (x - moved);
+                        *count = if ok { next } else { *count };
+                        *mean = if ok { moved } else { *mean };
+                        *m2 = if ok { grown } else { *m2 };
+                    };
+                    match mask {
+                        None => state.for_each(|(((c, a), s), x)| step(c, a, s, x.f64(), true)),
+                        Some(mask) => state
+                            .zip(mask)
+                            .for_each(|((((c, a), s), x), &ok)| step(c, a, s, x.f64(), ok)),
+                    }
+                }
+            }
+            self.at += rows.len();
+        }
+    }
+
+    pub fn finish(mut self) -> Vec<Moments> {
+        self.close();
+        self.total.unwrap_or_default()
+    }
+
+    /// Bytes of state for a lane of an array of `len` elements.
+    pub fn bytes(len: Option<usize>) -> usize {
+        (1 + several(len)) * size_of::<Moments>()
+    }
+
+    fn close(&mut self) {
+        let state = self.count.iter().zip(&self.mean).zip(&self.m2);
+        let cells = state.map(|((&count, &mean), &m2)| Moments { count, mean, m2 });
+        match &mut self.total {
+            None => self.total = Some(cells.collect()),
+            Some(total) => total.iter_mut().zip(cells).for_each(|(t, c)| *t = t.merge(c)),
+        }
+        for state in [&mut self.count, &mut self.mean, &mut self.m2] {
+            state.fill(0.0);
+        }
+    }
 }
 
 impl Moments {
@@ -141,62 +250,100 @@ impl Moments {
     }
 }
 
+impl IntProduct {
+    /// The exact product as a float where there is one, else the rounded one.
+    pub fn rounded(self) -> f64 {
+        self.exact.map_or(self.float, |exact| exact as f64)
+    }
+
+    fn times(self, other: IntProduct) -> IntProduct {
+        IntProduct {
+            exact: self.exact.zip(other.exact).and_then(|(a, b)| a.checked_mul(b)),
+            float: self.float * other.float,
+        }
+    }
+}
+
 impl<'a, P> Matrix<'a, P> {
+    /// One lane.
+    pub fn lane(values: &'a [P], validity: Option<&'a [bool]>) -> Matrix<'a, P> {
+        Matrix { values, validity, n: values.len(), lanes: 1, stride: 1 }
+    }
+
     /// `width` lanes of row `i` from lane `start` on.
     pub fn row(&self, i: usize, start: usize, width: usize) -> (&'a [P], Option<&'a [bool]>) {
-        let range = i * self.lanes + start..i * self.lanes + start + width;
+        let first = i * self.stride + start;
+        let range = first..first + width;
         (&self.values[range.clone()], self.validity.map(|mask| &mask[range]))
     }
 }
 
-fn fold<P: Primitive, A: Copy>(
-    m: Matrix<'_, P>,
-    identity: A,
-    step: impl Fn(A, P) -> A,
-    merge: impl Fn(A, A) -> A,
-) -> Vec<A> {
-    let mut total = vec![identity; m.lanes];
-    let mut cell = vec![identity; BLOCK.min(m.lanes)];
-    for start in (0..m.lanes).step_by(BLOCK) {
-        let width = BLOCK.min(m.lanes - start);
-        let (total, cell) = (&mut total[start..start + width], &mut cell[..width]);
-        for first in (0..m.n).step_by(CELL) {
-            cell.fill(identity);
-            for i in first..(first + CELL).min(m.n) {
-                let (row, mask) = m.row(i, start, width);
-                match mask {
-                    None => cell.iter_mut().zip(row).for_each(|(c, &x)| *c = step(*c, x)),
-                    Some(mask) => cell.iter_mut().zip(row).zip(mask).for_each(|((c, &x), &ok)| {
-                        let next = step(*c, x);
-                        *c = if ok { next } else { *c };
-                    }),
-                }
+macro_rules! rule {
+    ($rule:ty: $cell:ty => $total:ty, $identity:expr, $step:expr, $merge:expr) => {
+        impl Rule for $rule {
+            type Cell = $cell;
+            type Total = $total;
+            const IDENTITY: $cell = $identity;
+            #[inline]
+            fn step<P: Primitive>(cell: $cell, value: P) -> $cell {
+                $step(cell, value)
             }
-            total.iter_mut().zip(&*cell).for_each(|(t, &c)| *t = merge(*t, c));
+            #[inline]
+            fn open(cell: $cell) -> $total {
+                <$total>::from(cell)
+            }
+            #[inline]
+            fn merge(total: $total, cell: $cell) -> $total {
+                $merge(total, <$total>::from(cell))
+            }
         }
-    }
-    total
+    };
+}
+
+rule! { FloatSum: f64 => f64, 0.0, |sum, x: P| sum + x.f64(), |a, b| a + b }
+rule! { NarrowSum: i32 => i64, 0, |sum: i32, x: P| sum.wrapping_add(x.i64() as i32), i64::wrapping_add }
+rule! { IntSum: i64 => i64, 0, |sum: i64, x: P| sum.wrapping_add(x.i64()), i64::wrapping_add }
+rule! { WideSum: i128 => i128, 0, |sum, x: P| sum + i128::from(x.i64()), |a, b| a + b }
+rule! { FloatProduct: f64 => f64, 1.0, |product, x: P| product * x.f64(), |a, b| a * b }
+rule! {
+    ExactProduct: IntProduct => IntProduct,
+    IntProduct { exact: Some(1), float: 1.0 },
+    |p: IntProduct, x: P| p.times(IntProduct { exact: Some(x.i64()), float: x.f64() }),
+    IntProduct::times
+}
+
+/// The next `n` rows after `at`, cut where cells end; numbered from the first of them.
+fn runs(at: usize, n: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let run = (CELL - (at + done) % CELL).min(n - done);
+        let rows = done..done + run;
+        done += run;
+        (run > 0).then_some(rows)
+    })
+}
+
+/// 1 if an array of this length may have more than one cell.
+fn several(len: Option<usize>) -> usize {
+    usize::from(len.is_none_or(|len| len > CELL))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn one_lane(values: &[f64]) -> Matrix<'_, f64> {
-        Matrix { values, validity: None, n: values.len(), lanes: 1 }
-    }
-
     #[test]
     fn cells_are_merged_in_order() {
         let values: Vec<f64> = (0..1000).map(|i| 0.1 * f64::from(i)).collect();
         let cells: Vec<f64> = values.chunks(CELL).map(|cell| cell.iter().sum()).collect();
-        assert_eq!(sum_f64(one_lane(&values)), [cells.iter().sum::<f64>()]);
+        let sums = totals::<FloatSum, _>(Matrix::lane(&values, None));
+        assert_eq!(sums, [cells.iter().sum::<f64>()]);
     }
 
     #[test]
     fn moments_of_many_cells_are_those_of_all_values() {
         let values: Vec<f64> = (0..1000).map(f64::from).collect();
-        let all = moments(one_lane(&values))[0];
+        let all = moments(Matrix::lane(&values, None))[0];
         assert_eq!((all.count, all.mean), (1000.0, 499.5));
         assert!((all.variance() - 83_416.666_666_666_67).abs() < 1e-9);
     }
@@ -205,15 +352,22 @@ mod tests {
     fn no_data_is_skipped_in_every_lane() {
         let values = [1u8, 10, 2, 20, 3, 30];
         let mask = [true, false, false, true, true, true];
-        let m = Matrix { values: &values[..], validity: Some(&mask[..]), n: 3, lanes: 2 };
-        assert_eq!(sum_i64(m), [4, 50]);
-        assert_eq!(counts(m.validity, 3, 2), [2, 2]);
+        let m = Matrix { values: &values, validity: Some(&mask), n: 3, lanes: 2, stride: 2 };
+        assert_eq!(totals::<IntSum, _>(m), [4, 50]);
+        assert_eq!(totals::<NarrowSum, _>(m), [4, 50]);
         assert_eq!(moments(m)[1].mean, 25.0);
     }
 
     #[test]
+    fn the_largest_narrow_integers_fit_a_cell() {
+        let values = [u16::MAX; 3 * CELL];
+        let sums = totals::<NarrowSum, _>(Matrix::lane(&values, None));
+        assert_eq!(sums, [3 * CELL as i64 * 65_535]);
+    }
+
+    #[test]
     fn products_of_integers_know_when_they_overflow() {
-        let m = Matrix { values: &[i64::MAX, 2][..], validity: None, n: 2, lanes: 1 };
-        assert_eq!(product_int(m)[0].exact, None);
+        let product = totals::<ExactProduct, _>(Matrix::lane(&[i64::MAX, 2], None));
+        assert_eq!(product[0].exact, None);
     }
 }

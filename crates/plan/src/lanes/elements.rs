@@ -1,10 +1,5 @@
 //! Kernels that move elements without computing: pick, first, last, joining, lists, branches.
 
-#![expect(
-    clippy::needless_bitwise_bool,
-    reason = "branches would keep the loops over lanes from being vectorised"
-)]
-
 use eolith_cube::{Element, Values, for_values};
 
 use super::operand::{Computed, Operand, Rows, Source, column, null, refusal};
@@ -22,36 +17,6 @@ pub fn element(call: &KernelCall<'_>, index: usize) -> Result<Register, Fault> {
         return Err(refusal());
     }
     Ok(Register::Scalar(row(&rows, index, call.lanes)))
-}
-
-/// The first or last element. Arguments: array, whether no-data is ignored.
-pub fn end(call: &KernelCall<'_>, last: bool) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let ignore = call.flag(1)?;
-    if rows.n == 0 {
-        return Ok(null());
-    }
-    let at = |i: usize| if last { rows.n - 1 - i } else { i };
-    let (true, Some(mask)) = (ignore, rows.validity) else {
-        return Ok(Register::Scalar(row(&rows, at(0), call.lanes)));
-    };
-    let lanes = call.lanes;
-    let mut found = vec![false; lanes];
-    let values = for_values!(rows.values, v => {
-        let mut result = v[..lanes].to_vec();
-        for i in 0..rows.n {
-            let range = at(i) * lanes..(at(i) + 1) * lanes;
-            let (row, mask) = (&v[range.clone()], &mask[range]);
-            for (((result, found), &x), &ok) in
-                result.iter_mut().zip(&mut found).zip(row).zip(mask)
-            {
-                *result = if ok & !*found { x } else { *result };
-                *found |= ok;
-            }
-        }
-        Element::wrap(result)
-    });
-    Ok(Register::Scalar(Lanes::plain(values, Some(found))))
 }
 
 /// The array `times` times in a row, without labels.

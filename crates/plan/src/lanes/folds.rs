@@ -1,229 +1,396 @@
-//! Kernels over the elements of an array: sums, products, moments, extremes, counts, logic.
+//! Accumulators over the elements of an array: sums, products, moments, extremes, counts, logic, first and last.
+//!
+//! Each is a [`Fold`](super::stream::Fold): the kernel of a whole array and the state of one that streams are the same.
 
 #![expect(
     clippy::needless_bitwise_bool,
     reason = "branches would keep the loops over lanes from being vectorised"
 )]
 
-use eolith_cube::{Element, Values, for_values};
+mod chosen;
 
-use super::accumulate::{self, Matrix, Moments};
-use super::operand::{Primitive, Rows, refusal, scalar};
-use super::{Column, KernelCall, Lanes, Register};
+use eolith_cube::{DType, Element, Values, for_values};
+
+use super::accumulate::{
+    Cells, ExactProduct, FloatProduct, FloatSum, IntProduct, IntSum, MomentCells, Moments,
+    NarrowSum, Rule, WideSum,
+};
+use super::operand::{Primitive, Rows, scalar};
+use super::stream::{Accumulator, FoldCall, Slab};
+use super::{Lanes, Register};
 use crate::types::Type;
-use crate::value::{Fault, Value};
+use crate::value::Value;
 
-/// The first `n` elements of every array as a matrix of their storage type.
-macro_rules! for_matrix {
-    ($rows:expr, $lanes:expr, $m:ident => $body:expr) => {
-        for_values!($rows.values, v => {
-            let $m = Matrix {
-                values: v.as_slice(),
-                validity: $rows.validity,
-                n: $rows.n,
-                lanes: $lanes,
-            };
-            $body
-        })
-    };
-}
+type Folding = Option<Box<dyn Accumulator>>;
 
-/// Arguments: array, whether no-data is ignored.
-pub fn sum(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let valid = outcome(&rows, call.flag(1)?, call.lanes).valid;
-    let values = match (call.out, is_float(rows.values)) {
-        (Type::Int(_), false) => {
-            Values::I64(for_matrix!(rows, call.lanes, m => accumulate::sum_i64(m)))
+/// Options: whether no-data is ignored.
+pub fn sum(call: &FoldCall<'_>) -> Folding {
+    let whole = matches!(call.out, Type::Int(_));
+    match call.stored {
+        _ if !is_float(call.out) && !whole => None,
+        DType::F32 | DType::F64 if whole => None,
+        DType::F32 | DType::F64 => summing::<FloatSum>(call, |sums, _| floats(&sums, |s| s)),
+        dtype if dtype.size() <= 2 && whole => {
+            summing::<NarrowSum>(call, |sums, _| Values::I64(sums))
         }
-        (Type::F64, _) => Values::F64(sums(&rows, call.lanes)),
-        _ => return Err(refusal()),
-    };
-    Ok(Register::Scalar(Lanes::plain(values, valid)))
-}
-
-/// Arguments: array, whether no-data is ignored.
-pub fn mean(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let Outcome { counts, valid } = outcome(&rows, call.flag(1)?, call.lanes);
-    let mut values = sums(&rows, call.lanes);
-    values.iter_mut().zip(&counts).for_each(|(sum, &n)| *sum /= f64::from(n));
-    Ok(scalar(values, valid))
-}
-
-/// Arguments: array, whether no-data is ignored.
-pub fn product(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let valid = outcome(&rows, call.flag(1)?, call.lanes).valid;
-    if is_float(rows.values) {
-        let values = for_matrix!(rows, call.lanes, m => accumulate::product_f64(m));
-        return Ok(scalar(values, valid));
-    }
-    let products = for_matrix!(rows, call.lanes, m => accumulate::product_int(m));
-    match call.out {
-        Type::Int(_) => {
-            Ok(scalar(products.iter().map(|p| p.exact.unwrap_or(0)).collect::<Vec<i64>>(), valid))
-        }
-        Type::F64 => {
-            let float = |p: &accumulate::IntProduct| p.exact.map_or(p.float, |exact| exact as f64);
-            Ok(scalar(products.iter().map(float).collect::<Vec<f64>>(), valid))
-        }
-        _ => Err(refusal()),
+        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, _| floats(&s, |s| s as f64)),
+        _ if whole => summing::<IntSum>(call, |sums, _| Values::I64(sums)),
+        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, _| floats(&s, |s| s as f64)),
+        _ => summing::<WideSum>(call, |sums, _| floats(&sums, |sum| sum as f64)),
     }
 }
 
-/// A number from the moments of the elements. Arguments: array, whether no-data is ignored.
-pub fn moments(call: &KernelCall<'_>, f: impl Fn(Moments) -> f64) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let valid = outcome(&rows, call.flag(1)?, call.lanes).valid;
-    let moments = for_matrix!(rows, call.lanes, m => accumulate::moments(m));
-    Ok(scalar(moments.into_iter().map(f).collect::<Vec<f64>>(), valid))
-}
-
-/// The least element. Arguments: array, whether no-data is ignored.
-pub fn min(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let valid = outcome(&rows, call.flag(1)?, call.lanes).valid;
-    let values = for_matrix!(rows, call.lanes, m => extreme(m, |x, best| x.lt(&best)));
-    Ok(Register::Scalar(Lanes::plain(values, valid)))
-}
-
-/// The greatest element. Arguments: array, whether no-data is ignored.
-pub fn max(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let valid = outcome(&rows, call.flag(1)?, call.lanes).valid;
-    let values = for_matrix!(rows, call.lanes, m => extreme(m, |x, best| x.gt(&best)));
-    Ok(Register::Scalar(Lanes::plain(values, valid)))
-}
-
-/// The least and the greatest element as an array of two.
-pub fn extrema(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let join = |register| match register {
-        Register::Scalar(Lanes { column: Column::Plain(values), validity }) => (values, validity),
-        _ => (Values::Bool(Vec::new()), None),
-    };
-    let ((mut values, validity), (greatest, _)) = (join(min(call)?), join(max(call)?));
-    for_values!(&mut values, v => v.extend_from_slice(Element::slice(&greatest).ok_or_else(refusal)?));
-    let lanes = Lanes::plain(values, validity.map(|mask| [&mask[..], &mask[..]].concat()));
-    Ok(Register::Array { n: 2, lanes, labels: None })
-}
-
-/// How many elements are finite numbers, or all of them. Arguments: array, condition (null or `true`).
-pub fn count(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    match call.constant(1)? {
-        Value::Bool(true) => Ok(Register::Const(Value::Int(rows.n as i64))),
-        Value::Null => {
-            let counts = match rows.values {
-                Values::F32(v) => finite(v, &rows, call.lanes),
-                Values::F64(v) => finite(v, &rows, call.lanes),
-                _ => accumulate::counts(rows.validity, rows.n, call.lanes),
-            };
-            Ok(scalar(counts.into_iter().map(i64::from).collect(), None))
-        }
-        _ => Err(refusal()),
+/// Options: whether no-data is ignored.
+pub fn mean(call: &FoldCall<'_>) -> Folding {
+    match call.stored {
+        _ if !is_float(call.out) => None,
+        DType::F32 | DType::F64 => summing::<FloatSum>(call, |s, n| means(&s, n, |s| s)),
+        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, n| means(&s, n, |s| s as f64)),
+        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, n| means(&s, n, |s| s as f64)),
+        _ => summing::<WideSum>(call, |sums, n| means(&sums, n, |sum| sum as f64)),
     }
 }
 
-/// `any` (`wanted` = true) or `all` (`wanted` = false): the wanted value wins; Kleene's logic where no-data counts.
-pub fn logic(call: &KernelCall<'_>, wanted: bool) -> Result<Register, Fault> {
-    let rows = call.rows(0)?;
-    let ignore = call.flag(1)?;
-    let Values::Bool(values) = rows.values else { return Err(refusal()) };
-    let mut found = vec![false; call.lanes];
-    let mut unknown = vec![false; call.lanes];
-    for i in 0..rows.n {
-        let range = i * call.lanes..(i + 1) * call.lanes;
-        let row = &values[range.clone()];
-        match rows.validity.map(|mask| &mask[range]) {
-            None => found.iter_mut().zip(row).for_each(|(found, &x)| *found |= x == wanted),
-            Some(mask) => {
-                for (lane, (&x, &ok)) in row.iter().zip(mask).enumerate() {
-                    found[lane] |= ok & (x == wanted);
-                    unknown[lane] |= !ok;
+/// Options: whether no-data is ignored.
+pub fn product(call: &FoldCall<'_>) -> Folding {
+    let whole = matches!(call.out, Type::Int(_));
+    match call.stored {
+        _ if !is_float(call.out) && !whole => None,
+        DType::F32 | DType::F64 if whole => None,
+        DType::F32 | DType::F64 => summing::<FloatProduct>(call, |p, _| floats(&p, |p| p)),
+        _ if whole => summing::<ExactProduct>(call, |products, _| {
+            Values::I64(products.iter().map(|p| p.exact.unwrap_or(0)).collect())
+        }),
+        _ => summing::<ExactProduct>(call, |products, _| floats(&products, IntProduct::rounded)),
+    }
+}
+
+/// Options: whether no-data is ignored.
+pub fn variance(call: &FoldCall<'_>) -> Folding {
+    spread(call, Moments::variance)
+}
+
+/// Options: whether no-data is ignored.
+pub fn sd(call: &FoldCall<'_>) -> Folding {
+    spread(call, |moments| moments.variance().sqrt())
+}
+
+/// The least element. Options: whether no-data is ignored.
+pub fn min(call: &FoldCall<'_>) -> Folding {
+    chosen::extreme::<false>(call)
+}
+
+/// The greatest element. Options: whether no-data is ignored.
+pub fn max(call: &FoldCall<'_>) -> Folding {
+    chosen::extreme::<true>(call)
+}
+
+/// The least and the greatest element as an array of two. Options: whether no-data is ignored.
+pub fn extrema(call: &FoldCall<'_>) -> Folding {
+    chosen::pair(call)
+}
+
+/// How many elements are finite numbers, or all of them. Options: condition (null or `true`).
+pub fn count(call: &FoldCall<'_>) -> Folding {
+    let all = match call.options.first()? {
+        Value::Bool(true) => true,
+        Value::Null => false,
+        _ => return None,
+    };
+    Some(Box::new(Count { all, n: 0, everywhere: 0, counts: None, lanes: call.lanes }))
+}
+
+/// The wanted value wins; Kleene's logic where no-data counts. Options: whether no-data is ignored.
+pub fn any(call: &FoldCall<'_>) -> Folding {
+    logic(call, true)
+}
+
+/// See [`any`].
+pub fn all(call: &FoldCall<'_>) -> Folding {
+    logic(call, false)
+}
+
+/// The first element. Options: whether no-data is ignored.
+pub fn first(call: &FoldCall<'_>) -> Folding {
+    chosen::end::<false>(call)
+}
+
+/// The last element. Options: whether no-data is ignored.
+pub fn last(call: &FoldCall<'_>) -> Folding {
+    chosen::end::<true>(call)
+}
+
+/// Which lanes of an array have a result: a reducer gives no-data for no elements, and if no-data is not ignored,
+/// where any element is no-data.
+pub(super) fn valid(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Option<Vec<bool>> {
+    let mut presence = Presence::new(lanes);
+    presence.push(&Slab::packed(rows.values, rows.validity, rows.n, lanes));
+    presence.valid(ignore)
+}
+
+/// How many elements of each lane are no-data.
+#[derive(Debug)]
+struct Presence {
+    n: usize,
+    lanes: usize,
+    /// Nothing before the first row with a mask.
+    missing: Option<Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Summing<R: Rule> {
+    cells: Cells<R>,
+    presence: Presence,
+    ignore: bool,
+    finish: fn(Vec<R::Total>, &Presence) -> Values,
+    /// Whether the result is rounded to `f32`.
+    single: bool,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Spread {
+    cells: MomentCells,
+    presence: Presence,
+    ignore: bool,
+    finish: fn(Moments) -> f64,
+    single: bool,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Count {
+    all: bool,
+    n: usize,
+    /// Elements that count in every lane.
+    everywhere: i64,
+    counts: Option<Vec<u32>>,
+    lanes: usize,
+}
+
+#[derive(Debug)]
+struct Logic {
+    wanted: bool,
+    ignore: bool,
+    found: Vec<bool>,
+    presence: Presence,
+}
+
+impl Presence {
+    fn new(lanes: usize) -> Presence {
+        Presence { n: 0, lanes, missing: None }
+    }
+
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.n += rows.n;
+        for i in 0..rows.n {
+            if let Some(mask) = rows.mask(i) {
+                let missing = self.missing.get_or_insert_with(|| vec![0; self.lanes]);
+                missing.iter_mut().zip(mask).for_each(|(n, &ok)| *n += u32::from(!ok));
+            }
+        }
+    }
+
+    /// Which lanes have a result: those with any element, and if no-data is not ignored, those without no-data.
+    fn valid(&self, ignore: bool) -> Option<Vec<bool>> {
+        let n = self.n as u32;
+        match &self.missing {
+            _ if n == 0 => Some(vec![false; self.lanes]),
+            None => None,
+            Some(missing) if ignore => Some(missing.iter().map(|&missing| missing < n).collect()),
+            Some(missing) => Some(missing.iter().map(|&missing| missing == 0).collect()),
+        }
+    }
+
+    /// Calls `f` with how many elements of each lane are valid.
+    fn each(&self, mut f: impl FnMut(usize, u32)) {
+        let n = self.n as u32;
+        match &self.missing {
+            None => (0..self.lanes).for_each(|lane| f(lane, n)),
+            Some(missing) => missing.iter().enumerate().for_each(|(lane, &m)| f(lane, n - m)),
+        }
+    }
+}
+
+impl<R: Rule> Accumulator for Summing<R> {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.presence.push(rows);
+        for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        let valid = self.presence.valid(self.ignore);
+        let values = (self.finish)(self.cells.finish(), &self.presence);
+        let values = if self.single { values.cast(DType::F32) } else { values };
+        Register::Scalar(Lanes::plain(values, valid))
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        self.bytes + size_of::<u32>() + RESULT
+    }
+}
+
+impl Accumulator for Spread {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.presence.push(rows);
+        for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        let valid = self.presence.valid(self.ignore);
+        let moments = self.cells.finish();
+        if self.single {
+            let values = moments.into_iter().map(|moments| (self.finish)(moments) as f32);
+            return scalar(values.collect::<Vec<f32>>(), valid);
+        }
+        scalar(moments.into_iter().map(self.finish).collect::<Vec<f64>>(), valid)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        self.bytes + size_of::<u32>() + RESULT
+    }
+}
+
+impl Accumulator for Count {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.n += rows.n;
+        if self.all {
+            return;
+        }
+        match rows.values {
+            Values::F32(v) => self.finite(v, rows),
+            Values::F64(v) => self.finite(v, rows),
+            _ if rows.validity.is_none() => self.everywhere += rows.n as i64,
+            _ => {
+                for mask in (0..rows.n).filter_map(|i| rows.mask(i)) {
+                    let counts = self.counts.get_or_insert_with(|| vec![0; self.lanes]);
+                    counts.iter_mut().zip(mask).for_each(|(n, &ok)| *n += u32::from(ok));
                 }
             }
         }
     }
-    let valid = (!ignore && rows.validity.is_some())
-        .then(|| found.iter().zip(&unknown).map(|(&found, &unknown)| found | !unknown).collect());
-    Ok(scalar(found.into_iter().map(|found| found == wanted).collect(), valid))
-}
 
-/// Which lanes have a result, and of how many elements.
-pub(super) struct Outcome {
-    pub counts: Vec<u32>,
-    pub valid: Option<Vec<bool>>,
-}
-
-/// A reducer gives no-data for no elements, and if no-data is not ignored, where any element is no-data.
-pub(super) fn outcome(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Outcome {
-    let counts = accumulate::counts(rows.validity, rows.n, lanes);
-    let least = if ignore { 1 } else { rows.n.max(1) as u32 };
-    let valid = (rows.validity.is_some() || rows.n == 0)
-        .then(|| counts.iter().map(|&count| count >= least).collect());
-    Outcome { counts, valid }
-}
-
-fn is_float(values: &Values) -> bool {
-    values.dtype().is_float()
-}
-
-/// Sums as floats; those of integers are exact before they are rounded.
-fn sums(rows: &Rows<'_>, lanes: usize) -> Vec<f64> {
-    if is_float(rows.values) {
-        return for_matrix!(rows, lanes, m => accumulate::sum_f64(m));
-    }
-    if rows.values.dtype().size() <= 4 {
-        let sums = for_matrix!(rows, lanes, m => accumulate::sum_i64(m));
-        return sums.into_iter().map(|sum| sum as f64).collect();
-    }
-    let sums = for_matrix!(rows, lanes, m => accumulate::sum_i128(m));
-    sums.into_iter().map(|sum| sum as f64).collect()
-}
-
-/// The first element that no other is better than; NaN is better than all.
-fn extreme<P: Primitive>(m: Matrix<'_, P>, better: impl Fn(P, P) -> bool) -> Values {
-    let mut best = vec![P::default(); m.lanes];
-    match m.validity {
-        None if m.n > 0 => {
-            best.copy_from_slice(m.row(0, 0, m.lanes).0);
-            for i in 1..m.n {
-                for (best, &x) in best.iter_mut().zip(m.row(i, 0, m.lanes).0) {
-                    *best = if better(x, *best) | x.is_nan() { x } else { *best };
-                }
-            }
+    fn finish(self: Box<Self>) -> Register {
+        if self.all {
+            return Register::Const(Value::Int(self.n as i64));
         }
-        None => {}
-        Some(_) => {
-            let mut seen = vec![false; m.lanes];
-            for i in 0..m.n {
-                let (row, mask) = m.row(i, 0, m.lanes);
-                let mask = mask.unwrap_or_default();
-                for (((best, seen), &x), &ok) in best.iter_mut().zip(&mut seen).zip(row).zip(mask) {
-                    let take = ok & (!*seen | better(x, *best) | x.is_nan());
-                    *best = if take { x } else { *best };
-                    *seen |= ok;
+        let counts = match self.counts {
+            None => vec![self.everywhere; self.lanes],
+            Some(counts) => counts.into_iter().map(|n| i64::from(n) + self.everywhere).collect(),
+        };
+        scalar(counts, None)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        if self.all { 0 } else { size_of::<u32>() + RESULT }
+    }
+}
+
+impl Count {
+    fn finite<P: Primitive>(&mut self, values: &[P], rows: &Slab<'_>) {
+        let counts = self.counts.get_or_insert_with(|| vec![0; self.lanes]);
+        for i in 0..rows.n {
+            let counted = counts.iter_mut().zip(rows.row(values, i));
+            match rows.mask(i) {
+                None => counted.for_each(|(n, x)| *n += u32::from(x.is_finite())),
+                Some(mask) => {
+                    counted.zip(mask).for_each(|((n, x), &ok)| *n += u32::from(ok & x.is_finite()));
                 }
             }
         }
     }
-    P::wrap(best)
 }
 
-fn finite<P: Primitive>(values: &[P], rows: &Rows<'_>, lanes: usize) -> Vec<u32> {
-    let mut counts = vec![0u32; lanes];
-    let m = Matrix { values, validity: rows.validity, n: rows.n, lanes };
-    for i in 0..m.n {
-        let (row, mask) = m.row(i, 0, lanes);
-        match mask {
-            None => counts.iter_mut().zip(row).for_each(|(n, x)| *n += u32::from(x.is_finite())),
-            Some(mask) => counts
-                .iter_mut()
-                .zip(row)
-                .zip(mask)
-                .for_each(|((n, x), &ok)| *n += u32::from(ok & x.is_finite())),
+impl Accumulator for Logic {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.presence.push(rows);
+        let values = typed::<bool>(rows);
+        for i in 0..rows.n {
+            let found = self.found.iter_mut().zip(rows.row(values, i));
+            match rows.mask(i) {
+                None => found.for_each(|(found, &x)| *found |= x == self.wanted),
+                Some(mask) => {
+                    found
+                        .zip(mask)
+                        .for_each(|((found, &x), &ok)| *found |= ok & (x == self.wanted));
+                }
+            }
         }
     }
-    counts
+
+    fn finish(self: Box<Self>) -> Register {
+        let valid = self.presence.missing.filter(|_| !self.ignore).map(|missing| {
+            self.found.iter().zip(&missing).map(|(&found, &n)| found | (n == 0)).collect()
+        });
+        scalar(self.found.iter().map(|&found| found == self.wanted).collect(), valid)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<u32>() + 3
+    }
+}
+
+/// Bytes of a result and its validity.
+const RESULT: usize = size_of::<f64>() + 1;
+
+fn summing<R: Rule>(
+    call: &FoldCall<'_>,
+    finish: fn(Vec<R::Total>, &Presence) -> Values,
+) -> Folding {
+    Some(Box::new(Summing::<R> {
+        cells: Cells::new(call.lanes),
+        presence: Presence::new(call.lanes),
+        ignore: ignores(call)?,
+        finish,
+        single: *call.out == Type::F32,
+        bytes: Cells::<R>::bytes(call.len),
+    }))
+}
+
+fn spread(call: &FoldCall<'_>, finish: fn(Moments) -> f64) -> Folding {
+    if !is_float(call.out) {
+        return None;
+    }
+    Some(Box::new(Spread {
+        cells: MomentCells::new(call.lanes),
+        presence: Presence::new(call.lanes),
+        ignore: ignores(call)?,
+        finish,
+        single: *call.out == Type::F32,
+        bytes: MomentCells::bytes(call.len),
+    }))
+}
+
+fn logic(call: &FoldCall<'_>, wanted: bool) -> Folding {
+    if *call.element != Type::Bool {
+        return None;
+    }
+    Some(Box::new(Logic {
+        wanted,
+        ignore: ignores(call)?,
+        found: vec![false; call.lanes],
+        presence: Presence::new(call.lanes),
+    }))
+}
+
+fn ignores(call: &FoldCall<'_>) -> Option<bool> {
+    call.flag(0)
+}
+
+fn is_float(ty: &Type) -> bool {
+    matches!(ty, Type::F32 | Type::F64)
+}
+
+fn typed<'a, P: Element>(rows: &Slab<'a>) -> &'a [P] {
+    P::slice(rows.values).expect("invariant: rows come in the type that was announced")
+}
+
+fn floats<T: Copy>(totals: &[T], f: impl Fn(T) -> f64) -> Values {
+    Values::F64(totals.iter().map(|&total| f(total)).collect())
+}
+
+fn means<T: Copy>(sums: &[T], presence: &Presence, f: impl Fn(T) -> f64) -> Values {
+    let mut values: Vec<f64> = sums.iter().map(|&sum| f(sum)).collect();
+    presence.each(|lane, n| values[lane] /= f64::from(n));
+    Values::F64(values)
 }

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
 use std::sync::Arc;
 
 use eolith_cube::{Element, Label, Values, for_values};
@@ -12,7 +13,11 @@ use super::{Column, KernelCall, Lanes, Register};
 use crate::value::{Fault, Value};
 
 /// Storage types as numbers, without a detour over [`eolith_cube::Number`].
-pub trait Primitive: Element {
+pub trait Primitive: Element + fmt::Debug {
+    /// No value is below it.
+    const LEAST: Self;
+    /// No value is above it.
+    const GREATEST: Self;
     fn f64(self) -> f64;
     fn f32(self) -> f32;
     fn i64(self) -> i64;
@@ -165,6 +170,8 @@ pub fn column<T: Computed>(values: &Values) -> Cow<'_, [T]> {
 macro_rules! primitive_integer {
     ($($t:ty)*) => { $(
         impl Primitive for $t {
+            const LEAST: Self = <$t>::MIN;
+            const GREATEST: Self = <$t>::MAX;
             #[inline]
             fn f64(self) -> f64 { self as f64 }
             #[inline]
@@ -184,6 +191,8 @@ macro_rules! primitive_integer {
 macro_rules! primitive_float {
     ($($t:ty)*) => { $(
         impl Primitive for $t {
+            const LEAST: Self = <$t>::NEG_INFINITY;
+            const GREATEST: Self = <$t>::INFINITY;
             #[inline]
             fn f64(self) -> f64 { self as f64 }
             #[inline]
@@ -204,6 +213,8 @@ primitive_integer! { u8 i8 u16 i16 u32 i32 u64 i64 }
 primitive_float! { f32 f64 }
 
 impl Primitive for bool {
+    const LEAST: bool = false;
+    const GREATEST: bool = true;
     #[inline]
     fn f64(self) -> f64 {
         f64::from(u8::from(self))

@@ -50,7 +50,7 @@ pub fn quantiles<P: Primitive>(elements: &mut [P], probabilities: &[f64], out: &
 /// The kernel of [`median`]. Arguments: array, whether no-data is ignored.
 pub fn median_lanes(call: &KernelCall<'_>) -> Result<Register, Fault> {
     let rows = call.rows(0)?;
-    let folds::Outcome { valid, .. } = folds::outcome(&rows, call.flag(1)?, call.lanes);
+    let valid = folds::valid(&rows, call.flag(1)?, call.lanes);
     let mut values = vec![0.0; call.lanes];
     for_values!(rows.values, v => gather(v, &rows, call.lanes, |lane, elements| {
         values[lane] = median(elements);
@@ -65,7 +65,7 @@ pub fn quantiles_lanes(
     ignore: bool,
 ) -> Result<Register, Fault> {
     let rows = call.rows(0)?;
-    let folds::Outcome { valid, .. } = folds::outcome(&rows, ignore, call.lanes);
+    let valid = folds::valid(&rows, ignore, call.lanes);
     let (n, lanes) = (probabilities.len(), call.lanes);
     let mut values = vec![0.0; n * lanes];
     let mut own = vec![0.0; n];

@@ -24,6 +24,7 @@ pub(super) static PLUS: Function = Function {
     },
     result: |_| Type::F64,
     kernel: None,
+    fold: None,
     simplify: None,
 };
 

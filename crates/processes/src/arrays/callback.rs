@@ -61,6 +61,7 @@ static APPLY: Function = Function {
     },
     result: |types| Type::array(Type::Any, types[0].length()),
     kernel: None,
+    fold: None,
     simplify: None,
 };
 
@@ -82,6 +83,7 @@ static FILTER: Function = Function {
         _ => Type::Any,
     },
     kernel: None,
+    fold: None,
     simplify: None,
 };
 

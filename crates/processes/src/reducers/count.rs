@@ -25,7 +25,8 @@ static FUNCTION: Function = Function {
         }
         _ => Type::Any,
     },
-    kernel: Some(folds::count),
+    kernel: None,
+    fold: Some(folds::count),
     simplify: None,
 };
 
@@ -104,10 +105,11 @@ mod tests {
     use super::*;
     use eolith_cube::Values;
     use eolith_plan::expr::Builder;
+    use eolith_plan::lanes::stream::Slab;
     use eolith_plan::lanes::{Lanes, Register, evaluate};
 
     #[test]
-    fn the_kernel_counts_finite_numbers() {
+    fn whole_arrays_and_streams_count_finite_numbers() {
         let values = Values::F64(vec![1.0, f64::NAN, f64::INFINITY, 2.0, 3.0, 4.0]);
         let mask = vec![true, true, true, true, false, true];
         let rows = || Register::Array {
@@ -122,8 +124,19 @@ mod tests {
             let root = builder.call(&FUNCTION, vec![data, condition]);
             let expr = builder.finish(root);
             let result = evaluate(&expr, vec![rows()], 2).unwrap();
+            let decomposed = expr.decompose().unwrap();
+            let mut state = decomposed.start(values.dtype(), 2);
+            for first in 0..3 {
+                let mask = (first == 2).then_some(&mask[..]);
+                let start = 2 * first;
+                let slab =
+                    Slab { values: &values, validity: mask, n: 1, lanes: 2, start, stride: 2 };
+                state.push(first, &slab);
+            }
+            let streamed = state.finish().unwrap();
             for (lane, expected) in expected.into_iter().enumerate() {
                 assert_eq!(result.value(lane, 2), Value::Int(expected));
+                assert_eq!(streamed.value(lane, 2), Value::Int(expected));
                 let scalar = expr.evaluate(&[rows().value(lane, 2)]).unwrap();
                 assert_eq!(scalar, Value::Int(expected));
             }

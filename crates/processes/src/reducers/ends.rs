@@ -1,7 +1,7 @@
 //! First and last element, of any kind.
 
 use eolith_graph::{Definition, param, schema};
-use eolith_plan::lanes::elements;
+use eolith_plan::lanes::folds;
 use eolith_plan::types::Type;
 use eolith_plan::value::{Fault, Value};
 
@@ -19,7 +19,8 @@ process! {
         values.iter().find(|value| !value.is_null())
     }),
     result: element,
-    kernel: Some(|call| elements::end(call, false)),
+    kernel: None,
+    fold: folds::first,
     simplify: None,
 }
 
@@ -34,7 +35,8 @@ process! {
         values.iter().rfind(|value| !value.is_null())
     }),
     result: element,
-    kernel: Some(|call| elements::end(call, true)),
+    kernel: None,
+    fold: folds::last,
     simplify: None,
 }
 

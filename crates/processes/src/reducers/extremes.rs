@@ -23,7 +23,8 @@ process! {
         Ok(if elements.has_result { extreme(&elements, less) } else { Value::Null })
     },
     result: |types| of_numbers(types, |element, _| element.clone()),
-    kernel: Some(folds::min),
+    kernel: None,
+    fold: folds::min,
     simplify: None,
 }
 
@@ -41,7 +42,8 @@ process! {
         Ok(if elements.has_result { extreme(&elements, greater) } else { Value::Null })
     },
     result: |types| of_numbers(types, |element, _| element.clone()),
-    kernel: Some(folds::max),
+    kernel: None,
+    fold: folds::max,
     simplify: None,
 }
 
@@ -68,7 +70,8 @@ process! {
         }))
     },
     result: |types| of_numbers(types, |element, _| Type::array(element.clone(), Some(2))),
-    kernel: Some(folds::extrema),
+    kernel: None,
+    fold: folds::extrema,
     simplify: None,
 }
 

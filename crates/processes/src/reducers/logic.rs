@@ -18,7 +18,8 @@ process! {
     ),
     scalar: |args| fold(args, false),
     result: result,
-    kernel: Some(|call| folds::logic(call, false)),
+    kernel: None,
+    fold: folds::all,
     simplify: None,
 }
 
@@ -32,7 +33,8 @@ process! {
     ),
     scalar: |args| fold(args, true),
     result: result,
-    kernel: Some(|call| folds::logic(call, true)),
+    kernel: None,
+    fold: folds::any,
     simplify: None,
 }
 

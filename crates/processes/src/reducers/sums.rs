@@ -1,7 +1,10 @@
 //! Sums, products, mean and variance. The order of evaluation is the one of [`accumulate`] everywhere.
 
-use eolith_plan::lanes::accumulate::{self, Matrix, Moments};
+use eolith_plan::lanes::accumulate::{
+    self, ExactProduct, FloatProduct, FloatSum, Matrix, Moments, Rule, WideSum,
+};
 use eolith_plan::lanes::folds;
+use eolith_plan::lanes::operand::Primitive;
 use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::{Fault, Value};
 
@@ -27,8 +30,8 @@ process! {
         }
         let validity = elements.validity();
         Ok(match elements.integers() {
-            Some(integers) => exact(first(accumulate::sum_i128(lane(&integers, &validity)))),
-            None => Value::Float(first(accumulate::sum_f64(lane(&elements.floats(), &validity)))),
+            Some(integers) => exact(total::<WideSum, _>(&integers, &validity)),
+            None => Value::Float(total::<FloatSum, _>(&elements.floats(), &validity)),
         })
     },
     result: |types| of_numbers(types, |element, len| match element {
@@ -42,7 +45,8 @@ process! {
         }
         _ => Type::F64,
     }),
-    kernel: Some(folds::sum),
+    kernel: None,
+    fold: folds::sum,
     simplify: None,
 }
 
@@ -63,11 +67,11 @@ process! {
         let validity = elements.validity();
         Ok(match elements.integers() {
             Some(integers) => {
-                let product = accumulate::product_int(lane(&integers, &validity))[0];
+                let product = total::<ExactProduct, _>(&integers, &validity);
                 product.exact.map_or(Value::Float(product.float), Value::Int)
             }
             None => {
-                Value::Float(first(accumulate::product_f64(lane(&elements.floats(), &validity))))
+                Value::Float(total::<FloatProduct, _>(&elements.floats(), &validity))
             }
         })
     },
@@ -85,7 +89,8 @@ process! {
         }
         _ => Type::F64,
     }),
-    kernel: Some(folds::product),
+    kernel: None,
+    fold: folds::product,
     simplify: None,
 }
 
@@ -105,13 +110,14 @@ process! {
         }
         let validity = elements.validity();
         let sum = match elements.integers() {
-            Some(integers) => first(accumulate::sum_i128(lane(&integers, &validity))) as f64,
-            None => first(accumulate::sum_f64(lane(&elements.floats(), &validity))),
+            Some(integers) => total::<WideSum, _>(&integers, &validity) as f64,
+            None => total::<FloatSum, _>(&elements.floats(), &validity),
         };
         Ok(Value::Float(sum / elements.valid().count() as f64))
     },
     result: |types| of_numbers(types, |_, _| Type::F64),
-    kernel: Some(folds::mean),
+    kernel: None,
+    fold: folds::mean,
     simplify: None,
 }
 
@@ -127,7 +133,8 @@ process! {
     ),
     scalar: |args| statistic(args, Moments::variance),
     result: |types| of_numbers(types, |_, _| Type::F64),
-    kernel: Some(|call| folds::moments(call, Moments::variance)),
+    kernel: None,
+    fold: folds::variance,
     simplify: None,
 }
 
@@ -142,7 +149,8 @@ process! {
     ),
     scalar: |args| statistic(args, |moments| moments.variance().sqrt()),
     result: |types| of_numbers(types, |_, _| Type::F64),
-    kernel: Some(|call| folds::moments(call, |moments| moments.variance().sqrt())),
+    kernel: None,
+    fold: folds::sd,
     simplify: None,
 }
 
@@ -151,17 +159,14 @@ fn statistic(args: &[Value], f: fn(Moments) -> f64) -> Result<Value, Fault> {
     if !elements.has_result {
         return Ok(Value::Null);
     }
-    let moments = accumulate::moments(lane(&elements.floats(), &elements.validity()))[0];
+    let moments =
+        accumulate::moments(Matrix::lane(&elements.floats(), Some(&elements.validity())))[0];
     Ok(Value::Float(f(moments)))
 }
 
-/// One lane, as the accumulators see it.
-fn lane<'a, T>(values: &'a [T], validity: &'a [bool]) -> Matrix<'a, T> {
-    Matrix { values, validity: Some(validity), n: values.len(), lanes: 1 }
-}
-
-fn first<T: Copy>(lanes: Vec<T>) -> T {
-    lanes[0]
+/// The total of one lane.
+fn total<R: Rule, P: Primitive>(values: &[P], validity: &[bool]) -> R::Total {
+    accumulate::totals::<R, P>(Matrix::lane(values, Some(validity)))[0]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod interface;
 mod kernels;
 mod plans;
 mod random;
+mod streams;
 mod vectors;
 
 use std::path::PathBuf;

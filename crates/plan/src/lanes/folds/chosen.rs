@@ -1,0 +1,178 @@
+//! Accumulators that keep one of the elements: extremes, first and last.
+
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "branches would keep the loops over lanes from being vectorised"
+)]
+
+use eolith_cube::{Element, for_dtype, for_values};
+
+use super::{Folding, Presence, ignores, typed};
+use crate::lanes::operand::{Primitive, null, scalar};
+use crate::lanes::stream::{Accumulator, FoldCall, Slab};
+use crate::lanes::{Column, Lanes, Register};
+
+/// The first number that no other is better than; NaN is better than all.
+pub(super) fn extreme<const GREATEST: bool>(call: &FoldCall<'_>) -> Folding {
+    let ignore = ignores(call)?;
+    if !call.element.is_number() {
+        return None;
+    }
+    Some(for_dtype!(call.stored, P => Box::new(Extreme::<P, GREATEST> {
+        best: vec![if GREATEST { P::LEAST } else { P::GREATEST }; call.lanes],
+        presence: Presence::new(call.lanes),
+        ignore,
+    })))
+}
+
+/// Both extremes.
+pub(super) fn pair(call: &FoldCall<'_>) -> Folding {
+    Some(Box::new(Pair([extreme::<false>(call)?, extreme::<true>(call)?])))
+}
+
+/// The element at one end.
+pub(super) fn end<const LAST: bool>(call: &FoldCall<'_>) -> Folding {
+    let ignore = ignores(call)?;
+    Some(for_dtype!(call.stored, P => Box::new(End::<P, LAST> {
+        ignore,
+        n: 0,
+        values: vec![P::default(); call.lanes],
+        found: vec![false; call.lanes],
+        masked: false,
+        done: false,
+    })))
+}
+
+#[derive(Debug)]
+struct Extreme<P, const GREATEST: bool> {
+    best: Vec<P>,
+    presence: Presence,
+    ignore: bool,
+}
+
+#[derive(Debug)]
+struct Pair([Box<dyn Accumulator>; 2]);
+
+#[derive(Debug)]
+struct End<P, const LAST: bool> {
+    ignore: bool,
+    n: usize,
+    values: Vec<P>,
+    found: Vec<bool>,
+    masked: bool,
+    /// Whether no further row can change anything.
+    done: bool,
+}
+
+impl<P: Primitive, const GREATEST: bool> Accumulator for Extreme<P, GREATEST> {
+    fn push(&mut self, rows: &Slab<'_>) {
+        let values = typed::<P>(rows);
+        let better = |x: P, best: P| {
+            let ahead = if GREATEST { x.gt(&best) } else { x.lt(&best) };
+            ahead | x.is_nan()
+        };
+        for i in 0..rows.n {
+            let row = rows.row(values, i);
+            match rows.mask(i) {
+                None if self.presence.n + i == 0 => self.best.copy_from_slice(row),
+                None => self
+                    .best
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(best, &x)| *best = if better(x, *best) { x } else { *best }),
+                Some(mask) => {
+                    for ((best, &x), &ok) in self.best.iter_mut().zip(row).zip(mask) {
+                        *best = if ok & better(x, *best) { x } else { *best };
+                    }
+                }
+            }
+        }
+        self.presence.push(rows);
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        scalar(self.best, self.presence.valid(self.ignore))
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<P>() + size_of::<u32>() + 1
+    }
+}
+
+impl Accumulator for Pair {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.0.iter_mut().for_each(|one| one.push(rows));
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        let [least, greatest] = self.0.map(|one| match one.finish() {
+            Register::Scalar(Lanes { column: Column::Plain(values), validity }) => {
+                (values, validity)
+            }
+            other => unreachable!("invariant: an extreme is a plain column, not {other:?}"),
+        });
+        let (mut values, validity) = least;
+        for_values!(&mut values, v => {
+            v.extend_from_slice(Element::slice(&greatest.0).expect("invariant: of one type"));
+        });
+        let lanes = Lanes::plain(values, validity.map(|mask| mask.repeat(2)));
+        Register::Array { n: 2, lanes, labels: None }
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        self.0.iter().map(|one| 2 * one.bytes_per_lane()).sum()
+    }
+}
+
+impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.n += rows.n;
+        self.masked |= rows.validity.is_some();
+        let values = typed::<P>(rows);
+        // Without ignoring, only the row at the end counts.
+        let wanted = match (self.ignore, LAST) {
+            (true, _) => 0..rows.n,
+            (false, true) => rows.n.saturating_sub(1)..rows.n,
+            (false, false) => 0..rows.n.min(1),
+        };
+        for i in wanted {
+            if self.done {
+                return;
+            }
+            let (row, mask) = (rows.row(values, i), rows.mask(i));
+            let state = self.values.iter_mut().zip(&mut self.found).zip(row);
+            match mask {
+                _ if !self.ignore => {
+                    self.values.copy_from_slice(row);
+                    match mask {
+                        None => self.found.fill(true),
+                        Some(mask) => self.found.copy_from_slice(mask),
+                    }
+                    self.done = !LAST;
+                }
+                None => {
+                    state.for_each(|((value, found), &x)| {
+                        *value = if LAST | !*found { x } else { *value };
+                        *found = true;
+                    });
+                    self.done = !LAST;
+                }
+                Some(mask) => state.zip(mask).for_each(|(((value, found), &x), &ok)| {
+                    *value = if ok & (LAST | !*found) { x } else { *value };
+                    *found |= ok;
+                }),
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        if self.n == 0 {
+            return null();
+        }
+        scalar(self.values, self.masked.then_some(self.found))
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<P>() + 2
+    }
+}
