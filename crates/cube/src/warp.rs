@@ -31,6 +31,7 @@
 //! there becomes bilinear also where a missing pixel has no weight. `tests/warp_gdal.rs` compares the rest.
 
 mod apply;
+mod hull;
 mod lines;
 mod mesh;
 mod method;
@@ -83,10 +84,10 @@ impl Warp {
         self.method
     }
 
-    /// Pixels (rows, columns) of the source grid needed for a window (rows, columns) of the target grid; both
-    /// ranges are empty if there are none.
+    /// Pixels (rows, columns) of the source grid needed for a window (rows, columns) of the target grid, and maybe a
+    /// few around them; both ranges are empty if there are none.
     pub fn source_region(&self, rows: Range<usize>, cols: Range<usize>) -> [Range<usize>; 2] {
-        Lines::new(&self.rule, rows, cols).hull()
+        hull::source_region(&self.rule, rows, cols)
     }
 
     /// Resamples a window (rows, columns) of the target grid. The last two dimensions of `source` are y and x

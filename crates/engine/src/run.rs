@@ -1,25 +1,31 @@
-//! The scheduler of one machine: the tasks of a plan on the CPU pool, their bytes fetched ahead.
+//! The scheduler of one machine: the tasks of a plan side by side, their bytes fetched ahead.
 //!
-//! Fetching is async and overlaps with decoding and computing of other tasks; both are CPU work and run on the pool,
-//! never on the async threads. A task starts when the ledger has room for its declared peak. Tasks finish in any
-//! order and write their box; what fails is the lowest task that fails.
+//! A task has three parts. Its bytes are fetched step by step on the async threads, one step ahead of the
+//! computation. A thread of its own goes through the steps, so that waiting for bytes costs no worker. Decoding and
+//! tiles run on the CPU pool, which all tasks share. A task starts when the ledger has room for its declared peak.
+//! Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue};
-use eolith_plan::compute::{self, Failure};
+use eolith_plan::compute::{self, Context, Failure, Frames, Workers};
 use eolith_plan::logical::NodeId;
 use eolith_plan::op::Op;
-use eolith_plan::physical::{Physical, Task};
+use eolith_plan::physical::{Part, Physical, Task, schedule};
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
-use tokio::sync::oneshot;
+use rayon::prelude::*;
+use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::events::{Cancel, Event, Listener};
 use crate::scratch::Scratch;
+use crate::source::SourceError;
+use crate::source::frame::Frame;
 use crate::source::open::Readers;
-use crate::source::{SourceError, scan};
+use crate::source::scan::{self, Fetch};
 
 /// What tasks share.
 #[derive(Clone, Debug)]
@@ -36,6 +42,7 @@ enum TaskError {
     Compute(Failure),
     Memory(u64),
     Scratch(std::io::Error),
+    Cancelled,
     Lost,
 }
 
@@ -46,24 +53,25 @@ impl From<Failure> for TaskError {
 }
 
 impl Machine {
-    /// Computes all tasks of a root into `result`; gives the bytes read.
+    /// Computes all tasks of a stage or root into `result`; gives the bytes read.
     pub async fn run(
         &self,
         physical: &Arc<Physical>,
-        root: usize,
+        part: &Part,
+        stored: &Stored,
         result: &Arc<Scratch>,
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<u64, Issue> {
-        let tasks = physical.roots[root].partition.len();
+        let tasks = part.partition.len();
         let mut failed: Option<(usize, TaskError)> = None;
         let (mut done, mut bytes_read) = (0, 0);
-        // Twice the threads: one set computes while the next is fetched. Memory is the ledger's business.
-        let ahead = self.pool.current_num_threads() * 2;
+        // A task's steps use all threads; as many tasks again keep them busy where a step has few tiles.
+        let ahead = self.pool.current_num_threads();
         let mut running = stream::iter(0..tasks)
             .take_while(|_| std::future::ready(!cancel.is_cancelled()))
             .map(|index| {
-                let task = self.clone().task(Arc::clone(physical), root, index, Arc::clone(result));
+                let task = self.task(physical, part, index, stored, Arc::clone(result), cancel);
                 async move { (index, task.await) }
             })
             .buffer_unordered(ahead);
@@ -85,10 +93,10 @@ impl Machine {
         }
         drop(running);
         match failed {
-            Some((_, error)) => Err(issue(physical, root, error, self.budget.total())),
+            Some((_, error)) => Err(issue(physical, part.node, error, self.budget.total())),
             None if cancel.is_cancelled() => Err(Issue::new(
                 Code::new("Cancelled"),
-                physical.logical.roots[root].path.clone(),
+                physical.logical.node(part.node).path.clone(),
                 "the run was cancelled",
             )),
             None => Ok(bytes_read),
@@ -99,71 +107,183 @@ impl Machine {
     pub async fn region(
         &self,
         physical: &Arc<Physical>,
-        root: usize,
         node: NodeId,
         region: Region,
     ) -> Result<Block, Issue> {
-        let failed = |error| issue(physical, root, error, self.budget.total());
-        let peak = physical.peak(node, region.clone());
+        let failed = |error| issue(physical, node, error, self.budget.total());
+        let task = physical.task_for(node, region);
+        let peak = physical.peak(&task);
         let room = self.budget.reserve(peak).await;
         let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
-        let task = physical.task_for(Some(node), region);
-        let (block, _) = self.compute(Arc::clone(physical), node, task).await.map_err(failed)?;
-        Ok(block)
+        let dtype = physical.logical.schema(node).dtype();
+        let block = Arc::new(Mutex::new(Block::nulls(dtype, task.output.shape())));
+        let (result, output) = (Arc::clone(&block), task.output.clone());
+        let emit = move |region: &Region, block: Block| {
+            let start: Vec<usize> = region.relative_to(&output).0.iter().map(|r| r.start).collect();
+            result.lock().unwrap_or_else(PoisonError::into_inner).paste(&start, &block);
+            Ok(())
+        };
+        let stored = Stored::default();
+        let cancel = Cancel::default();
+        self.compute(physical, task, &stored, Box::new(emit), &cancel).await.map_err(failed)?;
+        let block = std::mem::replace(
+            &mut *block.lock().unwrap_or_else(PoisonError::into_inner),
+            Block::nulls(dtype, vec![0]),
+        );
+        Ok(block.canonical())
     }
 
     async fn task(
-        self,
-        physical: Arc<Physical>,
-        root: usize,
+        &self,
+        physical: &Arc<Physical>,
+        part: &Part,
         index: usize,
+        stored: &Stored,
         result: Arc<Scratch>,
+        cancel: &Cancel,
     ) -> Result<u64, TaskError> {
-        let peak = physical.roots[root].peak;
-        let _room = self.budget.reserve(peak).await.ok_or(TaskError::Memory(peak))?;
-        let Some(node) = physical.roots[root].node else { return Ok(0) };
-        let task = physical.task(root, index);
-        let region = task.output.clone();
-        let (block, bytes) = self.compute(physical, node, task).await?;
-        result.write(&region, &block).map_err(TaskError::Scratch)?;
+        let _room = self.budget.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
+        let emit = move |region: &Region, block: Block| {
+            result.write(region, &block).map_err(TaskError::Scratch)
+        };
+        self.compute(physical, part.task(index), stored, Box::new(emit), cancel).await
+    }
+
+    /// Computes a task; gives the bytes read.
+    async fn compute(
+        &self,
+        physical: &Arc<Physical>,
+        task: Task,
+        stored: &Stored,
+        emit: Emit,
+        cancel: &Cancel,
+    ) -> Result<u64, TaskError> {
+        let steps = schedule::reads(physical, &task.program, &task.output);
+        let (send, receive) = mpsc::channel(1);
+        let fetching = async {
+            let mut bytes = 0;
+            let mut before: Vec<(NodeId, Region)> = Vec::new();
+            for step in steps {
+                // What the step before had open already stays open.
+                let new = step
+                    .iter()
+                    .filter(|read| !before.contains(read) && !stored.contains_key(&read.0));
+                let fetched =
+                    try_join_all(new.map(|(id, region)| self.fetch(physical, *id, region))).await;
+                let failed = fetched.is_err();
+                bytes += fetched.iter().flatten().map(|(_, _, fetch)| fetch.bytes).sum::<u64>();
+                // A closed channel is a computation that ended: its result says why.
+                if send.send(fetched).await.is_err() || failed {
+                    break;
+                }
+                before = step;
+            }
+            drop(send);
+            bytes
+        };
+        let opener = Opener {
+            receive,
+            pool: Arc::clone(&self.pool),
+            open: Vec::new(),
+            stored: stored.clone(),
+            cancel: cancel.clone(),
+        };
+        let (physical, pool) = (Arc::clone(physical), Arc::clone(&self.pool));
+        let computing = tokio::task::spawn_blocking(move || {
+            let mut opener = opener;
+            let context = Context {
+                open: &mut |reads| opener.step(reads),
+                emit: &*emit,
+                workers: &Pool(&pool),
+            };
+            compute::run(&physical, &task.program, &task.output, context)
+        });
+        let (bytes, outcome) = futures::join!(fetching, computing);
+        outcome.map_err(|_| TaskError::Lost)??;
         Ok(bytes)
     }
 
-    async fn compute(
+    async fn fetch(
         &self,
-        physical: Arc<Physical>,
-        node: NodeId,
-        task: Task,
-    ) -> Result<(Block, u64), TaskError> {
-        let mut fetched = std::collections::BTreeMap::new();
-        let mut bytes = 0;
-        for (i, own) in physical.logical.nodes.iter().enumerate() {
-            if let (Op::Scan(scan), Some(region)) = (&own.op, &task.regions[i]) {
-                let id = NodeId(i);
-                let fetch = scan::fetch(&self.readers, scan, &own.schema, region)
-                    .await
-                    .map_err(|e| TaskError::Source(id, e))?;
-                bytes += fetch.bytes;
-                fetched.insert(id, fetch);
-            }
-        }
-        let (send, receive) = oneshot::channel();
-        self.pool.spawn(move || {
-            let block = compute::run_task(&physical, node, &task, |id, _| {
-                let fetch = fetched.remove(&id).ok_or(TaskError::Lost)?;
-                fetch.decode().map_err(|e| TaskError::Source(id, e))
-            });
-            // Nobody waits any more after a cancellation.
-            let _ = send.send(block);
-        });
-        let block = receive.await.map_err(|_| TaskError::Lost)??;
-        Ok((block, bytes))
+        physical: &Physical,
+        id: NodeId,
+        region: &Region,
+    ) -> Result<(NodeId, Region, Fetch), TaskError> {
+        let node = physical.logical.node(id);
+        let Op::Scan(scan) = &node.op else { return Err(TaskError::Lost) };
+        let fetch = scan::fetch(&self.readers, scan, &node.schema, region)
+            .await
+            .map_err(|e| TaskError::Source(id, e))?;
+        Ok((id, region.clone(), fetch))
     }
 }
 
-fn issue(physical: &Physical, root: usize, error: TaskError, budget: u64) -> Issue {
+/// The values of stages that are done.
+pub type Stored = Arc<BTreeMap<NodeId, Arc<Scratch>>>;
+
+/// Takes the finished boxes of a task.
+type Emit = Box<dyn Fn(&Region, Block) -> Result<(), TaskError> + Send + Sync>;
+
+type Fetched = Result<Vec<(NodeId, Region, Fetch)>, TaskError>;
+
+/// Decodes what one step reads.
+struct Opener {
+    receive: mpsc::Receiver<Fetched>,
+    pool: Arc<rayon::ThreadPool>,
+    /// What the step before had open.
+    open: Vec<(NodeId, Region, Arc<Frame>)>,
+    stored: Stored,
+    cancel: Cancel,
+}
+
+impl Opener {
+    fn step(
+        &mut self,
+        reads: &[(NodeId, Region)],
+    ) -> Result<Box<dyn Frames<TaskError>>, TaskError> {
+        if self.cancel.is_cancelled() {
+            return Err(TaskError::Cancelled);
+        }
+        let fetched = self.receive.blocking_recv().ok_or(TaskError::Lost)??;
+        // Before anything new is decoded, what is not used any more goes.
+        self.open.retain(|(id, region, _)| reads.iter().any(|(i, r)| i == id && r == region));
+        for (id, region, fetch) in fetched {
+            let frame =
+                self.pool.install(|| fetch.frame()).map_err(|e| TaskError::Source(id, e))?;
+            self.open.push((id, region, Arc::new(frame)));
+        }
+        Ok(Box::new(Open { frames: self.open.clone(), stored: self.stored.clone() }))
+    }
+}
+
+/// What one step may read.
+struct Open {
+    frames: Vec<(NodeId, Region, Arc<Frame>)>,
+    stored: Stored,
+}
+
+impl Frames<TaskError> for Open {
+    fn read(&self, id: NodeId, region: &Region) -> Result<Block, TaskError> {
+        if let Some(stored) = self.stored.get(&id) {
+            return stored.read_block(region).map_err(TaskError::Scratch);
+        }
+        let own = self.frames.iter().find(|(own, whole, _)| *own == id && whole.contains(region));
+        Ok(own.ok_or(TaskError::Lost)?.2.read(region))
+    }
+}
+
+/// Loops on the CPU pool.
+struct Pool<'a>(&'a rayon::ThreadPool);
+
+impl Workers for Pool<'_> {
+    fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync)) {
+        self.0.install(|| (0..n).into_par_iter().for_each(f));
+    }
+}
+
+fn issue(physical: &Physical, node: NodeId, error: TaskError, budget: u64) -> Issue {
     let path = |id: NodeId| physical.logical.node(id).path.clone();
-    let root_path = physical.logical.roots[root].path.clone();
+    let own = path(node);
     match error {
         TaskError::Compute(failure) => {
             Issue::new(Code::new(failure.fault.code), path(failure.node), failure.fault.message)
@@ -171,13 +291,14 @@ fn issue(physical: &Physical, root: usize, error: TaskError, budget: u64) -> Iss
         TaskError::Source(id, error) => Issue::new(Code::INTERNAL, path(id), error.to_string()),
         TaskError::Memory(peak) => Issue::new(
             Code::PROCESS_GRAPH_COMPLEXITY,
-            root_path,
+            own,
             format!("a task needs {peak} bytes, the memory limit is {budget}"),
         )
         .hint("raise the memory limit"),
         TaskError::Scratch(error) => {
-            Issue::new(Code::INTERNAL, root_path, format!("cannot keep the result: {error}"))
+            Issue::new(Code::INTERNAL, own, format!("cannot keep the result: {error}"))
         }
-        TaskError::Lost => Issue::new(Code::INTERNAL, root_path, "a task ended without a result"),
+        TaskError::Cancelled => Issue::new(Code::new("Cancelled"), own, "the run was cancelled"),
+        TaskError::Lost => Issue::new(Code::INTERNAL, own, "a task ended without a result"),
     }
 }

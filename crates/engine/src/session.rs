@@ -15,7 +15,7 @@ use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::explain;
 use eolith_plan::need::Snapshot;
-use eolith_plan::physical::Options;
+use eolith_plan::physical::{Options, Part, Physical};
 use eolith_plan::planner::{self, Plan, Planned};
 use eolith_plan::process::Registry;
 use eolith_plan::value::Value;
@@ -24,7 +24,7 @@ use eolith_processes::registry;
 use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::events::{Cancel, Event, Listener};
-use crate::run::Machine;
+use crate::run::{Machine, Stored};
 use crate::scratch::Scratch;
 use crate::sink::OutputFile;
 use crate::source::open::Readers;
@@ -145,7 +145,7 @@ impl Session {
         if !issues.is_empty() {
             return issues;
         }
-        match self.plan(process, &mut Times::default()).await {
+        match self.plan(process, &self.options(), &mut Times::default()).await {
             Ok(_) => Vec::new(),
             Err(issues) => issues,
         }
@@ -153,7 +153,7 @@ impl Session {
 
     /// The stages of the plan as text.
     pub async fn explain(&self, process: &Process, stage: Stage) -> Result<String, Vec<Issue>> {
-        let plan = self.checked_plan(process, &mut Times::default()).await?;
+        let plan = self.checked_plan(process, &self.options(), &mut Times::default()).await?;
         let bound = || format!("# bound\n{}", explain::logical(&plan.bound));
         let optimized = || format!("# optimised\n{}", explain::logical(&plan.physical.logical));
         let physical = || format!("# physical\n{}", explain::physical(&plan.physical));
@@ -177,18 +177,26 @@ impl Session {
         cancel: &Cancel,
     ) -> Result<Report, Vec<Issue>> {
         let mut times = Times::default();
-        let plan = self.checked_plan(process, &mut times).await?;
+        let plan = self.checked_plan(process, &self.options(), &mut times).await?;
         let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
         let physical = Arc::new(plan.physical);
-        let tasks: usize =
-            physical.roots.iter().filter(|r| r.node.is_some()).map(|r| r.partition.len()).sum();
+        let parts = || physical.stages.iter().chain(physical.roots.iter().flatten());
+        let tasks: usize = parts().map(|part| part.partition.len()).sum();
         listener(Event::Planned { tasks });
         let mut report = Report { tasks, times, ..Report::default() };
+        let one = |issue: Issue| vec![issue];
+        let started = Instant::now();
+        let mut stored = Stored::default();
+        for part in &physical.stages {
+            let result = self.place(&physical, part).map_err(one)?;
+            let run = self.machine.run(&physical, part, &stored, &result, listener, cancel);
+            report.bytes_read += run.await.map_err(one)?;
+            Arc::make_mut(&mut stored).insert(part.node, result);
+        }
+        report.times.run += started.elapsed();
         for (i, file) in files.into_iter().enumerate() {
-            let root = &physical.roots[i];
             let logical = &physical.logical.roots[i];
-            let one = |issue: Issue| vec![issue];
-            let Some(node) = root.node else {
+            let Some(part) = &physical.roots[i] else {
                 let outcome = output::value(&physical, i, &file).map_err(one)?;
                 report.checksum ^= outcome.checksum;
                 report.outputs.extend(outcome.files);
@@ -196,18 +204,9 @@ impl Session {
                 continue;
             };
             let started = Instant::now();
-            let schema = Arc::clone(physical.logical.schema(node));
-            let result = self.scratch(schema, &root.partition.shape).map_err(|error| {
-                let code = match error.kind() {
-                    std::io::ErrorKind::StorageFull => Code::PROCESS_GRAPH_COMPLEXITY,
-                    _ => Code::INTERNAL,
-                };
-                let message = format!("no room for the result: {error}");
-                one(Issue::new(code, logical.path.clone(), message))
-            })?;
-            let result = Arc::new(result);
-            report.bytes_read +=
-                self.machine.run(&physical, i, &result, listener, cancel).await.map_err(one)?;
+            let result = self.place(&physical, part).map_err(one)?;
+            let run = self.machine.run(&physical, part, &stored, &result, listener, cancel);
+            report.bytes_read += run.await.map_err(one)?;
             report.times.run += started.elapsed();
             let outcome = output::write(self, &file, result, listener, logical.path.clone())
                 .await
@@ -225,36 +224,46 @@ impl Session {
     /// # Errors
     /// Problems of the process, a result that is no cube, and a box that is not inside it.
     pub async fn region(&self, process: &Process, region: Region) -> Result<Block, Vec<Issue>> {
-        let plan = self.checked_plan(process, &mut Times::default()).await?;
+        let options = Options { stages: false, ..self.options() };
+        let plan = self.checked_plan(process, &options, &mut Times::default()).await?;
         let physical = Arc::new(plan.physical);
         let one = |message: &str| {
             vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
         };
         let result = physical.logical.roots.iter().position(|root| root.is_result);
-        let cube = result.and_then(|root| Some((root, physical.roots[root].node?)));
-        let (root, node) = cube.ok_or_else(|| one("the result is no data cube"))?;
-        let whole = Region::whole(&physical.roots[root].partition.shape);
+        let part = result.and_then(|root| physical.roots[root].as_ref());
+        let part = part.ok_or_else(|| one("the result is no data cube"))?;
+        let whole = Region::whole(&part.partition.shape);
         if region.0.len() != whole.0.len() || !whole.contains(&region) {
             return Err(one("the box is not inside the result"));
         }
-        self.machine.region(&physical, root, node, region).await.map_err(|issue| vec![issue])
+        self.machine.region(&physical, part.node, region).await.map_err(|issue| vec![issue])
     }
 
     /// Plans a process that was not checked yet.
-    async fn checked_plan(&self, process: &Process, times: &mut Times) -> Result<Plan, Vec<Issue>> {
+    async fn checked_plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        times: &mut Times,
+    ) -> Result<Plan, Vec<Issue>> {
         let started = Instant::now();
         let issues = eolith_graph::check(process, registry());
         times.plan += started.elapsed();
-        if issues.is_empty() { self.plan(process, times).await } else { Err(issues) }
+        if issues.is_empty() { self.plan(process, options, times).await } else { Err(issues) }
     }
 
     /// Asks the catalogue until the plan is complete.
-    async fn plan(&self, process: &Process, times: &mut Times) -> Result<Plan, Vec<Issue>> {
-        let options = self.options();
+    async fn plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        times: &mut Times,
+    ) -> Result<Plan, Vec<Issue>> {
         let mut snapshot = Snapshot::default();
         for _ in 0..ROUNDS {
             let started = Instant::now();
-            let planned = planner::plan(process, &BTreeMap::new(), registry(), &snapshot, &options);
+            let planned = planner::plan(process, &BTreeMap::new(), registry(), &snapshot, options);
             times.plan += started.elapsed();
             match planned {
                 Planned::Ready(plan) => return Ok(*plan),
@@ -302,20 +311,26 @@ impl Session {
         Options {
             task_memory: (self.settings.memory / 2).max(1),
             target_bytes: defaults.target_bytes.min(share),
+            threads: self.settings.threads.get(),
             ..defaults
         }
     }
 
-    /// A place for a result: memory while there is room, a file otherwise.
-    fn scratch(
-        &self,
-        schema: Arc<eolith_cube::Schema>,
-        shape: &[usize],
-    ) -> std::io::Result<Scratch> {
-        let bytes = Scratch::bytes(&schema, shape);
-        if let Some(room) = self.results.try_reserve(bytes) {
-            return Ok(Scratch::in_memory(schema, shape.to_vec(), room));
-        }
-        Scratch::on_disk(schema, shape.to_vec(), self.settings.scratch.as_deref())
+    /// A place for the values of a stage or root: memory while there is room, a file otherwise.
+    fn place(&self, physical: &Physical, part: &Part) -> Result<Arc<Scratch>, Issue> {
+        let schema = Arc::clone(physical.logical.schema(part.node));
+        let shape = part.partition.shape.clone();
+        let made = match self.results.try_reserve(Scratch::bytes(&schema, &shape)) {
+            Some(room) => Ok(Scratch::in_memory(schema, shape, room)),
+            None => Scratch::on_disk(schema, shape, self.settings.scratch.as_deref()),
+        };
+        made.map(Arc::new).map_err(|error| {
+            let code = match error.kind() {
+                std::io::ErrorKind::StorageFull => Code::PROCESS_GRAPH_COMPLEXITY,
+                _ => Code::INTERNAL,
+            };
+            let path = physical.logical.node(part.node).path.clone();
+            Issue::new(code, path, format!("no room for the result: {error}"))
+        })
     }
 }

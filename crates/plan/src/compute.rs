@@ -1,19 +1,27 @@
-//! Computing one task: the operators over blocks.
+//! Computing a box of a result: the executor.
 //!
-//! Pure and synchronous: the pixels of scans are handed in, everything else follows from the plan. Each block is
-//! dropped after its last use. The reference evaluator computes the same in another way and shares none of this.
+//! [`run`] walks through the program of a node (see [`crate::physical::Program`]) and computes tile by tile. It is
+//! synchronous and pure: pixels of scans come from [`Frames`] that the caller opens step by step, finished pixels go to
+//! the caller box by box, and parallel loops are the caller's [`Workers`]. The reference evaluator computes the same in
+//! another way and shares none of this.
 
+mod fold;
 mod lanewise;
 mod merge;
+mod operate;
+mod tile;
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use eolith_cube::{Block, Region};
+use eolith_cube::{Block, ChunkGrid, Region};
 
 use crate::logical::NodeId;
-use crate::op::Op;
-use crate::physical::{Physical, Task};
+use crate::physical::schedule::{FeedBox, Steps, Visitor, walk};
+use crate::physical::{Feed, Part, Physical, Program, Sweep, tile_shape};
 use crate::value::Fault;
+
+use fold::Folding;
 
 /// A fault and the node where it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,155 +30,322 @@ pub struct Failure {
     pub fault: Fault,
 }
 
-/// Computes the block of `task` at the root node; `scan` gives the pixels of a scan's region.
-pub fn run_task<E: From<Failure>>(
+/// Pixels that are read: decoded chunks of scans and stored results.
+pub trait Frames<E>: Sync {
+    /// The pixels of a box of a scan's (or stored node's) own schema, inside a box that was opened, in the schema's
+    /// type.
+    fn read(&self, id: NodeId, region: &Region) -> Result<Block, E>;
+}
+
+/// Runs independent parts of a loop, maybe side by side.
+pub trait Workers {
+    /// Calls `f` once for each of `0..n`.
+    fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync));
+}
+
+/// One after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Serial;
+
+impl Workers for Serial {
+    fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync)) {
+        (0..n).for_each(f);
+    }
+}
+
+/// Opens the boxes that a step reads.
+pub type Open<'a, E> = dyn FnMut(&[(NodeId, Region)]) -> Result<Box<dyn Frames<E>>, E> + 'a;
+
+/// What the executor asks of its caller.
+pub struct Context<'a, E> {
+    /// Opens what one step reads, step by step in the order of [`crate::physical::schedule::reads`].
+    pub open: &'a mut Open<'a, E>,
+    /// Takes finished pixels: boxes that do not overlap and together are the output, in any order.
+    pub emit: &'a (dyn Fn(&Region, Block) -> Result<(), E> + Sync),
+    pub workers: &'a (dyn Workers + Sync),
+}
+
+/// Computes `output`, a box of the program's target.
+///
+/// # Errors
+/// Those of the caller, and the fault of the first tile of the first step that has one.
+pub fn run<'a, E: From<Failure> + Send>(
+    physical: &'a Physical,
+    program: &Program,
+    output: &Region,
+    context: Context<'a, E>,
+) -> Result<(), E> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    let mut executor = Executor {
+        physical,
+        target: program.target,
+        context,
+        held: BTreeMap::new(),
+        running: Vec::new(),
+    };
+    walk(physical, program, output, Steps::All, &mut executor)
+}
+
+/// The whole cube of a root, task by task on this thread; `scan` gives the pixels of a box of a scan. For small cubes
+/// and for tests.
+pub fn run_root<E: From<Failure> + Send>(
     physical: &Physical,
-    root: NodeId,
-    task: &Task,
+    part: &Part,
     mut scan: impl FnMut(NodeId, &Region) -> Result<Block, E>,
 ) -> Result<Block, E> {
-    let nodes = &physical.logical.nodes;
-    let mut last_use = vec![usize::MAX; nodes.len()];
-    for (i, node) in nodes.iter().enumerate() {
-        if task.regions[i].is_some() {
-            node.inputs.iter().for_each(|input| last_use[input.0] = i);
-        }
+    let mut stored: BTreeMap<NodeId, Block> = BTreeMap::new();
+    for stage in &physical.stages {
+        let block = run_part(physical, stage, &stored, &mut scan)?;
+        stored.insert(stage.node, block);
     }
-    let mut done: Vec<Option<Block>> = vec![None; nodes.len()];
-    for i in 0..=root.0 {
-        let Some(region) = &task.regions[i] else { continue };
-        let id = NodeId(i);
-        let node = &nodes[i];
-        let block = if region.is_empty() {
-            Block::nulls(node.schema.dtype(), region.shape())
-        } else if let Op::Scan(_) = &node.op {
-            scan(id, region)?
-        } else {
-            let needs = physical.needs(id, region);
-            let inputs: Vec<(Cow<'_, Block>, Region)> = (node.inputs.iter().zip(needs))
-                .map(|(input, need)| {
-                    let block = done[input.0].as_ref().expect("invariant: inputs come first");
-                    let have =
-                        task.regions[input.0].as_ref().expect("invariant: an input has a region");
-                    let part = if *have == need {
-                        Cow::Borrowed(block)
-                    } else {
-                        Cow::Owned(slice(block, have, &need))
-                    };
-                    (part, need)
-                })
-                .collect();
-            let made =
-                run(physical, id, region, &inputs).map_err(|fault| Failure { node: id, fault })?;
-            made.cast(node.schema.dtype()).canonical()
-        };
-        done[i] = Some(block);
-        for input in &node.inputs {
-            if last_use[input.0] == i {
-                done[input.0] = None;
-            }
-        }
-    }
-    Ok(done[root.0].take().expect("invariant: the root has a region"))
+    run_part(physical, part, &stored, &mut scan)
 }
 
-fn run(
+fn run_part<E: From<Failure> + Send>(
     physical: &Physical,
-    id: NodeId,
-    region: &Region,
-    inputs: &[(Cow<'_, Block>, Region)],
-) -> Result<Block, Fault> {
-    let node = physical.logical.node(id);
-    let schema = &node.schema;
-    let input_schema = |k: usize| physical.logical.schema(node.inputs[k]);
-    match &node.op {
-        Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
-        Op::Literal(cube) => Ok(cube.block.slice(region)),
-        Op::Save(_) => Ok(inputs[0].0.clone().into_owned()),
-        Op::Select(indices) => {
-            let (block, own) = &inputs[0];
-            let mut block = block.clone();
-            for (dim, indices) in indices.iter().enumerate() {
-                if let Some(indices) = indices {
-                    let start = own.0[dim].start;
-                    let relative: Vec<usize> =
-                        indices[region.0[dim].clone()].iter().map(|i| i - start).collect();
-                    let all = relative.iter().copied().eq(0..block.shape[dim]);
-                    if !all {
-                        block = Cow::Owned(block.take(dim, &relative));
-                    }
+    part: &Part,
+    stored: &BTreeMap<NodeId, Block>,
+    scan: &mut impl FnMut(NodeId, &Region) -> Result<Block, E>,
+) -> Result<Block, E> {
+    let dtype = physical.logical.schema(part.node).dtype();
+    let result = Mutex::new(Block::nulls(dtype, part.partition.shape.clone()));
+    let emit = |region: &Region, block: Block| {
+        paste(&result, region, &block);
+        Ok(())
+    };
+    let mut open = |reads: &[(NodeId, Region)]| -> Result<Box<dyn Frames<E>>, E> {
+        let read = |(id, region): &(NodeId, Region)| match stored.get(id) {
+            Some(block) => Ok((*id, region.clone(), block.slice(region))),
+            None => Ok((*id, region.clone(), scan(*id, region)?)),
+        };
+        let blocks: Result<Vec<_>, E> = reads.iter().map(read).collect();
+        Ok(Box::new(Whole(blocks?)))
+    };
+    for index in 0..part.partition.len() {
+        let task = part.task(index);
+        let context = Context { open: &mut open, emit: &emit, workers: &Serial };
+        run(physical, &task.program, &task.output, context)?;
+    }
+    Ok(result.into_inner().unwrap_or_else(PoisonError::into_inner).canonical())
+}
+
+/// Blocks of whole boxes.
+struct Whole(Vec<(NodeId, Region, Block)>);
+
+impl<E> Frames<E> for Whole {
+    fn read(&self, id: NodeId, region: &Region) -> Result<Block, E> {
+        let found = self.0.iter().find(|(own, whole, _)| *own == id && whole.contains(region));
+        let (_, whole, block) = found.expect("invariant: what is read was opened");
+        Ok(block.slice(&region.relative_to(whole)))
+    }
+}
+
+struct Executor<'a, E> {
+    physical: &'a Physical,
+    target: NodeId,
+    context: Context<'a, E>,
+    /// Values of reductions that sweeps under way use.
+    held: Held,
+    /// The sweeps under way, innermost last.
+    running: Vec<Vec<Running<'a>>>,
+}
+
+/// Boxes of nodes with their pixels.
+type Held = BTreeMap<NodeId, (Region, Block)>;
+
+/// A feed under way.
+struct Running<'a> {
+    /// The lanes of its folds, cut into tiles.
+    tiles: Vec<Region>,
+    /// One for each tile, one for each fold.
+    foldings: Vec<Mutex<Vec<Folding<'a>>>>,
+    /// What comes out of each fold; `None` where it goes to the caller.
+    results: Vec<Option<(Region, Mutex<Block>)>>,
+}
+
+impl<E> std::fmt::Debug for Context<'_, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
+    type Error = E;
+
+    fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), E> {
+        let running =
+            sweep.feeds.iter().zip(boxes).map(|(feed, own)| self.start(feed, own)).collect();
+        self.running.push(running);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        sweep: &Sweep,
+        parts: &[Region],
+        reads: &[(NodeId, Region)],
+        _: usize,
+    ) -> Result<(), E> {
+        let frames = (self.context.open)(reads)?;
+        let running = self.running.last().expect("invariant: a step belongs to a sweep");
+        let (emit, physical) = (self.context.emit, self.physical);
+        let tiles = tile::Tiles { physical: self.physical, held: &self.held, frames: &*frames };
+        for ((feed, part), own) in sweep.feeds.iter().zip(parts).zip(running) {
+            if part.is_empty() {
+                continue;
+            }
+            let first_error = FirstError::default();
+            if feed.folds.is_empty() {
+                let grid = ChunkGrid::new(part.shape(), tile_shape(physical, feed, part));
+                self.context.workers.each(grid.len(), &|i| {
+                    let region = within(&grid.region(i), part);
+                    let made = tiles.compute(feed, &region);
+                    first_error.note(i, made.and_then(|block| emit(&region, block)));
+                });
+            } else {
+                let along = feed.along.expect("invariant: folds have an axis");
+                self.context.workers.each(own.tiles.len(), &|i| {
+                    let mut region = own.tiles[i].clone();
+                    region.0[along] = part.0[along].clone();
+                    let outcome = tiles.compute(feed, &region).and_then(|block| {
+                        let mut foldings = lock(&own.foldings[i]);
+                        (foldings.iter_mut().zip(&own.results)).try_for_each(|(folding, result)| {
+                            let first = region.0[along].start;
+                            folding.push(&block, first, &mut |at, block| {
+                                deliver(emit, result.as_ref(), at, block)
+                            })
+                        })
+                    });
+                    first_error.note(i, outcome);
+                });
+            }
+            first_error.result()?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, sweep: &Sweep) -> Result<(), E> {
+        let running = self.running.pop().expect("invariant: a sweep that ends has begun");
+        let emit = self.context.emit;
+        for (feed, mut own) in sweep.feeds.iter().zip(running) {
+            let first_error = FirstError::default();
+            let foldings: Vec<_> = own.foldings.drain(..).map(|f| Mutex::new(Some(f))).collect();
+            self.context.workers.each(foldings.len(), &|i| {
+                let Some(foldings) = lock(&foldings[i]).take() else { return };
+                let foldings = foldings.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let outcome =
+                    (foldings.into_iter().zip(&own.results)).try_for_each(|(folding, result)| {
+                        folding.finish(&mut |at, block| deliver(emit, result.as_ref(), at, block))
+                    });
+                first_error.note(i, outcome);
+            });
+            first_error.result()?;
+            for (fold, result) in feed.folds.iter().zip(own.results) {
+                if let Some((region, block)) = result {
+                    let block = block.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    self.held.insert(*fold, (region, block.canonical()));
                 }
             }
-            Ok(block.into_owned())
         }
-        Op::Relabel { dims } => Ok(relabel(&inputs[0].0, dims, region)),
-        Op::Map { expr, inputs: alignments } => {
-            let blocks: Vec<Block> = (inputs.iter().zip(alignments))
-                .map(|((block, _), from)| block.broadcast(&region.shape(), from))
-                .collect();
-            lanewise::map(expr, &blocks, region.shape(), schema.dtype())
+        Ok(())
+    }
+
+    fn forget(&mut self, sweep: &Sweep) {
+        for fold in sweep.feeds.iter().flat_map(|feed| &feed.folds) {
+            self.held.remove(fold);
         }
-        Op::Reduce { dim, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
-            lanewise::reduce(expr, &inputs[0].0, *dim, labels, schema.dtype())
-        }
-        Op::Along { dim, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
-            let n = schema.dims[*dim].len().unwrap_or_default();
-            let all = lanewise::along(expr, &inputs[0].0, *dim, labels, n, schema.dtype())?;
-            let mut wanted = Region::whole(&all.shape);
-            wanted.0[*dim] = region.0[*dim].clone();
-            Ok(all.slice(&wanted))
-        }
-        Op::Group { dim, groups, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
-            let (block, own) = &inputs[0];
-            let groups = groups.as_deref().unwrap_or_default();
-            let mut out = Block::nulls(schema.dtype(), region.shape());
-            for (slot, group) in groups[region.0[*dim].clone()].iter().enumerate() {
-                let relative: Vec<usize> = group.iter().map(|i| i - own.0[*dim].start).collect();
-                let members = block.take(*dim, &relative);
-                let labels =
-                    labels.as_ref().map(|all| group.iter().map(|&i| all[i].clone()).collect());
-                let value = lanewise::reduce(expr, &members, *dim, labels, schema.dtype())?;
-                let mut shape = value.shape.clone();
-                shape.insert(*dim, 1);
-                let mut start = vec![0; shape.len()];
-                start[*dim] = slot;
-                out.paste(&start, &value.reshape(shape));
-            }
-            Ok(out)
-        }
-        Op::Warp { .. } => {
-            let warp = physical.warp(id).expect("invariant: physical planning prepares every warp");
-            let (block, own) = &inputs[0];
-            let (y, x) = crate::physical::spatial(schema);
-            let mut order: Vec<usize> =
-                (0..block.shape.len()).filter(|d| *d != y && *d != x).collect();
-            order.extend([y, x]);
-            let turned = block.permute(&order);
-            let window = [own.0[y].clone(), own.0[x].clone()];
-            let target = [region.0[y].clone(), region.0[x].clone()];
-            let warped = warp.run(&turned, window, target);
-            let mut back = vec![0; order.len()];
-            order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
-            Ok(warped.permute(&back))
-        }
-        Op::Merge(merge) => merge::run(merge, inputs, region, schema.dtype()),
     }
 }
 
-/// The part `need` of a block that holds `have`.
-fn slice(block: &Block, have: &Region, need: &Region) -> Block {
-    if need.is_empty() {
-        return Block::nulls(block.dtype(), need.shape());
+impl<'a, E: From<Failure> + Send> Executor<'a, E> {
+    fn start(&self, feed: &Feed, own: &FeedBox) -> Running<'a> {
+        let Some(along) = feed.along.filter(|_| !feed.folds.is_empty()) else {
+            return Running { tiles: Vec::new(), foldings: Vec::new(), results: Vec::new() };
+        };
+        let mut lanes = own.source.clone();
+        lanes.0[along] = 0..1;
+        let shape = lanes.shape();
+        let grid = ChunkGrid::new(shape.clone(), tile_shape(self.physical, feed, &lanes));
+        let tiles: Vec<Region> = (0..grid.len()).map(|i| within(&grid.region(i), &lanes)).collect();
+        let physical = self.physical;
+        let foldings = (tiles.iter())
+            .map(|tile| {
+                let folding = |(fold, result): (&NodeId, &Region)| {
+                    Folding::new(physical, *fold, along, tile, result)
+                };
+                Mutex::new(feed.folds.iter().zip(&own.results).map(folding).collect())
+            })
+            .collect();
+        let results = (feed.folds.iter().zip(&own.results))
+            .map(|(fold, region)| {
+                (*fold != self.target).then(|| {
+                    let dtype = self.physical.logical.schema(*fold).dtype();
+                    (region.clone(), Mutex::new(Block::nulls(dtype, region.shape())))
+                })
+            })
+            .collect();
+        Running { tiles, foldings, results }
     }
-    block.slice(&need.relative_to(have))
 }
 
-fn relabel(block: &Block, dims: &[Option<usize>], region: &Region) -> Block {
-    let kept: Vec<usize> = dims.iter().flatten().copied().collect();
-    let dropped = (0..block.shape.len()).filter(|d| !kept.contains(d));
-    let order: Vec<usize> = dropped.chain(kept.iter().copied()).collect();
-    block.permute(&order).reshape(region.shape())
+/// Hands finished pixels of a reduction to whom they belong.
+fn deliver<E>(
+    emit: &(dyn Fn(&Region, Block) -> Result<(), E> + Sync),
+    result: Option<&(Region, Mutex<Block>)>,
+    at: &Region,
+    block: Block,
+) -> Result<(), E> {
+    match result {
+        None => emit(at, block),
+        Some((whole, own)) => {
+            paste(own, &at.relative_to(whole), &block);
+            Ok(())
+        }
+    }
+}
+
+/// The error of the lowest number.
+struct FirstError<E>(Mutex<Option<(usize, E)>>);
+
+impl<E> Default for FirstError<E> {
+    fn default() -> FirstError<E> {
+        FirstError(Mutex::new(None))
+    }
+}
+
+impl<E> FirstError<E> {
+    fn note(&self, number: usize, outcome: Result<(), E>) {
+        let Err(error) = outcome else { return };
+        let mut first = lock(&self.0);
+        if first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
+            *first = Some((number, error));
+        }
+    }
+
+    fn result(self) -> Result<(), E> {
+        match self.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn paste(result: &Mutex<Block>, at: &Region, block: &Block) {
+    let start: Vec<usize> = at.0.iter().map(|range| range.start).collect();
+    lock(result).paste(&start, block);
+}
+
+/// A box inside another one, in the indices of what that is a box of.
+fn within(inner: &Region, outer: &Region) -> Region {
+    Region(
+        (inner.0.iter().zip(&outer.0))
+            .map(|(inner, outer)| inner.start + outer.start..inner.end + outer.start)
+            .collect(),
+    )
 }

@@ -2,14 +2,15 @@
 //!
 //! The text of a plan is a function of the plan alone, so that equal inputs give equal text on any machine.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use eolith_cube::{Axis, Dimension, Labels, Schema};
+use eolith_cube::{Axis, Dimension, Labels, Region, Schema};
 
 use crate::expr::{Expr, ExprId, Node};
-use crate::logical::{Logical, RootValue};
+use crate::logical::{Logical, NodeId, RootValue};
 use crate::op::{Op, Scan};
-use crate::physical::Physical;
+use crate::physical::{Physical, Sweep, schedule};
 use crate::value::Value;
 
 /// The logical plan: one node a line with its schema.
@@ -40,35 +41,58 @@ pub fn logical(plan: &Logical) -> String {
 /// The physical plan: tasks, their size and what they read.
 pub fn physical(plan: &Physical) -> String {
     let mut out = String::new();
-    for (i, root) in plan.roots.iter().enumerate() {
-        let Some(node) = root.node else { continue };
-        let grid = &root.partition;
+    let stages = plan.stages.iter().map(|part| ("stage", part));
+    for (name, part) in stages.chain(plan.roots.iter().flatten().map(|part| ("root", part))) {
+        let grid = &part.partition;
         let _ = writeln!(
             out,
-            "root %{}: {} tasks of {:?} over {:?}, at most {} bytes each",
-            node.0,
+            "{name} %{}: {} tasks of {:?} over {:?}, at most {} bytes each",
+            part.node.0,
             grid.len(),
             grid.chunk,
             grid.shape,
-            root.peak
+            part.peak
         );
         if grid.is_empty() {
             continue;
         }
-        let task = plan.task(i, 0);
-        for (n, region) in task.regions.iter().enumerate() {
-            if let (Op::Scan(scan), Some(region)) = (&plan.logical.nodes[n].op, region) {
+        sweep(&mut out, plan, &part.program.sweep, 1);
+        let steps = schedule::reads(plan, &part.program, &grid.region(0));
+        let mut read: BTreeMap<NodeId, Region> = BTreeMap::new();
+        for (id, region) in steps.iter().flatten() {
+            read.entry(*id).and_modify(|all| *all = all.hull(region)).or_insert(region.clone());
+        }
+        for (id, region) in read {
+            if let Op::Scan(scan) = &plan.logical.node(id).op {
                 let _ = writeln!(
                     out,
-                    "     first task reads %{n} {} {:?} = {} pixels",
+                    "     first task reads %{} {} {:?} = {} pixels in {} steps",
+                    id.0,
                     scan.request.collection,
                     region.shape(),
-                    region.len()
+                    region.len(),
+                    steps.iter().flatten().filter(|(own, _)| *own == id).count()
                 );
             }
         }
     }
     out
+}
+
+/// One sweep a line, those it needs below it.
+fn sweep(out: &mut String, plan: &Physical, own: &Sweep, depth: usize) {
+    for feed in &own.feeds {
+        let dims = &plan.logical.schema(feed.source).dims;
+        let along = feed.along.map_or_else(String::new, |d| format!(" along {}", dims[d].name));
+        let folds: Vec<String> = feed.folds.iter().map(|id| format!("%{}", id.0)).collect();
+        let folds = if folds.is_empty() {
+            String::new()
+        } else {
+            format!(" folded to {}", folds.join(", "))
+        };
+        let _ = writeln!(out, "{}sweep %{}{along}{folds}", "     ".repeat(depth), feed.source.0);
+    }
+    own.before.iter().chain(&own.each).for_each(|nested| sweep(out, plan, nested, depth + 1));
 }
 
 /// An expression in infix-free notation: `subtract([0], [1])`.

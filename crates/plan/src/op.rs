@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use eolith_cube::warp::Method;
-use eolith_cube::{Block, Grid, Region, Schema};
+use eolith_cube::{Block, Grid, Kind, Region, Schema};
 
 use crate::expr::Expr;
 use crate::need::Piece;
@@ -106,21 +106,17 @@ impl Op {
         }
     }
 
-    /// Whether selecting labels of dimension `dim` of the result is the same as selecting labels of one dimension
-    /// of *every* input that has it, with the operator unchanged otherwise.
-    pub fn selectable(&self, dim: usize) -> bool {
+    /// Whether selecting labels of dimension `dim` of the result, whose schema this is, is the same as selecting
+    /// labels of one dimension of *every* input that has it, with the operator unchanged otherwise.
+    pub fn selectable(&self, dim: usize, schema: &Schema) -> bool {
         match self {
             Op::Map { .. } | Op::Relabel { .. } => true,
             Op::Reduce { .. } => true,
             Op::Along { dim: own, .. } | Op::Group { dim: own, .. } => *own != dim,
-            // Sources select by narrowing themselves; a warp needs a spatial margin and a new grid; a merge has
-            // its own index lists; a save is the end.
-            Op::Scan(_)
-            | Op::Literal(_)
-            | Op::Select(_)
-            | Op::Warp { .. }
-            | Op::Merge(_)
-            | Op::Save(_) => false,
+            // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
+            Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
+            // Sources and merges select by narrowing their own index lists; a save is the end.
+            Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
         }
     }
 }

@@ -1,21 +1,32 @@
 //! The physical plan: how a logical plan is computed piece by piece.
 //!
-//! The result of each root is cut into boxes, one a task. What a task reads and computes in every node follows
-//! from the task's number alone ([`Physical::task`]), so that a plan of any size is a few numbers and a task can
-//! run anywhere. Nothing here depends on the machine: [`Options`] hold all that decides the partition.
+//! The result of each root is cut into boxes, one a task; [`Program`] says in which sweeps the nodes of a task are
+//! computed, [`schedule`] over which boxes. All of it follows from the task's number alone, so that a plan of any size
+//! is a few numbers and a task can run anywhere. Nothing here depends on the machine: [`Options`] hold all that
+//! decides the partition.
 
+mod memory;
 mod partition;
+mod program;
 mod regions;
+pub mod schedule;
+mod stages;
 
 use std::sync::Arc;
 
+use eolith_cube::Region;
 use eolith_cube::warp::Warp;
-use eolith_cube::{ChunkGrid, Region};
 use eolith_graph::{Code, Issue};
 
-use crate::logical::{Logical, NodeId, RootValue};
+use crate::expr::Decomposed;
+use crate::logical::{Logical, LogicalNode, NodeId, RootValue};
 use crate::op::Op;
 
+use stages::Reading;
+
+pub(crate) use memory::tile as tile_shape;
+pub use partition::Partition;
+pub use program::{Feed, Program, Sweep};
 pub use regions::input_regions;
 pub(crate) use regions::spatial;
 
@@ -26,7 +37,11 @@ pub struct Options {
     pub task_memory: u64,
     /// Bytes of one task's working set the planner aims at.
     pub target_bytes: u64,
-    /// Upper limit of labels along any dimension of a task's result, for tests of many chunkings.
+    /// Threads that compute the tiles of a task.
+    pub threads: usize,
+    /// Whether values may be stored between tasks. A single box is computed without: it would pay for all the others.
+    pub stages: bool,
+    /// Upper limit of labels along any dimension of tasks, steps and tiles, for tests of many chunkings.
     pub max_extent: Option<usize>,
 }
 
@@ -34,31 +49,55 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Physical {
     pub logical: Logical,
+    options: Options,
     /// Of warps: the prepared transformation.
     warps: Vec<Option<Arc<Warp>>>,
-    pub roots: Vec<PhysicalRoot>,
+    /// Of reductions that can take their axis step by step: how.
+    folds: Vec<Option<Arc<Decomposed>>>,
+    /// Whether a node is computed by a stage and read from the scratch store.
+    stored: Vec<bool>,
+    /// Values that are computed before the roots, in this order, and kept in the scratch store while the plan runs.
+    pub stages: Vec<Part>,
+    /// `None` for values known from the graph alone.
+    pub roots: Vec<Option<Part>>,
 }
 
-/// How one root is computed; values known from the graph alone need no tasks.
+/// How one stage or root is computed.
 #[derive(Debug)]
-pub struct PhysicalRoot {
-    pub node: Option<NodeId>,
-    /// The tasks: boxes of the root's result.
-    pub partition: ChunkGrid,
+pub struct Part {
+    pub node: NodeId,
+    /// In which sweeps a task is computed.
+    pub program: Arc<Program>,
+    /// The tasks: boxes of the result.
+    pub partition: Partition,
     /// Most bytes a task holds.
     pub peak: u64,
 }
 
-/// What one task computes: for each node the box that is needed, if any.
-#[derive(Debug)]
+/// What one task computes.
+#[derive(Clone, Debug)]
 pub struct Task {
+    pub node: NodeId,
+    pub program: Arc<Program>,
     pub output: Region,
-    pub regions: Vec<Option<Region>>,
+}
+
+impl Part {
+    pub fn task(&self, index: usize) -> Task {
+        let (node, program) = (self.node, Arc::clone(&self.program));
+        Task { node, program, output: self.partition.region(index) }
+    }
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { task_memory: 256 << 20, target_bytes: 32 << 20, max_extent: None }
+        Options {
+            task_memory: 256 << 20,
+            target_bytes: 32 << 20,
+            threads: 2,
+            stages: true,
+            max_extent: None,
+        }
     }
 }
 
@@ -69,6 +108,15 @@ impl Physical {
     /// Axes that are still pending, grids that cannot be transformed, and tasks that do not fit `task_memory` even
     /// when cut to single pixels, each with the node.
     pub fn new(logical: Logical, options: &Options) -> Result<Physical, Vec<Issue>> {
+        Self::storing(logical, options, &[])
+    }
+
+    /// Plans all roots, with these nodes stored between tasks whether that pays or not.
+    pub fn storing(
+        logical: Logical,
+        options: &Options,
+        wanted: &[NodeId],
+    ) -> Result<Physical, Vec<Issue>> {
         let mut issues = Vec::new();
         let mut warps = Vec::with_capacity(logical.nodes.len());
         for node in &logical.nodes {
@@ -97,48 +145,88 @@ impl Physical {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let mut physical = Physical { logical, warps, roots: Vec::new() };
-        for i in 0..physical.logical.roots.len() {
-            match partition::plan(&physical, i, options) {
-                Ok(root) => physical.roots.push(root),
+        let folds = logical.nodes.iter().map(|node| fold(node).map(Arc::new)).collect();
+        let options = *options;
+        let mut stored = vec![false; logical.nodes.len()];
+        for id in wanted {
+            stored[id.0] = true;
+        }
+        let (stages, roots) = (Vec::new(), Vec::new());
+        let mut physical = Physical { logical, options, warps, folds, stored, stages, roots };
+        if options.stages {
+            stages::choose(&mut physical, Physical::reading);
+        }
+        let stages: Result<Vec<Part>, Issue> =
+            physical.needed_stages().into_iter().map(|id| physical.part(id, true)).collect();
+        physical.stages = stages.map_err(|issue| vec![issue])?;
+        for root in &physical.logical.roots {
+            let part = match root.value {
+                RootValue::Cube(id) => physical.part(id, false).map(Some),
+                RootValue::Value(_) => Ok(None),
+            };
+            match part {
+                Ok(part) => physical.roots.push(part),
                 Err(issue) => issues.push(issue),
             }
         }
         if issues.is_empty() { Ok(physical) } else { Err(issues) }
     }
 
-    /// The boxes that task `index` of root `root` needs in every node.
-    pub fn task(&self, root: usize, index: usize) -> Task {
-        let root = &self.roots[root];
-        self.task_for(root.node, root.partition.region(index))
+    /// The task that computes any box of a node's result.
+    pub fn task_for(&self, node: NodeId, output: Region) -> Task {
+        Task { node, program: Arc::new(Program::new(self, node, false)), output }
     }
 
-    /// The boxes needed for any box of a node's result.
-    pub fn task_for(&self, node: Option<NodeId>, output: Region) -> Task {
-        let mut regions: Vec<Option<Region>> = vec![None; self.logical.nodes.len()];
-        let Some(target) = node else { return Task { output, regions } };
-        regions[target.0] = Some(output.clone());
-        for i in (0..=target.0).rev() {
-            // Nothing of a node is needed where a merge has only pixels of the other side; then nothing of its
-            // inputs is either.
-            let Some(region) = regions[i].clone().filter(|region| !region.is_empty()) else {
-                continue;
-            };
-            let node = &self.logical.nodes[i];
-            for (input, needed) in node.inputs.iter().zip(self.needs(NodeId(i), &region)) {
-                let known = &mut regions[input.0];
-                *known = Some(match known.take() {
-                    Some(other) => other.hull(&needed),
-                    None => needed,
-                });
+    /// The most bytes that a task holds at a time.
+    pub fn peak(&self, task: &Task) -> u64 {
+        memory::peak(self, &task.program, &task.output)
+    }
+
+    /// The reducer of a node as a fold, if its axis can be taken step by step.
+    pub(crate) fn fold(&self, id: NodeId) -> Option<&Decomposed> {
+        self.folds[id.0].as_deref()
+    }
+
+    /// Whether the values of a node are read from the scratch store instead of being computed.
+    pub(crate) fn is_stored(&self, id: NodeId) -> bool {
+        self.stored[id.0]
+    }
+
+    fn part(&self, id: NodeId, making: bool) -> Result<Part, Issue> {
+        let program = Program::new(self, id, making);
+        let (partition, peak) = partition::plan(self, &program)?;
+        Ok(Part { node: id, program: Arc::new(program), partition, peak })
+    }
+
+    /// Nodes that are stored and read by a root or another stage, inputs first.
+    fn needed_stages(&self) -> Vec<NodeId> {
+        let mut needed = vec![false; self.logical.nodes.len()];
+        for root in &self.logical.roots {
+            if let RootValue::Cube(id) = root.value {
+                needed[id.0] = true;
             }
         }
-        Task { output, regions }
+        for i in (0..needed.len()).rev() {
+            if needed[i] {
+                self.logical.nodes[i].inputs.iter().for_each(|id| needed[id.0] = true);
+            }
+        }
+        (0..needed.len()).filter(|&i| needed[i] && self.stored[i]).map(NodeId).collect()
     }
 
-    /// The most bytes that computing a box of a node's result holds at a time.
-    pub fn peak(&self, node: NodeId, output: Region) -> u64 {
-        partition::task_peak(self, node, output)
+    /// What all stages and roots read; `None` if a part cannot be planned.
+    fn reading(&self) -> Option<Reading> {
+        let stages = self.needed_stages().into_iter().map(|id| (id, true));
+        let roots = (self.logical.roots.iter()).filter_map(|root| match root.value {
+            RootValue::Cube(id) => Some((id, false)),
+            RootValue::Value(_) => None,
+        });
+        let mut reading = Reading::default();
+        for (id, making) in stages.chain(roots) {
+            let part = self.part(id, making).ok()?;
+            reading = reading.and(Reading::of(self, &part.program, &part.partition));
+        }
+        Some(reading)
     }
 
     /// The boxes of the inputs that a box of this node's result needs.
@@ -152,12 +240,25 @@ impl Physical {
     pub(crate) fn warp(&self, id: NodeId) -> Option<&Warp> {
         self.warps[id.0].as_deref()
     }
+}
 
-    /// The node of a root.
-    pub(crate) fn root_node(&self, root: usize) -> Option<NodeId> {
-        match self.logical.roots[root].value {
-            RootValue::Cube(id) => Some(id),
-            RootValue::Value(_) => None,
+/// The reducer of a node as a fold. Groups must name their labels in order, since the axis goes by once.
+fn fold(node: &LogicalNode) -> Option<Decomposed> {
+    match &node.op {
+        Op::Reduce { expr, .. } => expr.decompose(),
+        Op::Group { groups: Some(groups), expr, .. } => {
+            let ascending = |group: &Arc<[usize]>| group.windows(2).all(|pair| pair[0] < pair[1]);
+            groups.iter().all(ascending).then(|| expr.decompose()).flatten()
         }
+        Op::Group { groups: None, .. }
+        | Op::Scan(_)
+        | Op::Literal(_)
+        | Op::Select(_)
+        | Op::Relabel { .. }
+        | Op::Map { .. }
+        | Op::Along { .. }
+        | Op::Warp { .. }
+        | Op::Merge(_)
+        | Op::Save(_) => None,
     }
 }

@@ -1,7 +1,6 @@
 //! Computes the result of a plan without sources.
 
-use eolith_cube::Block;
-use eolith_plan::compute::{Failure, run_task};
+use eolith_plan::compute::{Failure, run_root};
 use eolith_plan::logical::RootValue;
 use eolith_plan::op::Cube;
 use eolith_plan::planner::Plan;
@@ -31,25 +30,12 @@ pub fn outcome(plan: &Plan, way: Way) -> Result<Outcome, EvalError> {
     let block = match way {
         Way::Reference => reference::evaluate(&plan.bound, id, |_| Err(no_source()))?,
         Way::Whole | Way::Chunks(_) => {
-            let shape = schema.shape().ok_or_else(|| internal("an axis is pending"))?;
-            tasks(plan, index, Block::nulls(schema.dtype(), shape))?
+            let part = plan.physical.roots[index].as_ref();
+            let part = part.ok_or_else(|| internal("the result is no cube"))?;
+            run_root(&plan.physical, part, |_, _| Err(no_source()))?
         }
     };
     Ok(Outcome::Cube(Cube { schema, block }))
-}
-
-/// All tasks of a root, pasted together.
-fn tasks(plan: &Plan, root: usize, mut whole: Block) -> Result<Block, EvalError> {
-    let physical = &plan.physical.roots[root];
-    let node = physical.node.ok_or_else(|| EvalError::new("Internal", "the result is no cube"))?;
-    for i in 0..physical.partition.len() {
-        let task = plan.physical.task(root, i);
-        let part: Result<Block, EvalError> =
-            run_task(&plan.physical, node, &task, |_, _| Err(no_source()));
-        let start: Vec<usize> = task.output.0.iter().map(|range| range.start).collect();
-        whole.paste(&start, &part?);
-    }
-    Ok(whole.canonical())
 }
 
 fn no_source() -> EvalError {

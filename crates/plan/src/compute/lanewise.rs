@@ -166,21 +166,26 @@ fn elements(register: &Register, n: usize, lanes: usize) -> Result<Vec<Register>
 }
 
 /// A block that is filled piece by piece.
-struct Output {
+pub(super) struct Output {
     values: Values,
     validity: Option<Vec<bool>>,
 }
 
 impl Output {
-    fn new(dtype: DType, len: usize) -> Output {
+    pub(super) fn new(dtype: DType, len: usize) -> Output {
         Output { values: Values::zeros(dtype, len), validity: None }
     }
 
-    fn block(self, shape: Vec<usize>) -> Block {
+    pub(super) fn block(self, shape: Vec<usize>) -> Block {
         Block { shape, values: self.values, validity: self.validity }
     }
 
-    fn write(&mut self, start: usize, register: &Register, lanes: usize) -> Result<(), Fault> {
+    pub(super) fn write(
+        &mut self,
+        start: usize,
+        register: &Register,
+        lanes: usize,
+    ) -> Result<(), Fault> {
         let own = match register {
             Register::Scalar(own) => own,
             Register::Const(value) => {

@@ -6,9 +6,9 @@
 //! %2 Select t: 3 of 12 [%1]
 //! ```
 //!
-//! Illegal through an operator for which a dimension is not selectable (a group along that dimension, a warp, a
-//! merge), and where the operator's result has other users: they need all of it. Only what is *read* gets smaller:
-//! the labels of the selection's result are what they were.
+//! Into a merge it goes as narrower lists of labels. Illegal through an operator for which a dimension is not
+//! selectable (a group along that dimension, a warp along x and y), and where the operator's result has other users:
+//! they need all of it. Only what is *read* gets smaller: the labels of the selection's result are what they were.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ fn step(logical: &mut Logical) -> Option<Logical> {
     None
 }
 
-/// A scan or another selection that keeps less.
+/// A scan, a merge or another selection that keeps less.
 fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<LogicalNode> {
     let node = logical.node(below);
     let narrow = |window: &Indices| -> Indices {
@@ -66,6 +66,17 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
             Op::Scan(scan)
         }
         Op::Select(own) => Op::Select(narrow(own)),
+        Op::Merge(merge) => {
+            let mut merge = merge.clone();
+            for maps in merge.indices.as_mut()? {
+                for (map, indices) in maps.iter_mut().zip(indices) {
+                    if let Some(indices) = indices {
+                        *map = indices.iter().map(|&i| map[i]).collect();
+                    }
+                }
+            }
+            Op::Merge(merge)
+        }
         Op::Literal(_)
         | Op::Relabel { .. }
         | Op::Map { .. }
@@ -73,7 +84,6 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
         | Op::Along { .. }
         | Op::Group { .. }
         | Op::Warp { .. }
-        | Op::Merge(_)
         | Op::Save(_) => return None,
     };
     let schema = Arc::new(Op::select(&node.schema, indices.clone()).1);
@@ -84,7 +94,9 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
 fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<Indices>> {
     let node = logical.node(below);
     let chosen = indices.iter().enumerate().filter(|(_, i)| i.is_some());
-    if chosen.clone().next().is_none() || !chosen.clone().all(|(d, _)| node.op.selectable(d)) {
+    if chosen.clone().next().is_none()
+        || !chosen.clone().all(|(d, _)| node.op.selectable(d, &node.schema))
+    {
         return None;
     }
     let inputs = node.inputs.iter().map(|input| logical.schema(*input).dims.len());
@@ -115,13 +127,8 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             own.insert(*dim, None);
             Some(vec![own])
         }
-        Op::Along { .. } | Op::Group { .. } => Some(vec![indices.clone()]),
-        Op::Scan(_)
-        | Op::Literal(_)
-        | Op::Select(_)
-        | Op::Warp { .. }
-        | Op::Merge(_)
-        | Op::Save(_) => None,
+        Op::Along { .. } | Op::Group { .. } | Op::Warp { .. } => Some(vec![indices.clone()]),
+        Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => None,
     }
 }
 
@@ -215,6 +222,22 @@ mod tests {
         let before = pixels(&plan);
         let pushed = super::apply(plan).pruned();
         assert_eq!(lines(&pushed), "%0 Literal\n%1 Select bands: 0 3 [%0]\nresult %1");
+        assert_eq!(pixels(&pushed), before);
+    }
+
+    #[test]
+    fn a_merge_keeps_fewer_labels() {
+        let mut plan = Plan::default();
+        let (one, two) = (plan.literal(), plan.literal());
+        let merged = plan.merge(one, two);
+        let selected = plan.select(merged, 0, &[2, 1]);
+        let plan = plan.result(selected);
+        let before = pixels(&plan);
+        let pushed = super::apply(plan).pruned();
+        assert_eq!(
+            lines(&pushed),
+            "%0 Literal\n%1 Literal\n%2 Merge overlap plus(x, y) : f64 [%0, %1]\nresult %2"
+        );
         assert_eq!(pixels(&pushed), before);
     }
 

@@ -72,6 +72,17 @@ impl Plan {
         self.push(Op::reduce(&schema, 1, expr).unwrap(), &[input])
     }
 
+    /// The sum of two cubes.
+    pub(super) fn merge(&mut self, one: NodeId, two: NodeId) -> NodeId {
+        let expr = expression(|b| {
+            let (x, y) = (b.input(0, Type::F64), b.input(1, Type::F64));
+            b.call(&PLUS, vec![x, y])
+        });
+        let schemas = [self.0.schema(one).as_ref(), self.0.schema(two).as_ref()];
+        let made = Op::merge(schemas, Some(expr)).unwrap();
+        self.push(made, &[one, two])
+    }
+
     /// Some labels of `t`.
     pub(super) fn select(&mut self, input: NodeId, dim: usize, indices: &[usize]) -> NodeId {
         let schema = Arc::clone(self.0.schema(input));

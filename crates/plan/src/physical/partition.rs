@@ -1,37 +1,78 @@
 //! Cutting a result into tasks.
 //!
-//! A task starts as one unit: the decoding unit of the sources along x and y, one label along everything else.
-//! It grows, spatial dimensions first, while its working set stays below the target, and shrinks below the unit
-//! only if even one does not fit the memory of a task.
+//! A task starts as one decoding unit of the sources along every dimension and grows, spatial dimensions first, while
+//! its working set stays below the target. It shrinks below the unit only if even one does not fit the memory of a
+//! task. Cuts lie on those of the source, so that no unit is decoded for two tasks.
 
-use eolith_cube::{ChunkGrid, Region, SpatialAxis};
+use eolith_cube::{Region, SpatialAxis};
 use eolith_graph::{Code, Issue};
 
-use super::{Options, Physical, PhysicalRoot};
+use super::memory::{USUAL_TILE, source_chunks};
+use super::{Physical, Program, memory};
 use crate::logical::NodeId;
-use crate::need::ArrayDim;
 use crate::op::{Op, Scan};
 
-/// Decoding unit assumed for files that were not opened yet.
-const USUAL_TILE: usize = 512;
+/// A partition of a result into boxes, one a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    pub shape: Vec<usize>,
+    pub chunk: Vec<usize>,
+    /// How far the first box of each dimension is cut short.
+    phase: Vec<usize>,
+}
 
-pub(super) fn plan(
-    physical: &Physical,
-    root: usize,
-    options: &Options,
-) -> Result<PhysicalRoot, Issue> {
-    let Some(node) = physical.root_node(root) else {
-        return Ok(PhysicalRoot {
-            node: None,
-            partition: ChunkGrid::new(Vec::new(), Vec::new()),
-            peak: 0,
-        });
-    };
+impl Partition {
+    fn new(shape: Vec<usize>, chunk: &[usize], origin: &[usize]) -> Partition {
+        let chunk: Vec<usize> =
+            chunk.iter().zip(&shape).map(|(&c, &n)| c.clamp(1, n.max(1))).collect();
+        let phase = (origin.iter().zip(&chunk).zip(&shape))
+            .map(|((&o, &c), &n)| if c >= n { 0 } else { o % c })
+            .collect();
+        Partition { shape, chunk, phase }
+    }
+
+    /// Number of tasks.
+    pub fn len(&self) -> usize {
+        self.counts().iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The box of task `index`, in C order.
+    pub fn region(&self, mut index: usize) -> Region {
+        let counts = self.counts();
+        let mut ranges = vec![0..0; counts.len()];
+        for dim in (0..counts.len()).rev() {
+            let position = index % counts[dim];
+            index /= counts[dim];
+            let cut = |k: usize| (k * self.chunk[dim]).saturating_sub(self.phase[dim]);
+            ranges[dim] = cut(position)..cut(position + 1).min(self.shape[dim]);
+        }
+        Region(ranges)
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        let count = |((&n, &c), &phase): ((&usize, &usize), &usize)| {
+            if n == 0 { 0 } else { (n + phase).div_ceil(c) }
+        };
+        self.shape.iter().zip(&self.chunk).zip(&self.phase).map(count).collect()
+    }
+}
+
+/// The tasks of a node and the most bytes one of them holds.
+///
+/// # Errors
+/// A single pixel that does not fit the memory of a task; the issue has no path yet.
+pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition, u64), Issue> {
+    let node = program.target;
+    let options = &physical.options;
     let schema = physical.logical.schema(node);
     let shape = schema.shape().expect("invariant: no axis is pending");
     let spatial: Vec<usize> =
         [SpatialAxis::Y, SpatialAxis::X].iter().filter_map(|axis| schema.spatial(*axis)).collect();
-    let unit = units(physical, node, &spatial, &shape);
+    let Units { unit, origin } = units(physical, node, &spatial, &shape);
     let limit = |chunk: &mut Vec<usize>| {
         if let Some(max) = options.max_extent {
             for c in chunk.iter_mut() {
@@ -39,24 +80,26 @@ pub(super) fn plan(
             }
         }
     };
-    let mut chunk: Vec<usize> =
-        (0..shape.len()).map(|d| if spatial.contains(&d) { unit[d] } else { 1 }).collect();
+    let measure = |chunk: &[usize]| {
+        self::peak(physical, program, &Partition::new(shape.clone(), chunk, &origin))
+    };
+    let mut chunk = unit;
     limit(&mut chunk);
-    let mut peak = peak(physical, node, &shape, &chunk);
+    let mut peak = measure(&chunk);
     while peak > options.task_memory {
         let widest = (0..chunk.len()).max_by_key(|&d| chunk[d]).filter(|&d| chunk[d] > 1);
         let Some(widest) = widest else {
-            let path = physical.logical.roots[root].path.clone();
             let message = format!(
                 "a single pixel of the result needs {} of memory for everything it is computed from, a task may hold {}",
                 bytes(peak),
                 bytes(options.task_memory)
             );
+            let path = physical.logical.node(node).path.clone();
             return Err(Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, path, message)
                 .hint("raise the memory limit or narrow the extent"));
         };
         chunk[widest] = chunk[widest].div_ceil(2);
-        peak = self::peak(physical, node, &shape, &chunk);
+        peak = measure(&chunk);
     }
     // Growth: x and y by turns, then the other dimensions from the last to the first.
     let mut order: Vec<usize> = spatial.clone();
@@ -73,8 +116,9 @@ pub(super) fn plan(
             if larger == chunk {
                 continue;
             }
-            let larger_peak = self::peak(physical, node, &shape, &larger);
-            if larger_peak <= target {
+            let larger_peak = measure(&larger);
+            // What a task holds anyway may serve more of the result.
+            if larger_peak <= target.max(peak) {
                 (chunk, peak, grown) = (larger, larger_peak, true);
                 break;
             }
@@ -83,104 +127,84 @@ pub(super) fn plan(
             break;
         }
     }
-    Ok(PhysicalRoot { node: Some(node), partition: ChunkGrid::new(shape, chunk), peak })
+    Ok((Partition::new(shape, &chunk, &origin), peak))
 }
 
-/// Decoding units of the sources, carried to the result's dimensions by name.
-fn units(physical: &Physical, node: NodeId, spatial: &[usize], shape: &[usize]) -> Vec<usize> {
+/// Decoding units of the sources and where their grid begins, carried to the result's dimensions by name.
+struct Units {
+    unit: Vec<usize>,
+    origin: Vec<usize>,
+}
+
+fn units(physical: &Physical, node: NodeId, spatial: &[usize], shape: &[usize]) -> Units {
     let schema = physical.logical.schema(node);
-    let mut units = vec![0; shape.len()];
-    for source in &physical.logical.nodes {
+    let mut unit = vec![0; shape.len()];
+    let mut origin = vec![0; shape.len()];
+    for source in physical.logical.nodes.iter().take(node.0 + 1) {
         let Op::Scan(scan) = &source.op else { continue };
         let chunks = source_chunks(scan);
-        for &d in spatial {
-            let own = source.schema.position(&schema.dims[d].name);
-            units[d] = units[d].max(own.map_or(0, |own| chunks[own]));
-        }
-    }
-    let unit = |(u, n): (usize, &usize)| if u == 0 { USUAL_TILE.min(*n) } else { u.min(*n) };
-    units.into_iter().zip(shape).map(|(u, n)| unit((u, n)).max(1)).collect()
-}
-
-/// The largest decoding unit of a scan's pieces along each of its dimensions.
-fn source_chunks(scan: &Scan) -> Vec<usize> {
-    let mut chunks = vec![0; scan.window.len()];
-    let Some(source) = &scan.source else { return chunks };
-    for piece in source.pieces.iter() {
-        for (i, dim) in piece.dims.iter().enumerate() {
-            if let ArrayDim::Along { dim, .. } = dim {
-                let own = piece.array.chunk.as_ref().map_or(USUAL_TILE, |chunk| chunk[i]);
-                chunks[*dim] = chunks[*dim].max(own);
+        for d in 0..shape.len() {
+            let Some(own) = source.schema.position(&schema.dims[d].name) else { continue };
+            if chunks[own] > unit[d] {
+                unit[d] = chunks[own];
+                origin[d] = first_index(scan, own);
             }
         }
     }
-    chunks
+    for (d, unit) in unit.iter_mut().enumerate() {
+        if *unit == 0 {
+            *unit = if spatial.contains(&d) { USUAL_TILE } else { 1 };
+        }
+        *unit = (*unit).min(shape[d]).max(1);
+    }
+    Units { unit, origin }
+}
+
+/// Index in the source's arrays of the first label that a scan reads along a dimension.
+fn first_index(scan: &Scan, dim: usize) -> usize {
+    let window = scan.window[dim].as_ref().and_then(|indices| indices.iter().min()).copied();
+    let Some(source) = &scan.source else { return 0 };
+    let first = window.unwrap_or_default();
+    let offset = source.pieces.first().and_then(|piece| {
+        piece.dims.iter().find_map(|own| match own {
+            crate::need::ArrayDim::Along { dim: d, offset } if *d == dim => {
+                Some((first + offset).saturating_sub(piece.region.0[dim].start))
+            }
+            _ => None,
+        })
+    });
+    offset.unwrap_or(first)
 }
 
 /// The most bytes a task of this size holds at a time, over a few tasks that stand for all.
-fn peak(physical: &Physical, node: NodeId, shape: &[usize], chunk: &[usize]) -> u64 {
-    let grid = ChunkGrid::new(shape.to_vec(), chunk.to_vec());
-    if grid.is_empty() {
+fn peak(physical: &Physical, program: &Program, partition: &Partition) -> u64 {
+    if partition.is_empty() {
         return 0;
     }
-    let mut samples = vec![0, grid.len() / 2, grid.len() - 1];
+    let mut samples = vec![0, partition.len() / 2, partition.len() - 1];
     samples.dedup();
-    samples.into_iter().map(|i| task_peak(physical, node, grid.region(i))).max().unwrap_or_default()
-}
-
-/// The most bytes one task holds at a time.
-pub(super) fn task_peak(physical: &Physical, root: NodeId, output: Region) -> u64 {
-    let task = physical.task_for(Some(root), output);
-    let nodes = &physical.logical.nodes;
-    let size = |i: usize, region: &Region| {
-        let schema = &nodes[i].schema;
-        // One byte a pixel for validity.
-        region.len() as u64 * (schema.dtype().size() as u64 + 1)
-    };
-    let mut last_use = vec![0; nodes.len()];
-    for (i, node) in nodes.iter().enumerate() {
-        if task.regions[i].is_some() {
-            node.inputs.iter().for_each(|input| last_use[input.0] = i);
-        }
-    }
-    // Scans are read before the first operator runs, one after the other. While one is, its block stands beside what
-    // was decoded of it: a single array may hold all of it.
-    let (mut live, mut peak): (u64, u64) = (0, 0);
-    for (i, region) in task.regions.iter().enumerate() {
-        if let (Op::Scan(scan), Some(region)) = (&nodes[i].op, region)
-            && !region.is_empty()
-        {
-            live += size(i, region);
-            let unit = decoding(scan, nodes[i].schema.dtype().size());
-            peak = peak.max(live + size(i, region) + unit);
-        }
-    }
-    for (i, region) in task.regions.iter().enumerate() {
-        let Some(region) = region else { continue };
-        if !matches!(nodes[i].op, Op::Scan(_)) {
-            live += size(i, region);
-        }
-        peak = peak.max(live);
-        for input in &nodes[i].inputs {
-            if last_use[input.0] == i
-                && let Some(done) = &task.regions[input.0]
-            {
-                live = live.saturating_sub(size(input.0, done));
-            }
-        }
-    }
-    peak
-}
-
-/// The largest indivisible unit of a scan, decoded.
-fn decoding(scan: &Scan, pixel: usize) -> u64 {
-    let Some(source) = &scan.source else { return 0 };
-    let unit = |chunk: &Vec<usize>| chunk.iter().product::<usize>();
-    let largest = source.pieces.iter().filter_map(|p| p.array.chunk.as_ref()).map(unit).max();
-    (largest.unwrap_or(USUAL_TILE * USUAL_TILE) * pixel) as u64
+    let peak = |i| memory::peak(physical, program, &partition.region(i));
+    samples.into_iter().map(peak).max().unwrap_or_default()
 }
 
 fn bytes(n: u64) -> String {
     const MIB: u64 = 1 << 20;
     if n < MIB { format!("{n} bytes") } else { format!("{:.1} MiB", n as f64 / MIB as f64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_lie_on_those_of_the_source() {
+        // The result begins 300 pixels into the source's grid of 1024.
+        let partition = Partition::new(vec![3, 2500], &[1, 1024], &[0, 300]);
+        assert_eq!(partition.len(), 9);
+        let along: Vec<_> = (0..3).map(|i| partition.region(i).0[1].clone()).collect();
+        assert_eq!(along, [0..724, 724..1748, 1748..2500]);
+        let total: usize = (0..partition.len()).map(|i| partition.region(i).len()).sum();
+        assert_eq!(total, 3 * 2500);
+        assert!(Partition::new(vec![0, 5], &[1, 2], &[0, 0]).is_empty());
+    }
 }

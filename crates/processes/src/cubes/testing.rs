@@ -8,7 +8,7 @@ use eolith_cube::{
     Block, Crs, Dimension, Kind, Label, Labels, Number, Schema, SpatialAxis, Values, Variable,
 };
 use eolith_plan::bind::Argument;
-use eolith_plan::compute::{Failure, run_task};
+use eolith_plan::compute::{Failure, run_root};
 use eolith_plan::logical::RootValue;
 use eolith_plan::need::Snapshot;
 use eolith_plan::op::Cube;
@@ -56,22 +56,12 @@ pub(super) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, Strin
             unreachable!("no scans")
         });
         outcomes.push(slow.map_err(|failure| failure.fault.code));
-        let physical_root = &plan.physical.roots[root];
-        let mut whole = Block::nulls(schema.dtype(), schema.shape().unwrap());
-        let mut failed = None;
-        for i in 0..physical_root.partition.len() {
-            let task = plan.physical.task(root, i);
-            let part = run_task(&plan.physical, physical_root.node.unwrap(), &task, |_, _| {
-                unreachable!("no scans")
-            });
-            match part {
-                Ok(part) => {
-                    let start: Vec<usize> = task.output.0.iter().map(|r| r.start).collect();
-                    whole.paste(&start, &part);
-                }
-                Err(Failure { fault, .. }) => failed = Some(fault.code),
-            }
-        }
+        let part = plan.physical.roots[root].as_ref().unwrap();
+        let made = run_root(&plan.physical, part, |_, _| unreachable!("no scans"));
+        let (whole, failed) = match made {
+            Ok(whole) => (whole, None),
+            Err(Failure { fault, .. }) => (Block::nulls(schema.dtype(), vec![0]), Some(fault.code)),
+        };
         outcomes.push(failed.map_or(Ok(whole.canonical()), Err));
         if outcomes.len() == 4 {
             let first = outcomes[0].clone();

@@ -1,0 +1,105 @@
+//! The operators over blocks: a box of a result from boxes of its inputs.
+
+use std::borrow::Cow;
+
+use eolith_cube::{Block, Region};
+
+use super::{lanewise, merge};
+use crate::logical::NodeId;
+use crate::op::Op;
+use crate::physical::Physical;
+use crate::value::Fault;
+
+/// The block of `region` of a node from the blocks of its inputs, each with the box it holds.
+pub(super) fn run(
+    physical: &Physical,
+    id: NodeId,
+    region: &Region,
+    inputs: &[(Cow<'_, Block>, Region)],
+) -> Result<Block, Fault> {
+    let node = physical.logical.node(id);
+    let schema = &node.schema;
+    let input_schema = |k: usize| physical.logical.schema(node.inputs[k]);
+    match &node.op {
+        Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
+        Op::Literal(cube) => Ok(cube.block.slice(region)),
+        Op::Save(_) => Ok(inputs[0].0.clone().into_owned()),
+        Op::Select(indices) => {
+            let (block, own) = &inputs[0];
+            let mut block = block.clone();
+            for (dim, indices) in indices.iter().enumerate() {
+                if let Some(indices) = indices {
+                    let start = own.0[dim].start;
+                    let relative: Vec<usize> =
+                        indices[region.0[dim].clone()].iter().map(|i| i - start).collect();
+                    let all = relative.iter().copied().eq(0..block.shape[dim]);
+                    if !all {
+                        block = Cow::Owned(block.take(dim, &relative));
+                    }
+                }
+            }
+            Ok(block.into_owned())
+        }
+        Op::Relabel { dims } => Ok(relabel(&inputs[0].0, dims, region)),
+        Op::Map { expr, inputs: alignments } => {
+            let blocks: Vec<Block> = (inputs.iter().zip(alignments))
+                .map(|((block, _), from)| block.broadcast(&region.shape(), from))
+                .collect();
+            lanewise::map(expr, &blocks, region.shape(), schema.dtype())
+        }
+        Op::Reduce { dim, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            lanewise::reduce(expr, &inputs[0].0, *dim, labels, schema.dtype())
+        }
+        Op::Along { dim, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            let n = schema.dims[*dim].len().unwrap_or_default();
+            let all = lanewise::along(expr, &inputs[0].0, *dim, labels, n, schema.dtype())?;
+            let mut wanted = Region::whole(&all.shape);
+            wanted.0[*dim] = region.0[*dim].clone();
+            Ok(all.slice(&wanted))
+        }
+        Op::Group { dim, groups, expr } => {
+            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            let (block, own) = &inputs[0];
+            let groups = groups.as_deref().unwrap_or_default();
+            let mut out = Block::nulls(schema.dtype(), region.shape());
+            for (slot, group) in groups[region.0[*dim].clone()].iter().enumerate() {
+                let relative: Vec<usize> = group.iter().map(|i| i - own.0[*dim].start).collect();
+                let members = block.take(*dim, &relative);
+                let labels =
+                    labels.as_ref().map(|all| group.iter().map(|&i| all[i].clone()).collect());
+                let value = lanewise::reduce(expr, &members, *dim, labels, schema.dtype())?;
+                let mut shape = value.shape.clone();
+                shape.insert(*dim, 1);
+                let mut start = vec![0; shape.len()];
+                start[*dim] = slot;
+                out.paste(&start, &value.reshape(shape));
+            }
+            Ok(out)
+        }
+        Op::Warp { .. } => {
+            let warp = physical.warp(id).expect("invariant: physical planning prepares every warp");
+            let (block, own) = &inputs[0];
+            let (y, x) = crate::physical::spatial(schema);
+            let mut order: Vec<usize> =
+                (0..block.shape.len()).filter(|d| *d != y && *d != x).collect();
+            order.extend([y, x]);
+            let turned = block.permute(&order);
+            let window = [own.0[y].clone(), own.0[x].clone()];
+            let target = [region.0[y].clone(), region.0[x].clone()];
+            let warped = warp.run(&turned, window, target);
+            let mut back = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
+            Ok(warped.permute(&back))
+        }
+        Op::Merge(merge) => merge::run(merge, inputs, region, schema.dtype()),
+    }
+}
+
+fn relabel(block: &Block, dims: &[Option<usize>], region: &Region) -> Block {
+    let kept: Vec<usize> = dims.iter().flatten().copied().collect();
+    let dropped = (0..block.shape.len()).filter(|d| !kept.contains(d));
+    let order: Vec<usize> = dropped.chain(kept.iter().copied()).collect();
+    block.permute(&order).reshape(region.shape())
+}

@@ -1,0 +1,128 @@
+//! One tile: the operators between what is read or held and the source of a feed.
+
+use std::borrow::Cow;
+
+use eolith_cube::{Block, Region};
+
+use super::{Failure, Frames, Held, operate};
+use crate::logical::NodeId;
+use crate::op::Op;
+use crate::physical::{Feed, Physical};
+
+/// Where the tiles of a step get their pixels.
+pub(super) struct Tiles<'a, E> {
+    pub(super) physical: &'a Physical,
+    pub(super) held: &'a Held,
+    pub(super) frames: &'a dyn Frames<E>,
+}
+
+impl<E: From<Failure>> Tiles<'_, E> {
+    /// The block of a box of the feed's source.
+    pub(super) fn compute(&self, feed: &Feed, region: &Region) -> Result<Block, E> {
+        if region.is_empty() {
+            let dtype = self.physical.logical.schema(feed.source).dtype();
+            return Ok(Block::nulls(dtype, region.shape()));
+        }
+        let Some(last) = feed.nodes.len().checked_sub(1) else {
+            return self.outside(feed.source, region);
+        };
+        let mut regions: Vec<Option<Region>> = vec![None; feed.nodes.len()];
+        regions[last] = Some(region.clone());
+        let mut needs: Vec<Vec<Region>> = vec![Vec::new(); feed.nodes.len()];
+        let mut last_use = vec![last; feed.nodes.len()];
+        for k in (0..=last).rev() {
+            // Nothing of a node is needed where a merge has only pixels of the other side.
+            let Some(region) = regions[k].clone().filter(|region| !region.is_empty()) else {
+                continue;
+            };
+            let id = feed.nodes[k];
+            let needed = self.physical.needs(id, &region);
+            for (input, need) in self.physical.logical.node(id).inputs.iter().zip(&needed) {
+                if let Ok(j) = feed.nodes.binary_search(input) {
+                    if regions[j].is_none() {
+                        last_use[j] = k;
+                    }
+                    regions[j] = Some(match regions[j].take() {
+                        Some(other) => other.hull(need),
+                        None => need.clone(),
+                    });
+                }
+            }
+            needs[k] = needed;
+        }
+        let mut done: Vec<Option<Block>> = vec![None; feed.nodes.len()];
+        for k in 0..=last {
+            let Some(region) = &regions[k] else { continue };
+            let id = feed.nodes[k];
+            done[k] = Some(if region.is_empty() {
+                let dtype = self.physical.logical.schema(id).dtype();
+                Block::nulls(dtype, region.shape())
+            } else {
+                self.operate(feed, id, region, &needs[k], &regions, &done)?
+            });
+            for input in &self.physical.logical.node(id).inputs {
+                if let Ok(j) = feed.nodes.binary_search(input)
+                    && last_use[j] == k
+                {
+                    done[j] = None;
+                }
+            }
+        }
+        Ok(done[last].take().expect("invariant: the source is computed last"))
+    }
+
+    fn operate(
+        &self,
+        feed: &Feed,
+        id: NodeId,
+        region: &Region,
+        needs: &[Region],
+        regions: &[Option<Region>],
+        done: &[Option<Block>],
+    ) -> Result<Block, E> {
+        let node = self.physical.logical.node(id);
+        let mut inputs: Vec<(Cow<'_, Block>, Region)> = Vec::with_capacity(needs.len());
+        for (input, need) in node.inputs.iter().zip(needs) {
+            let block = match feed.nodes.binary_search(input) {
+                Ok(j) => {
+                    let block = done[j].as_ref().expect("invariant: inputs come first");
+                    let have = regions[j].as_ref().expect("invariant: an input has a region");
+                    if have == need {
+                        Cow::Borrowed(block)
+                    } else {
+                        Cow::Owned(slice(block, have, need))
+                    }
+                }
+                Err(_) => Cow::Owned(self.outside(*input, need)?),
+            };
+            inputs.push((block, need.clone()));
+        }
+        let made = operate::run(self.physical, id, region, &inputs)
+            .map_err(|fault| Failure { node: id, fault })?;
+        Ok(made.cast(node.schema.dtype()).canonical())
+    }
+
+    /// Pixels of a node that the feed does not compute.
+    fn outside(&self, id: NodeId, region: &Region) -> Result<Block, E> {
+        if region.is_empty() {
+            let dtype = self.physical.logical.schema(id).dtype();
+            return Ok(Block::nulls(dtype, region.shape()));
+        }
+        if let Some((have, block)) = self.held.get(&id) {
+            return Ok(slice(block, have, region));
+        }
+        debug_assert!(
+            matches!(self.physical.logical.node(id).op, Op::Scan(_)) || self.physical.is_stored(id),
+            "what is neither computed nor held is read"
+        );
+        self.frames.read(id, region)
+    }
+}
+
+/// The part `need` of a block that holds `have`.
+fn slice(block: &Block, have: &Region, need: &Region) -> Block {
+    if need.is_empty() {
+        return Block::nulls(block.dtype(), need.shape());
+    }
+    block.slice(&need.relative_to(have))
+}

@@ -1,0 +1,277 @@
+//! Memory of a box: what computing it holds at a time.
+//!
+//! Counted: the decoded source chunks of a step, the state of reductions that are folded, results that are held for
+//! later sweeps, and the tiles under way. Not counted: results that wait for their sink (the scratch store has a
+//! budget of its own) and encoded bytes, which the reader takes from the cache's share.
+
+use std::collections::BTreeMap;
+
+use eolith_cube::{Kind, Region};
+
+use super::program::{Feed, Program, Sweep};
+use super::schedule::{FeedBox, Steps, Visitor, walk};
+use super::{Options, Physical};
+use crate::logical::NodeId;
+use crate::need::{ArrayDim, Piece};
+use crate::op::{Op, Scan, ScanSource};
+
+/// Decoding unit assumed for files that were not opened yet.
+pub(super) const USUAL_TILE: usize = 512;
+
+/// Bytes of all blocks of one tile: they stay in the second-level cache.
+const TILE_BYTES: u64 = 512 << 10;
+
+/// Positions of a tile, at least (so that a tile's own costs are small beside those of its pixels) and at most.
+const POSITIONS: std::ops::RangeInclusive<usize> = 1 << 10..=16 << 10;
+
+/// Positions of a tile where operators look around: more, so that margins are small beside it.
+const REACHING: usize = 64 << 10;
+
+/// Longest run of such a tile along x.
+const REACHING_WIDTH: usize = 512;
+
+/// Most bytes that computing a box of the program's target holds at a time.
+pub(super) fn peak(physical: &Physical, program: &Program, output: &Region) -> u64 {
+    let mut peak = Peak { physical, live: 0, most: 0, states: Vec::new(), held: BTreeMap::new() };
+    match walk(physical, program, output, Steps::Samples, &mut peak) {
+        Ok(()) => peak.most,
+        Err(never) => match never {},
+    }
+}
+
+/// Bytes that are decoded for a box of a scan, in whole decoding units; nothing for what is stored already.
+pub(super) fn read(physical: &Physical, id: NodeId, region: &Region) -> u64 {
+    if physical.is_stored(id) {
+        return 0;
+    }
+    let node = physical.logical.node(id);
+    let Op::Scan(scan) = &node.op else { return 0 };
+    let Some(source) = &scan.source else { return 0 };
+    let window = window(scan, region);
+    let pieces = source
+        .pieces
+        .iter()
+        .filter_map(|piece| piece.region.intersect(&window).map(|r| (piece, r)));
+    pieces.map(|(piece, part)| decoded(source, piece, &part)).sum()
+}
+
+/// Length of the decoding unit of what node `id` reads along one of its axes.
+pub(super) fn unit(physical: &Physical, id: NodeId, axis: usize) -> Option<usize> {
+    let Op::Scan(scan) = &physical.logical.node(id).op else { return None };
+    source_chunks(scan).get(axis).copied().filter(|&n| n > 0)
+}
+
+/// The largest decoding unit of a scan's pieces along each of its dimensions.
+pub(super) fn source_chunks(scan: &Scan) -> Vec<usize> {
+    let mut chunks = vec![0; scan.window.len()];
+    let Some(source) = &scan.source else { return chunks };
+    for piece in source.pieces.iter() {
+        for (i, dim) in piece.dims.iter().enumerate() {
+            if let ArrayDim::Along { dim, .. } = dim {
+                let own = piece.array.chunk.as_ref().map_or(USUAL_TILE, |chunk| chunk[i]);
+                chunks[*dim] = chunks[*dim].max(own);
+            }
+        }
+    }
+    chunks
+}
+
+/// The size of a tile of `region`, a box of a feed's source: whole along axes that must not be cut, else rows of x, then
+/// of y, then of the others. The axis of the steps counts as one label.
+pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usize> {
+    let dims = &physical.logical.schema(feed.source).dims;
+    let shape = region.shape();
+    let mut tile: Vec<usize> = (shape.iter().zip(&feed.whole))
+        .map(|(&n, &whole)| if whole { n.max(1) } else { 1 })
+        .collect();
+    let mut size: usize = tile.iter().product();
+    let wanted = if feed.reaches {
+        REACHING
+    } else {
+        let bytes = blocks(physical, feed, corner(region, &tile)) / size.max(1) as u64;
+        let positions = (TILE_BYTES / bytes.max(1)) as usize;
+        positions.clamp(*POSITIONS.start(), *POSITIONS.end())
+    };
+    let open = |d: &usize| !feed.whole[*d] && Some(*d) != feed.along;
+    let spatial = |d: usize| matches!(dims[d].kind, Kind::Spatial { .. });
+    // x and y first, whichever comes last in memory before the other.
+    let mut order: Vec<usize> = (0..shape.len()).rev().filter(open).collect();
+    order.sort_by_key(|&d| !spatial(d));
+    for (rank, d) in order.into_iter().enumerate() {
+        let mut most = (wanted / size.max(1)).max(1);
+        if feed.reaches && rank == 0 {
+            most = most.min(REACHING_WIDTH);
+        }
+        tile[d] = shape[d].clamp(1, most);
+        size *= tile[d];
+    }
+    if let Some(most) = physical.options.max_extent {
+        let cut = |(n, whole): (&mut usize, &bool)| {
+            if !whole {
+                *n = (*n).min(most.max(1));
+            }
+        };
+        tile.iter_mut().zip(&feed.whole).for_each(cut);
+    }
+    tile
+}
+
+/// The hull of the source indices behind a box of a scan.
+fn window(scan: &Scan, region: &Region) -> Region {
+    let hull = |indices: &[usize]| match (indices.iter().min(), indices.iter().max()) {
+        (Some(&first), Some(&last)) => first..last + 1,
+        _ => 0..0,
+    };
+    Region(
+        (region.0.iter().zip(&scan.window))
+            .map(|(range, window)| match window {
+                None => range.clone(),
+                Some(indices) => hull(&indices[range.clone()]),
+            })
+            .collect(),
+    )
+}
+
+/// Bytes of one piece's decoding units that touch a part of the cube.
+fn decoded(source: &ScanSource, piece: &Piece, part: &Region) -> u64 {
+    let bands = source.schema.bands();
+    let dtype = match bands {
+        Some(bands) => {
+            (source.schema.variables.get(part.0[bands].clone()).unwrap_or_default().iter())
+                .map(|v| v.dtype.size())
+                .max()
+                .unwrap_or(1)
+        }
+        None => source.schema.dtype().size(),
+    };
+    if piece.grid.is_some() {
+        // Brought to the cube's grid as a whole, with a mask, beside its own pixels.
+        return part.len() as u64 * (2 * dtype as u64 + 1);
+    }
+    let mut pixels = 1_u64;
+    for (i, dim) in piece.dims.iter().enumerate() {
+        let unit = piece.array.chunk.as_ref().map_or(USUAL_TILE, |chunk| chunk[i]).max(1);
+        let n = match dim {
+            ArrayDim::Fixed(_) => unit,
+            ArrayDim::Along { dim, offset } => {
+                let own = &part.0[*dim];
+                let first = own.start - piece.region.0[*dim].start + offset;
+                let units = (first + own.len()).div_ceil(unit) - first / unit;
+                // The last unit may be cut by the edge of the array.
+                (units * unit).min(piece.region.0[*dim].len() + offset + unit)
+            }
+        };
+        pixels = pixels.saturating_mul(n as u64);
+    }
+    pixels.saturating_mul(dtype as u64)
+}
+
+/// Adds up what is live during a walk.
+struct Peak<'a> {
+    physical: &'a Physical,
+    live: u64,
+    most: u64,
+    /// Of the sweeps under way: bytes of their states.
+    states: Vec<u64>,
+    /// Bytes of what is held.
+    held: BTreeMap<NodeId, u64>,
+}
+
+impl Visitor for Peak<'_> {
+    type Error = std::convert::Infallible;
+
+    fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), Self::Error> {
+        let (mut states, mut results) = (0, 0);
+        for (feed, own) in sweep.feeds.iter().zip(boxes) {
+            for (fold, result) in feed.folds.iter().zip(&own.results) {
+                let dtype = self.physical.logical.schema(*fold).dtype();
+                let bytes = result.len() as u64 * (dtype.size() as u64 + 1);
+                self.held.insert(*fold, bytes);
+                results += bytes;
+                let lanes =
+                    own.source.len() / feed.along.map_or(1, |d| own.source.0[d].len()).max(1);
+                let per_lane = self.physical.fold(*fold).map_or(0, |fold| {
+                    fold.bytes_per_lane(self.physical.logical.schema(feed.source).dtype())
+                });
+                states += (lanes * per_lane) as u64;
+            }
+        }
+        self.states.push(states);
+        // Results take shape while the states are there: groups end one after the other.
+        self.live += states + results;
+        self.most = self.most.max(self.live);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        sweep: &Sweep,
+        parts: &[Region],
+        reads: &[(NodeId, Region)],
+        _: usize,
+    ) -> Result<(), Self::Error> {
+        let frames: u64 = reads.iter().map(|(id, region)| read(self.physical, *id, region)).sum();
+        let tiles = (sweep.feeds.iter().zip(parts))
+            .map(|(feed, part)| tile_bytes(self.physical, feed, part))
+            .max()
+            .unwrap_or_default();
+        let threads = self.physical.options.threads.max(1) as u64;
+        self.most = self.most.max(self.live + frames + tiles * threads);
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Sweep) -> Result<(), Self::Error> {
+        self.live -= self.states.pop().unwrap_or_default();
+        Ok(())
+    }
+
+    fn forget(&mut self, sweep: &Sweep) {
+        for fold in sweep.feeds.iter().flat_map(|feed| &feed.folds) {
+            self.live -= self.held.remove(fold).unwrap_or_default();
+        }
+    }
+}
+
+/// Bytes of all blocks of one tile of a part.
+fn tile_bytes(physical: &Physical, feed: &Feed, part: &Region) -> u64 {
+    let mut shape = tile(physical, feed, part);
+    if let Some(along) = feed.along {
+        shape[along] = part.0[along].len();
+    }
+    blocks(physical, feed, corner(part, &shape))
+}
+
+/// The box of this size at the beginning of another.
+fn corner(region: &Region, shape: &[usize]) -> Region {
+    Region(
+        (region.0.iter().zip(shape))
+            .map(|(range, &n)| range.start..(range.start + n).min(range.end))
+            .collect(),
+    )
+}
+
+/// Bytes of all blocks that a box of a feed's source takes.
+fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
+    let mut wanted = BTreeMap::from([(feed.source, region)]);
+    let mut bytes = 0;
+    let mut next = Some(feed.source);
+    while let Some(id) = next {
+        let region = wanted[&id].clone();
+        bytes += region.len() as u64 * (physical.logical.schema(id).dtype().size() as u64 + 1);
+        if feed.computes(id) && !region.is_empty() {
+            let inputs = &physical.logical.node(id).inputs;
+            for (input, need) in inputs.iter().zip(physical.needs(id, &region)) {
+                wanted.entry(*input).and_modify(|all| *all = all.hull(&need)).or_insert(need);
+            }
+        }
+        next = wanted.range(..id).next_back().map(|(id, _)| *id);
+    }
+    bytes
+}
+
+impl Options {
+    /// Bytes of decoded chunks that one step aims at.
+    pub(super) fn step_bytes(&self) -> u64 {
+        self.target_bytes / 4
+    }
+}
