@@ -51,6 +51,11 @@ impl Places {
         self.back.is_none()
     }
 
+    /// Whether the source's columns go around the earth.
+    pub(super) fn turns(&self) -> bool {
+        self.period.is_some()
+    }
+
     /// Rows and columns of the source grid.
     pub(super) fn source_len(&self) -> [usize; 2] {
         [self.from[0].len, self.from[1].len]

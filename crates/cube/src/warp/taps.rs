@@ -68,6 +68,11 @@ impl Kernel {
         radius: 3.0,
     };
 
+    /// Source pixels on each side, before widening.
+    pub(super) fn reach(&self) -> f64 {
+        self.radius
+    }
+
     /// The kernel of a point method; `None` for methods over a footprint.
     pub(super) fn of(method: Method) -> Option<Kernel> {
         match method {
