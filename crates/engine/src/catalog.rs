@@ -19,6 +19,7 @@ mod geotiff;
 mod headers;
 mod ids;
 pub mod metadata;
+mod remote;
 mod scan;
 mod scenes;
 mod stored;

@@ -58,13 +58,13 @@ impl Cache {
 
     pub(super) fn get(&self, href: &str, version: &str) -> Option<StoredFile> {
         let entries = self.lock();
-        let entry = entries.get(href).filter(|entry| entry.version == version)?;
+        let entry = entries.get(unsigned(href)).filter(|entry| entry.version == version)?;
         Some(entry.found.clone())
     }
 
     pub(super) fn put(&self, href: &str, version: &str, found: StoredFile) {
         let entry = Entry { version: version.to_owned(), found };
-        self.lock().insert(href.to_owned(), entry);
+        self.lock().insert(unsigned(href).to_owned(), entry);
         self.dirty.store(true, Ordering::Release);
     }
 
@@ -75,7 +75,7 @@ impl Cache {
             return;
         }
         let mut entries = self.lock().clone();
-        entries.retain(|href, _| href.starts_with("http") || Path::new(href).exists());
+        entries.retain(|href, _| href.contains("://") || Path::new(href).exists());
         if let Err(error) = write(file, entries) {
             warn!(file = %file.display(), %error, "the catalogue's cache could not be written");
         }
@@ -84,6 +84,11 @@ impl Cache {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The address without its query: signatures change and are not to be stored, the version tells the rest.
+fn unsigned(href: &str) -> &str {
+    if href.contains("://") { href.split('?').next().unwrap_or(href) } else { href }
 }
 
 fn load(file: &Path) -> BTreeMap<String, Entry> {

@@ -21,7 +21,7 @@ use super::headers::{CubeFile, Headers};
 use super::ids::{self, Wish};
 use super::scenes::SceneSource;
 use super::walk::{self, Kind};
-use super::{Data, Entry, Index, Listed, Problem};
+use super::{Data, Entry, Index, Listed, Problem, remote};
 use crate::source::SourceError;
 use crate::source::stac::{self, Document};
 use crate::storage::Location;
@@ -118,11 +118,13 @@ async fn find(entry: usize, path: &str, problems: &mut Vec<Problem>) -> Vec<Targ
         problems.push(Problem { path: path.to_owned(), reason });
         Vec::new()
     };
-    if path.starts_with("http://") || path.starts_with("https://") {
-        return match remote(path).await {
-            Ok((location, kind)) => vec![Target { entry, location, kind }],
-            Err(reason) => problem(path, reason),
-        };
+    if path.contains("://") && !path.starts_with("file://") {
+        let found = remote::find(path).await;
+        for (path, reason) in found.problems {
+            problem(&path, reason);
+        }
+        let target = |(location, kind)| Target { entry, location, kind };
+        return found.targets.into_iter().map(target).collect();
     }
     let path = path.strip_prefix("file://").unwrap_or(path);
     let root = match std::path::absolute(path) {
@@ -169,37 +171,6 @@ async fn find(entry: usize, path: &str, problems: &mut Vec<Problem>) -> Vec<Targ
         problem(path, "no data set was found there".to_owned());
     }
     targets
-}
-
-/// What a URL leads to: by its name, else by trying.
-async fn remote(url: &str) -> Result<(Location, Kind), String> {
-    let path = url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let resolve = |url: &str| Location::resolve("", url).map_err(|e| e.to_string());
-    if walk::is_zarr_document(name) {
-        return Ok((resolve(folder)?, Kind::Zarr));
-    }
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    if extension.as_deref() == Some("zarr") {
-        return Ok((resolve(path)?, Kind::Zarr));
-    }
-    if let Some(kind) = walk::kind_of_name(name) {
-        return Ok((resolve(url)?, kind));
-    }
-    if matches!(extension.as_deref(), Some("json" | "geojson")) {
-        return Ok((resolve(url)?, Kind::Stac));
-    }
-    let location = resolve(path)?;
-    for name in ["zarr.json", ".zmetadata", ".zgroup", ".zarray"] {
-        if location.join(name).version().await.is_ok() {
-            return Ok((location, Kind::Zarr));
-        }
-    }
-    let location = resolve(url)?;
-    match stac::read(&location).await {
-        Ok(_) => Ok((location, Kind::Stac)),
-        Err(error) => Err(format!("neither a Zarr store nor a STAC document: {error}")),
-    }
 }
 
 async fn stac_collections(mut targets: Vec<&Target>, problems: &mut Vec<Problem>) -> Vec<Found> {
@@ -266,7 +237,8 @@ async fn referenced(found: &[Found], problems: &mut Vec<Problem>) -> BTreeSet<St
     let mut files = BTreeSet::new();
     for one in found {
         let Data::Scenes(source) = &one.data else { continue };
-        if source.location.as_local().is_none() {
+        // What cannot be listed holds no files that were found on their own.
+        if source.location.as_url().is_some() {
             continue;
         }
         match source.sample().await {

@@ -158,8 +158,11 @@ impl SceneSource {
         for (href, error) in failed {
             match error {
                 // What cannot be reached now must not be missing from a result.
-                SourceError::Storage(StorageError::Read { .. }) => return Err(error.to_string()),
-                _ => problems.push((href, error.to_string())),
+                SourceError::Storage(StorageError::Address(_) | StorageError::NotFound(_))
+                | SourceError::Invalid { .. }
+                | SourceError::Changed { .. }
+                | SourceError::Unsupported { .. } => problems.push((href, error.to_string())),
+                SourceError::Storage(_) => return Err(error.to_string()),
             }
         }
         let (known, mut files) = (stac::collection_bands(&self.document), BTreeSet::new());
@@ -167,7 +170,7 @@ impl SceneSource {
         let mut scenes = Vec::with_capacity(found.len());
         for (location, item) in &found {
             let hrefs = item.assets.values().filter_map(|asset| asset.get("href")?.as_str());
-            let resolved = hrefs.filter_map(|href| stac::resolve(location, href).ok());
+            let resolved = hrefs.filter_map(|href| location.relative(href).ok());
             files.extend(resolved.map(|location| location.href().to_owned()));
             match stac::scene(location, item, &known) {
                 Ok(scene) => {

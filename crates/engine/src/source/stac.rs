@@ -21,7 +21,7 @@ mod walk;
 pub use band::{BandInfo, number};
 pub use document::{Asset, Catalog, Collection, Document, Extent, Item, Link, read};
 pub use item::{ItemBand, ItemScene, collection_bands, scene};
-pub use walk::{Found, collections, items, resolve};
+pub use walk::{Found, collections, items};
 
 use super::SourceError;
 

@@ -13,6 +13,7 @@
 mod array;
 mod fill;
 mod metadata;
+mod probe;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -37,8 +38,8 @@ pub struct Group {
 
 /// The arrays of a store: a group with its sub-groups, or one array as root (whose name is then empty).
 ///
-/// Fails if there is no Zarr metadata at `location`, or none that can be found: a store that cannot list its
-/// objects (HTTP) needs consolidated metadata.
+/// Fails if there is no Zarr metadata at `location`, or none that can be found: of a store that cannot list its
+/// objects (HTTP) and has no consolidated metadata, only arrays of usual names are found.
 pub async fn open(location: &Location) -> Result<Vec<Arc<dyn ArrayReader>>, SourceError> {
     Ok(open_group(location).await?.arrays)
 }
@@ -46,7 +47,8 @@ pub async fn open(location: &Location) -> Result<Vec<Arc<dyn ArrayReader>>, Sour
 /// As [`open`], with the attributes of the root and what was left out.
 pub async fn open_group(location: &Location) -> Result<Group, SourceError> {
     let found = metadata::discover(location).await?;
-    let mut group = Group { arrays: Vec::new(), attributes: found.attributes, notes: Vec::new() };
+    let notes = found.note.into_iter().collect();
+    let mut group = Group { arrays: Vec::new(), attributes: found.attributes, notes };
     for node in found.arrays {
         let name = node.path.clone();
         match ZarrArray::new(location, node, found.version.as_deref()) {

@@ -41,11 +41,7 @@ pub(super) async fn open(location: &Location) -> Result<(DynStorage, String), So
         return Ok((Arc::new(Counted(file)), version));
     }
     if let Err(error) = location.read_range(0..size.min(8)).await {
-        let ranges = !matches!(
-            &error,
-            StorageError::Read { source: object_store::Error::NotSupported { .. }, .. }
-        );
-        if ranges || size > WHOLE {
+        if !matches!(error, StorageError::Unranged(_)) || size > WHOLE {
             return Err(error.into());
         }
         tracing::warn!(

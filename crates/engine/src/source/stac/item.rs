@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::band::{self, BandInfo};
 use super::document::{Asset, Collection, Item};
-use super::{invalid, projection, walk};
+use super::{invalid, projection};
 use crate::source::SourceError;
 use crate::storage::Location;
 
@@ -151,7 +151,7 @@ fn asset_bands(
     asset: &Asset,
     item: &Map<String, Value>,
 ) -> Result<Vec<ItemBand>, String> {
-    let file = walk::resolve(location, &asset.href).map_err(|e| e.to_string())?;
+    let file = location.relative(&asset.href).map_err(|e| e.to_string())?;
     let grid = projection::grid(&asset.fields, item)?;
     let listed = band::list(&asset.fields);
     let mut common = BandInfo::of(&asset.fields);

@@ -59,6 +59,7 @@ fn assets_are_chosen_and_named() {
             "B1": {"href": "b1.TIF", "eo:bands": [{"name": "B1"}]},
             "elevation": {"href": "dem.tif?token=1"},
             "remote": {"href": "s3://bucket/b.tif"},
+            "odd": {"href": "ftp://host/b.tif"},
             "turned": {"href": "r.tif", "proj:epsg": 32633, "proj:shape": [1, 1], "proj:transform": [1, 1, 0, 1, -1, 0]},
             "broken": {"roles": ["data"]}
         }
@@ -68,11 +69,12 @@ fn assets_are_chosen_and_named() {
         ("B1", "/data/items/b1.TIF"),
         ("B2", "/data/items/v.tif"),
         ("elevation", "/data/items/dem.tif?token=1"),
+        ("remote", "s3://bucket/b.tif"),
     ];
     assert_eq!(bands, expected);
     assert_eq!(scene.bbox, Some([1.0, 2.0, 3.0, 4.0]));
     assert_eq!(scene.notes.len(), 4, "{:?}", scene.notes);
-    assert!(scene.notes.iter().any(|note| note.contains("s3://bucket/b.tif")));
+    assert!(scene.notes.iter().any(|note| note.contains("ftp://host/b.tif")));
     assert!(scene.notes.iter().any(|note| note.contains("rotated")));
 }
 

@@ -1,37 +1,18 @@
 //! Following links.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use futures::stream::{self, StreamExt};
 use tracing::warn;
 
 use super::document::{Collection, Document, Item, Link, read};
 use crate::source::SourceError;
-use crate::storage::{Location, StorageError};
+use crate::storage::Location;
 
 /// Documents that are read at the same time.
 const CONCURRENT: usize = 16;
 /// Documents that one call follows: a catalogue that grows while it is read must end.
 const MAX_DOCUMENTS: usize = 1_000_000;
-
-/// The address of `href` as written in the document at `document`.
-///
-/// # Errors
-/// [`StorageError::Address`] for anything but paths and `http(s)` URLs.
-pub fn resolve(document: &Location, href: &str) -> Result<Location, StorageError> {
-    let scheme = href.split_once("://").map(|(scheme, _)| scheme);
-    if scheme.is_some_and(|scheme| !["http", "https", "file"].contains(&scheme)) {
-        return Err(StorageError::Address(href.to_owned()));
-    }
-    match document.as_local() {
-        Some(path) => {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            Location::resolve(&folder.display().to_string(), href)
-        }
-        None => Location::resolve(document.href(), href),
-    }
-}
 
 /// A document that was looked at while following links.
 #[derive(Debug)]
@@ -69,7 +50,7 @@ pub async fn collections(
         };
         let mut children = Vec::new();
         for link in links.iter().filter(|link| link.rel == "child") {
-            match resolve(&location, &link.href) {
+            match location.relative(&link.href) {
                 Ok(child) if seen.len() < MAX_DOCUMENTS => {
                     if seen.insert(child.href().to_owned()) {
                         children.push(child);
@@ -106,7 +87,7 @@ pub async fn items(
     let mut follow = |from: &Location, links: &[Link], rels: &[&str], open: &mut Vec<Location>| {
         let mut broken = Vec::new();
         for link in links.iter().filter(|link| rels.contains(&link.rel.as_str())) {
-            match resolve(from, &link.href) {
+            match from.relative(&link.href) {
                 Ok(to) => {
                     if seen.len() < MAX_DOCUMENTS && seen.insert(to.href().to_owned()) {
                         open.push(to);

@@ -1,11 +1,10 @@
 //! Finding the arrays of a store and their metadata documents.
 
 use futures::StreamExt;
-use object_store::ObjectStore;
 use serde_json::{Map, Value};
 
-use super::{SourceError, invalid};
-use crate::storage::{Location, StorageError};
+use super::{SourceError, invalid, probe};
+use crate::storage::Location;
 
 /// Levels of groups that are looked into when a store has to be listed.
 const MAX_DEPTH: usize = 16;
@@ -20,6 +19,8 @@ pub(super) struct Found {
     pub(super) attributes: Map<String, Value>,
     /// Version of the document everything starts from.
     pub(super) version: Option<String>,
+    /// What may be missing.
+    pub(super) note: Option<String>,
 }
 
 /// One array.
@@ -37,7 +38,7 @@ pub(super) enum Document {
 }
 
 /// What stands in one folder.
-enum Folder {
+pub(super) enum Folder {
     Array(Node),
     Group { attributes: Map<String, Value>, consolidated: Option<Vec<Node>> },
     Nothing,
@@ -49,19 +50,29 @@ pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
         && optional(&root.join("zarr.json")).await?.is_none()
     {
         let (arrays, attributes) = consolidated_v2(root.href(), &bytes)?;
-        return Ok(Found { arrays, attributes, version: version(root, ".zmetadata").await });
+        return Ok(Found {
+            arrays,
+            attributes,
+            version: version(root, ".zmetadata").await,
+            note: None,
+        });
     }
     match folder(root, "").await? {
         (name, Folder::Array(node)) => {
             let attributes = node.attributes.clone();
-            Ok(Found { arrays: vec![node], attributes, version: version(root, name).await })
+            Ok(Found {
+                arrays: vec![node],
+                attributes,
+                version: version(root, name).await,
+                note: None,
+            })
         }
         (name, Folder::Group { attributes, consolidated: Some(arrays) }) => {
-            Ok(Found { arrays, attributes, version: version(root, name).await })
+            Ok(Found { arrays, attributes, version: version(root, name).await, note: None })
         }
         (name, Folder::Group { attributes, consolidated: None }) => {
-            let arrays = walk(root).await?;
-            Ok(Found { arrays, attributes, version: version(root, name).await })
+            let (arrays, note) = walk(root, &attributes).await?;
+            Ok(Found { arrays, attributes, version: version(root, name).await, note })
         }
         (_, Folder::Nothing) => Err(invalid(
             root.href(),
@@ -70,18 +81,15 @@ pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
     }
 }
 
-/// Arrays below a group without consolidated metadata, found by listing.
-async fn walk(root: &Location) -> Result<Vec<Node>, SourceError> {
-    if root.as_local().is_none() {
-        return Err(SourceError::Unsupported {
-            href: root.href().to_owned(),
-            what: "a group without consolidated metadata on a store that cannot be listed \
-                   (consolidate it, or open one of its arrays)"
-                .to_owned(),
-        });
-    }
+/// Arrays below a group without consolidated metadata: found by listing, where the store can, else by trying names.
+async fn walk(
+    root: &Location,
+    attributes: &Map<String, Value>,
+) -> Result<(Vec<Node>, Option<String>), SourceError> {
+    let Some(mut level) = children(root, "").await? else {
+        return probe::arrays(root, attributes).await;
+    };
     let mut arrays = Vec::new();
-    let mut level = children(root, "").await?;
     for _ in 0..MAX_DEPTH {
         let folders: Vec<_> = futures::stream::iter(level)
             .map(|path| async move {
@@ -96,7 +104,9 @@ async fn walk(root: &Location) -> Result<Vec<Node>, SourceError> {
         for result in folders {
             match result? {
                 (_, Folder::Array(node)) => arrays.push(node),
-                (path, Folder::Group { .. }) => level.extend(children(root, &path).await?),
+                (path, Folder::Group { .. }) => {
+                    level.extend(children(root, &path).await?.unwrap_or_default());
+                }
                 (_, Folder::Nothing) => {}
             }
         }
@@ -104,26 +114,22 @@ async fn walk(root: &Location) -> Result<Vec<Node>, SourceError> {
             break;
         }
     }
-    Ok(arrays)
+    Ok((arrays, None))
 }
 
-/// Paths of the folders in a group, sorted.
-async fn children(root: &Location, path: &str) -> Result<Vec<String>, SourceError> {
+/// Paths of the folders in a group, sorted; `None` where the store cannot be listed.
+async fn children(root: &Location, path: &str) -> Result<Option<Vec<String>>, SourceError> {
     let location = if path.is_empty() { root.clone() } else { root.join(path) };
-    let (store, prefix) = location.object();
-    let listing = store.list_with_delimiter(Some(&prefix)).await.map_err(|source| {
-        SourceError::Storage(StorageError::Read { href: location.href().to_owned(), source })
-    })?;
-    let mut names: Vec<String> = (listing.common_prefixes.iter())
-        .filter_map(|prefix| prefix.filename())
-        .map(|name| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") })
-        .collect();
-    names.sort();
-    Ok(names)
+    let Some(listing) = location.list().await? else { return Ok(None) };
+    let inside = |name: String| if path.is_empty() { name } else { format!("{path}/{name}") };
+    Ok(Some(listing.folders.into_iter().map(inside).collect()))
 }
 
 /// What the documents of one folder say, and the name of the one that said it.
-async fn folder(location: &Location, path: &str) -> Result<(&'static str, Folder), SourceError> {
+pub(super) async fn folder(
+    location: &Location,
+    path: &str,
+) -> Result<(&'static str, Folder), SourceError> {
     if let Some(bytes) = optional(&location.join("zarr.json")).await? {
         let document = json(location.href(), "zarr.json", &bytes)?;
         return Ok(("zarr.json", folder_v3(location.href(), path, document)?));
