@@ -22,6 +22,7 @@ use crate::physical::{Feed, Part, Physical, Program, Sweep, tile_shape};
 use crate::value::Fault;
 
 use fold::Folding;
+pub(crate) use lanewise::TILE;
 
 /// A fault and the node where it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +203,7 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
                 self.context.workers.each(grid.len(), &|i| {
                     let region = within(&grid.region(i), part);
                     let made = tiles.compute(feed, &region);
-                    first_error.note(i, made.and_then(|block| emit(&region, block)));
+                    first_error.note(i, made.and_then(|block| emit(&region, block.canonical())));
                 });
             } else {
                 let along = feed.along.expect("invariant: folds have an axis");

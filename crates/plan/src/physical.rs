@@ -14,12 +14,12 @@ mod stages;
 
 use std::sync::Arc;
 
-use eolith_cube::Region;
 use eolith_cube::warp::Warp;
+use eolith_cube::{Label, Region};
 use eolith_graph::{Code, Issue};
 
 use crate::expr::Decomposed;
-use crate::logical::{Logical, LogicalNode, NodeId, RootValue};
+use crate::logical::{Logical, LogicalNode, NodeId, RootValue, label_list};
 use crate::op::Op;
 
 use stages::Reading;
@@ -54,6 +54,8 @@ pub struct Physical {
     warps: Vec<Option<Arc<Warp>>>,
     /// Of reductions that can take their axis step by step: how.
     folds: Vec<Option<Arc<Decomposed>>>,
+    /// Of operators over an axis: its labels as arrays see them.
+    labels: Vec<Option<Arc<[Label]>>>,
     /// Whether a node is computed by a stage and read from the scratch store.
     stored: Vec<bool>,
     /// Values that are computed before the roots, in this order, and kept in the scratch store while the plan runs.
@@ -146,13 +148,20 @@ impl Physical {
             return Err(issues);
         }
         let folds = logical.nodes.iter().map(|node| fold(node).map(Arc::new)).collect();
+        let labels = (logical.nodes.iter())
+            .map(|node| {
+                let input = logical.schema(*node.inputs.first()?);
+                input.dims[program::array_axis(node)?].labels().map(label_list)
+            })
+            .collect();
         let options = *options;
         let mut stored = vec![false; logical.nodes.len()];
         for id in wanted {
             stored[id.0] = true;
         }
         let (stages, roots) = (Vec::new(), Vec::new());
-        let mut physical = Physical { logical, options, warps, folds, stored, stages, roots };
+        let mut physical =
+            Physical { logical, options, warps, folds, labels, stored, stages, roots };
         if options.stages {
             stages::choose(&mut physical, Physical::reading);
         }
@@ -185,6 +194,11 @@ impl Physical {
     /// The reducer of a node as a fold, if its axis can be taken step by step.
     pub(crate) fn fold(&self, id: NodeId) -> Option<&Decomposed> {
         self.folds[id.0].as_deref()
+    }
+
+    /// The labels of the axis that a node's expression takes as an array.
+    pub(crate) fn labels(&self, id: NodeId) -> Option<Arc<[Label]>> {
+        self.labels[id.0].clone()
     }
 
     /// Whether the values of a node are read from the scratch store instead of being computed.

@@ -181,10 +181,8 @@ fn ended(
     at: &Region,
     state: State<'_>,
 ) -> Result<(Region, Block), Failure> {
-    let lanes = at.len();
     let failed = |fault| Failure { node, fault };
     let register = state.finish().map_err(|(_, fault)| failed(fault))?;
-    let mut out = Output::new(dtype, lanes);
-    out.write(0, &register, lanes).map_err(failed)?;
-    Ok((at.clone(), out.block(at.shape()).canonical()))
+    let block = Output::of(register, dtype, at.shape()).map_err(failed)?;
+    Ok((at.clone(), block.canonical()))
 }

@@ -1,5 +1,6 @@
 //! Expressions over blocks, a cache-sized tile of lanes at a time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use eolith_cube::{Block, DType, Element, Label, Values, for_values};
@@ -9,16 +10,21 @@ use crate::lanes::{self, Column, Lanes, Register};
 use crate::value::{Fault, Value};
 
 /// Lanes evaluated together: a few columns of them fit into the cache next to the core.
-const TILE: usize = 4096;
+pub(crate) const TILE: usize = 8 << 10;
 
 /// Element by element over blocks of the same shape.
 pub(super) fn map(
     expr: &Expr,
-    blocks: &[Block],
+    blocks: Vec<Cow<'_, Block>>,
     shape: Vec<usize>,
     dtype: DType,
 ) -> Result<Block, Fault> {
     let len: usize = shape.iter().product();
+    if len <= TILE {
+        let inputs = blocks.into_iter().map(|block| Register::Scalar(lanes_of(block))).collect();
+        let register = lanes::evaluate(expr, inputs, len).map_err(|(_, fault)| fault)?;
+        return Output::of(register, dtype, shape);
+    }
     let mut out = Output::new(dtype, len);
     let mut start = 0;
     while start < len {
@@ -35,15 +41,22 @@ pub(super) fn map(
 /// A dimension to one value.
 pub(super) fn reduce(
     expr: &Expr,
-    block: &Block,
+    block: Cow<'_, Block>,
     dim: usize,
     labels: Option<Arc<[Label]>>,
     dtype: DType,
 ) -> Result<Block, Fault> {
     let mut shape = block.shape.clone();
-    shape.remove(dim);
-    let mut out = Output::new(dtype, shape.iter().product());
-    arrays(expr, block, dim, labels, |index, register, lanes| out.write(index, register, lanes))?;
+    let n = shape.remove(dim);
+    let len: usize = shape.iter().product();
+    if len <= TILE && shape[..dim].iter().all(|&n| n == 1) {
+        // The rows of the dimension lie one after the other already.
+        let input = Register::Array { n, lanes: lanes_of(block), labels };
+        let register = lanes::evaluate(expr, vec![input], len).map_err(|(_, fault)| fault)?;
+        return Output::of(register, dtype, shape);
+    }
+    let mut out = Output::new(dtype, len);
+    arrays(expr, &block, dim, labels, |index, register, lanes| out.write(index, register, lanes))?;
     Ok(out.block(shape))
 }
 
@@ -114,6 +127,12 @@ fn arrays(
     Ok(())
 }
 
+/// All pixels of a block.
+fn lanes_of(block: Cow<'_, Block>) -> Lanes {
+    let block = block.into_owned();
+    Lanes::plain(block.values, block.validity)
+}
+
 /// Copies runs of `len` pixels at each offset, one after the other.
 fn part(block: &Block, offsets: &[usize], len: usize) -> Lanes {
     let values = for_values!(&block.values, v => {
@@ -178,6 +197,23 @@ impl Output {
 
     pub(super) fn block(self, shape: Vec<usize>) -> Block {
         Block { shape, values: self.values, validity: self.validity }
+    }
+
+    /// A block of the only register, whose column is taken as it is if it has the right type.
+    pub(super) fn of(register: Register, dtype: DType, shape: Vec<usize>) -> Result<Block, Fault> {
+        let len = shape.iter().product();
+        match register {
+            Register::Scalar(Lanes { column: Column::Plain(values), validity })
+                if values.dtype() == dtype && values.len() == len =>
+            {
+                Ok(Block { shape, values, validity })
+            }
+            other => {
+                let mut out = Output::new(dtype, len);
+                out.write(0, &other, len)?;
+                Ok(out.block(shape))
+            }
+        }
     }
 
     pub(super) fn write(

@@ -38,15 +38,15 @@ pub(super) fn run(
                 "the data cubes overlap, so an overlap resolver is needed",
             )
         })?;
-        let gathered: Vec<Block> = (0..2)
+        let gathered: Vec<Cow<'_, Block>> = (0..2)
             .map(|side| {
                 let flat = inputs[side].0.clone().into_owned();
                 let len = flat.len();
                 let indices: Vec<usize> = both.iter().map(|&i| sides[side][i]).collect();
-                flat.reshape(vec![len]).take(0, &indices)
+                Cow::Owned(flat.reshape(vec![len]).take(0, &indices))
             })
             .collect();
-        let resolved = lanewise::map(expr, &gathered, vec![both.len()], dtype)?;
+        let resolved = lanewise::map(expr, gathered, vec![both.len()], dtype)?;
         for (k, &i) in both.iter().enumerate() {
             set(&mut out, i, &resolved, k);
         }

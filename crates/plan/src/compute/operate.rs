@@ -15,18 +15,17 @@ pub(super) fn run(
     physical: &Physical,
     id: NodeId,
     region: &Region,
-    inputs: &[(Cow<'_, Block>, Region)],
+    mut inputs: Vec<(Cow<'_, Block>, Region)>,
 ) -> Result<Block, Fault> {
     let node = physical.logical.node(id);
     let schema = &node.schema;
-    let input_schema = |k: usize| physical.logical.schema(node.inputs[k]);
+    let mut first = || inputs.swap_remove(0);
     match &node.op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
         Op::Literal(cube) => Ok(cube.block.slice(region)),
-        Op::Save(_) => Ok(inputs[0].0.clone().into_owned()),
+        Op::Save(_) => Ok(first().0.into_owned()),
         Op::Select(indices) => {
-            let (block, own) = &inputs[0];
-            let mut block = block.clone();
+            let (mut block, own) = first();
             for (dim, indices) in indices.iter().enumerate() {
                 if let Some(indices) = indices {
                     let start = own.0[dim].start;
@@ -40,28 +39,33 @@ pub(super) fn run(
             }
             Ok(block.into_owned())
         }
-        Op::Relabel { dims } => Ok(relabel(&inputs[0].0, dims, region)),
+        Op::Relabel { dims } => Ok(relabel(first().0.into_owned(), dims, region)),
         Op::Map { expr, inputs: alignments } => {
-            let blocks: Vec<Block> = (inputs.iter().zip(alignments))
-                .map(|((block, _), from)| block.broadcast(&region.shape(), from))
+            let shape = region.shape();
+            let blocks = (inputs.into_iter().zip(alignments))
+                .map(|((block, _), from)| {
+                    let same =
+                        block.shape == shape && from.iter().copied().eq((0..shape.len()).map(Some));
+                    if same { block } else { Cow::Owned(block.broadcast(&shape, from)) }
+                })
                 .collect();
-            lanewise::map(expr, &blocks, region.shape(), schema.dtype())
+            lanewise::map(expr, blocks, shape, schema.dtype())
         }
         Op::Reduce { dim, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
-            lanewise::reduce(expr, &inputs[0].0, *dim, labels, schema.dtype())
+            let labels = physical.labels(id);
+            lanewise::reduce(expr, first().0, *dim, labels, schema.dtype())
         }
         Op::Along { dim, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
+            let labels = physical.labels(id);
             let n = schema.dims[*dim].len().unwrap_or_default();
-            let all = lanewise::along(expr, &inputs[0].0, *dim, labels, n, schema.dtype())?;
+            let all = lanewise::along(expr, &first().0, *dim, labels, n, schema.dtype())?;
             let mut wanted = Region::whole(&all.shape);
             wanted.0[*dim] = region.0[*dim].clone();
             Ok(all.slice(&wanted))
         }
         Op::Group { dim, groups, expr } => {
-            let labels = input_schema(0).dims[*dim].labels().map(crate::logical::label_list);
-            let (block, own) = &inputs[0];
+            let labels = physical.labels(id);
+            let (block, own) = first();
             let groups = groups.as_deref().unwrap_or_default();
             let mut out = Block::nulls(schema.dtype(), region.shape());
             for (slot, group) in groups[region.0[*dim].clone()].iter().enumerate() {
@@ -69,7 +73,8 @@ pub(super) fn run(
                 let members = block.take(*dim, &relative);
                 let labels =
                     labels.as_ref().map(|all| group.iter().map(|&i| all[i].clone()).collect());
-                let value = lanewise::reduce(expr, &members, *dim, labels, schema.dtype())?;
+                let value =
+                    lanewise::reduce(expr, Cow::Owned(members), *dim, labels, schema.dtype())?;
                 let mut shape = value.shape.clone();
                 shape.insert(*dim, 1);
                 let mut start = vec![0; shape.len()];
@@ -80,7 +85,7 @@ pub(super) fn run(
         }
         Op::Warp { .. } => {
             let warp = physical.warp(id).expect("invariant: physical planning prepares every warp");
-            let (block, own) = &inputs[0];
+            let (block, own) = first();
             let (y, x) = crate::physical::spatial(schema);
             let mut order: Vec<usize> =
                 (0..block.shape.len()).filter(|d| *d != y && *d != x).collect();
@@ -93,13 +98,13 @@ pub(super) fn run(
             order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
             Ok(warped.permute(&back))
         }
-        Op::Merge(merge) => merge::run(merge, inputs, region, schema.dtype()),
+        Op::Merge(merge) => merge::run(merge, &inputs, region, schema.dtype()),
     }
 }
 
-fn relabel(block: &Block, dims: &[Option<usize>], region: &Region) -> Block {
+fn relabel(block: Block, dims: &[Option<usize>], region: &Region) -> Block {
     let kept: Vec<usize> = dims.iter().flatten().copied().collect();
     let dropped = (0..block.shape.len()).filter(|d| !kept.contains(d));
     let order: Vec<usize> = dropped.chain(kept.iter().copied()).collect();
-    block.permute(&order).reshape(region.shape())
+    block.into_permuted(&order).reshape(region.shape())
 }

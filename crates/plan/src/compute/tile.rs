@@ -97,9 +97,10 @@ impl<E: From<Failure>> Tiles<'_, E> {
             };
             inputs.push((block, need.clone()));
         }
-        let made = operate::run(self.physical, id, region, &inputs)
+        let made = operate::run(self.physical, id, region, inputs)
             .map_err(|fault| Failure { node: id, fault })?;
-        Ok(made.cast(node.schema.dtype()).canonical())
+        // What lies under the mask is nobody's business before pixels leave their tile.
+        Ok(made.cast(node.schema.dtype()))
     }
 
     /// Pixels of a node that the feed does not compute.

@@ -22,7 +22,7 @@ pub(super) const USUAL_TILE: usize = 512;
 const TILE_BYTES: u64 = 512 << 10;
 
 /// Positions of a tile, at least (so that a tile's own costs are small beside those of its pixels) and at most.
-const POSITIONS: std::ops::RangeInclusive<usize> = 1 << 10..=16 << 10;
+const POSITIONS: std::ops::RangeInclusive<usize> = 1 << 10..=crate::compute::TILE;
 
 /// Positions of a tile where operators look around: more, so that margins are small beside it.
 const REACHING: usize = 64 << 10;

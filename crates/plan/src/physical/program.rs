@@ -146,6 +146,14 @@ pub(super) fn reduced(node: &LogicalNode) -> Option<usize> {
     }
 }
 
+/// The axis of its input that an operator hands to its expression as an array.
+pub(super) fn array_axis(node: &LogicalNode) -> Option<usize> {
+    match &node.op {
+        Op::Along { dim, .. } => Some(*dim),
+        _ => reduced(node),
+    }
+}
+
 struct Builder<'a> {
     physical: &'a Physical,
     streams: Vec<bool>,
