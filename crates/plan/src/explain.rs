@@ -41,6 +41,16 @@ pub fn logical(plan: &Logical) -> String {
 /// The physical plan: tasks, their size and what they read.
 pub fn physical(plan: &Physical) -> String {
     let mut out = String::new();
+    if let Some(cost) = plan.cost() {
+        let _ = writeln!(
+            out,
+            "reads {} bytes decoded (each {:.1} times), scratch {} bytes, at most {} bytes a task",
+            cost.decoded, cost.times, cost.scratch, cost.peak
+        );
+        for warning in &cost.warnings {
+            let _ = writeln!(out, "warning: {warning}");
+        }
+    }
     let stages = plan.stages.iter().map(|part| ("stage", part));
     for (name, part) in stages.chain(plan.roots.iter().flatten().map(|part| ("root", part))) {
         let grid = &part.partition;

@@ -341,6 +341,13 @@ impl Expr {
         selects[self.root.0]
     }
 
+    /// Whether every value has a type that is computed for many lanes at once.
+    pub fn is_plain(&self) -> bool {
+        self.nodes.iter().all(|typed| {
+            typed.ty.is_plain() || matches!(typed.node, Node::Const(_) | Node::Lambda { .. })
+        })
+    }
+
     /// The value if the expression is constant.
     pub fn as_const(&self) -> Option<Result<Value, Fault>> {
         match &self.nodes[self.root.0].node {

@@ -106,6 +106,21 @@ impl Op {
         }
     }
 
+    /// What it computes for each pixel, lane or overlap.
+    pub fn expression(&self) -> Option<&Expr> {
+        match self {
+            Op::Map { expr, .. } | Op::Reduce { expr, .. } => Some(expr),
+            Op::Along { expr, .. } | Op::Group { expr, .. } => Some(expr),
+            Op::Merge(merge) => merge.resolver.as_deref(),
+            Op::Scan(_)
+            | Op::Literal(_)
+            | Op::Select(_)
+            | Op::Relabel { .. }
+            | Op::Warp { .. }
+            | Op::Save(_) => None,
+        }
+    }
+
     /// Whether selecting labels of dimension `dim` of the result, whose schema this is, is the same as selecting
     /// labels of one dimension of *every* input that has it, with the operator unchanged otherwise.
     pub fn selectable(&self, dim: usize, schema: &Schema) -> bool {

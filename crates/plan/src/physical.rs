@@ -76,6 +76,21 @@ pub struct Part {
     pub peak: u64,
 }
 
+/// What a plan costs, as far as it is known before it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Bytes of the sources in all tasks together, decoded.
+    pub decoded: u64,
+    /// How often a byte is decoded on average.
+    pub times: f64,
+    /// Bytes of the values that are stored between tasks, results not counted.
+    pub scratch: u64,
+    /// Most bytes that a task holds.
+    pub peak: u64,
+    /// What makes the plan slower than its user may expect.
+    pub warnings: Vec<String>,
+}
+
 /// What one task computes.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -189,6 +204,31 @@ impl Physical {
     /// The most bytes that a task holds at a time.
     pub fn peak(&self, task: &Task) -> u64 {
         memory::peak(self, &task.program, &task.output)
+    }
+
+    /// What the plan costs; `None` if it reads and computes no cube.
+    pub fn cost(&self) -> Option<Cost> {
+        let parts = || self.stages.iter().chain(self.roots.iter().flatten());
+        let peak = parts().map(|part| part.peak).max()?;
+        let reading = parts()
+            .map(|part| Reading::of(self, &part.program, &part.partition))
+            .fold(Reading::default(), Reading::and);
+        let pixels = |part: &Part| part.partition.shape.iter().product::<usize>() as u64;
+        let scratch = (self.stages.iter())
+            .map(|part| pixels(part) * (self.logical.schema(part.node).dtype().size() as u64 + 1))
+            .sum();
+        let times = reading.times(self);
+        let mut warnings = Vec::new();
+        if times > stages::TOLERATED {
+            warnings.push(format!("sources are decoded {times:.1} times, since tasks overlap"));
+        }
+        for (i, node) in self.logical.nodes.iter().enumerate() {
+            if let Some(expr) = node.op.expression().filter(|expr| !expr.is_plain()) {
+                let text = expr.ty();
+                warnings.push(format!("%{i} is computed one value at a time (it makes {text})"));
+            }
+        }
+        Some(Cost { decoded: reading.decoded as u64, times, scratch, peak, warnings })
     }
 
     /// The reducer of a node as a fold, if its axis can be taken step by step.

@@ -20,7 +20,7 @@ use crate::logical::NodeId;
 use crate::op::Op;
 
 /// Sources may be decoded twice (once for a mean and once for the distance from it).
-const TOLERATED: f64 = 2.0;
+pub(super) const TOLERATED: f64 = 2.0;
 
 /// Most values that are tried, and most that are stored by these rules.
 const TRIED: usize = 16;
