@@ -1,7 +1,8 @@
 //! Which value of an array means no-data, following xarray.
 //!
 //! In version 2 the array's own `fill_value` counts unless it is null; in version 3 only the attributes
-//! `_FillValue` and `missing_value` do, where xarray writes floats as base64 of their eight little-endian bytes.
+//! `_FillValue` and `missing_value` do, where xarray writes floats as base64 of their eight little-endian bytes. Where
+//! none of these is there, the attribute `nodata` counts, as rioxarray and odc-geo have it.
 //! Float arrays that declare a value have a second one, NaN; in those that declare none NaN is a value.
 
 use eolith_cube::{DType, Number};
@@ -15,7 +16,9 @@ pub(super) fn nodata(
 ) -> Option<Number> {
     let declared = (attributes.get("_FillValue").or(fill_value_v2))
         .filter(|value| !value.is_null())
-        .or_else(|| attributes.get("missing_value"))?;
+        .or_else(|| attributes.get("missing_value"))
+        .or_else(|| attributes.get("nodata"))
+        .filter(|value| !value.is_null())?;
     let number = number(declared, dtype);
     if number.is_none() {
         tracing::warn!(value = %declared, dtype = dtype.name(), "no-data value is not of the array's type");
@@ -102,6 +105,18 @@ mod tests {
         assert_eq!(number(&json!(-9999), DType::I16), Some(Number::Int(-9999)));
         assert_eq!(number(&json!(-9999), DType::U16), None);
         assert_eq!(number(&json!([255]), DType::U8), Some(Number::Int(255)));
+    }
+
+    #[test]
+    fn nodata_counts_where_nothing_else_does() {
+        let found = |attributes: Value, fill: Option<&Value>| {
+            nodata(DType::U16, attributes.as_object().unwrap(), fill)
+        };
+        assert_eq!(found(json!({"nodata": 0}), None), Some(Number::Int(0)));
+        assert_eq!(found(json!({"nodata": null}), None), None);
+        assert_eq!(found(json!({"nodata": 0, "_FillValue": 9}), None), Some(Number::Int(9)));
+        assert_eq!(found(json!({"nodata": 0, "missing_value": 8}), None), Some(Number::Int(8)));
+        assert_eq!(found(json!({"nodata": 0}), Some(&json!(7))), Some(Number::Int(7)));
     }
 
     #[test]
