@@ -1,8 +1,9 @@
-//! Developer commands: `cargo xtask demo | test | tidy | measure`.
+//! Developer commands: `cargo xtask demo | test | tidy | measure | bench`.
 //!
 //! They build, start and check the project from outside, with the tools a fresh machine has (Rust, gcc, Python with
 //! pip); what else they need goes into `target/`. Nothing here is part of the product.
 
+mod bench;
 mod demo;
 mod http;
 mod measure;
@@ -21,7 +22,9 @@ const USAGE: &str = "\
 cargo xtask demo [--exit] [--port P]   build, serve sample data, make NDVI maps through the HTTP API, keep serving
 cargo xtask test                       install what tests need into target/test-env and run all tests
 cargo xtask tidy                       check what compiler and clippy do not: crate edges, file sizes, links, ...
-cargo xtask measure startup            time from the start of a server to its first answer";
+cargo xtask measure startup            time from the start of a server to its first answer
+cargo xtask bench [--help]             time, memory and numbers of the workloads beside other programs
+cargo xtask bench --micro              the kernels alone";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +44,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["measure", "startup"] => measure::startup(),
+        ["bench", options @ ..] => bench::run(options),
         ["help" | "--help" | "-h"] => {
             say(USAGE);
             Ok(())

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that can be tested, from a fresh clone.
 //!
 //! Rust tests run through cargo; the Python tests of `tests/python` run against the built binary, in a virtual
-//! environment under `target/test-env` with the versions that `tests/python/requirements.txt` pins. A part that
-//! cannot be installed or run fails the whole; nothing is skipped.
+//! environment under `target/test-env` with the versions that `tests/python/requirements.txt` pins; the benches compute
+//! a tiny cube. A part that cannot be installed or run fails the whole; nothing is skipped.
 
 use std::fs;
 use std::io::Write;
@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench;
 use crate::shell::{self, Profile, say};
 
 /// Where reference data is looked for: `$EOLITH_REFERENCE`, else `shared` beside the workspace.
@@ -31,11 +32,11 @@ pub(crate) fn run() -> Result<()> {
     cargo.args(["test", "--workspace", "--no-fail-fast"]).env("EOLITH_TEST_OUTPUT", &output);
     let (mut lines, rust) =
         shell::watch(&mut cargo, |line| line.starts_with("test result:")).context("cargo test")?;
-    let mut pytest = Command::new(python);
+    let mut pytest = Command::new(&python);
     pytest
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python"])
         .current_dir(shell::root())
-        .env("EOLITH_BIN", binary)
+        .env("EOLITH_BIN", &binary)
         .env("EOLITH_TEST_OUTPUT", output)
         .env("EOLITH_REFERENCE", reference())
         .env("PYTHONDONTWRITEBYTECODE", "1");
@@ -46,10 +47,11 @@ pub(crate) fn run() -> Result<()> {
         _ => {}
     }
     lines.extend(last.into_iter().next_back());
+    let smoke = bench::smoke(&python, &binary);
     // On stdout, as the runners printed them.
     writeln!(std::io::stdout().lock(), "\n{}", lines.join("\n"))?;
     match (rust, peers) {
-        (true, true) => Ok(()),
+        (true, true) => smoke.context("the numbers of the benches are wrong"),
         (false, true) => bail!("Rust tests failed"),
         (true, false) => bail!("Python tests failed"),
         (false, false) => bail!("Rust and Python tests failed"),
@@ -64,27 +66,38 @@ fn pytest_summary(line: &str) -> bool {
         && counts.iter().any(|word| line.contains(word))
 }
 
-/// The interpreter of the environment, made or brought up to date first.
-fn python() -> Result<PathBuf> {
+/// The interpreter of the environment of the tests, made or brought up to date first.
+pub(crate) fn python() -> Result<PathBuf> {
     let wanted = fs::read_to_string(shell::root().join("tests/python/requirements.txt"))
         .context("cannot read tests/python/requirements.txt")?;
     let environment = shell::target()?.join("test-env");
-    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
-    let python = environment.join(folder).join(if cfg!(windows) { "python.exe" } else { "python" });
+    let python = interpreter(&environment);
     let installed = environment.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) && python.exists() {
         return Ok(python);
     }
     say(&format!("installing Python packages into {}", environment.display()));
-    let system = system_python()?;
-    // Without pip of its own: Debian keeps the part that would bring it in a package that may be missing.
-    shell::check(
-        Command::new(&system).args(["-m", "venv", "--clear", "--without-pip"]).arg(&environment),
-    )
-    .context("Python cannot make a virtual environment")?;
+    let system = make_environment(&environment)?;
     install(&system, &python).context("pip could not install tests/python/requirements.txt")?;
     fs::write(installed, wanted)?;
     Ok(python)
+}
+
+/// Where the interpreter of a virtual environment is.
+pub(crate) fn interpreter(environment: &Path) -> PathBuf {
+    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
+    environment.join(folder).join(if cfg!(windows) { "python.exe" } else { "python" })
+}
+
+/// Makes an empty virtual environment, over one that is there, and gives the interpreter that has pip.
+pub(crate) fn make_environment(environment: &Path) -> Result<PathBuf> {
+    let system = system_python()?;
+    // Without pip of its own: Debian keeps the part that would bring it in a package that may be missing.
+    shell::check(
+        Command::new(&system).args(["-m", "venv", "--clear", "--without-pip"]).arg(environment),
+    )
+    .context("Python cannot make a virtual environment")?;
+    Ok(system)
 }
 
 fn install(system: &Path, python: &Path) -> Result<()> {
