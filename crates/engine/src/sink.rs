@@ -1,15 +1,19 @@
 //! Writing results: one module a format.
 //!
 //! A sink gets a finished result through [`ResultView`] and a path beside which it writes and then renames. It
-//! asks for one window at a time, so that its memory is bounded by what it must hold and not by the result.
+//! encodes windows of the result side by side on the pool it is called on and writes them in order, so that equal
+//! results are equal files for any number of threads. Its memory is bounded by the windows under way and not by the
+//! result; [`SinkFormat::working_memory`] says how much it is.
 
 mod cf;
+mod codec;
 pub mod cog;
 mod file;
 pub mod format;
 pub mod json;
 pub mod netcdf;
 pub mod nodata;
+mod pipeline;
 pub mod png;
 mod raster;
 #[cfg(test)]

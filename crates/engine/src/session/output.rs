@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Session;
 use crate::events::{Event, Listener};
 use crate::scratch::Scratch;
-use crate::sink::{self, OutputFile, SinkFormat};
+use crate::sink::{self, OutputFile, ResultView, SinkFormat};
 
 /// Where results go.
 #[derive(Clone, Debug)]
@@ -103,7 +103,6 @@ pub(super) async fn write(
     at: NodePath,
 ) -> Result<Outcome, Issue> {
     let failed = |at: &NodePath, reason: String| Issue::new(Code::INTERNAL, at.clone(), reason);
-    let budget = session.settings.memory;
     let file = destination.file.clone();
     if let Some((path, format, _)) = &file {
         listener(Event::Writing { path: path.display().to_string() });
@@ -117,15 +116,25 @@ pub(super) async fn write(
             listener(Event::Note(note));
         }
     }
+    let mut budget = 0;
+    if let Some((_, format, options)) = &file {
+        let (threads, limit) = (session.settings.threads.get(), session.machine.budget.total());
+        budget = format
+            .working_memory(result.schema(), options, threads, limit)
+            .map_err(|error| sink_issue(&error, at.clone()))?;
+    }
+    // The checksum reads a slab at a time, unseen by the ledger.
+    let room = session.machine.budget.reserve(budget).await;
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
+        let _room = room;
         let started = Instant::now();
-        let checksum = result.checksum();
-        let checking = started.elapsed();
-        let started = Instant::now();
-        let files =
-            file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
-        let writing = started.elapsed();
+        let write =
+            || file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
+        let check = || (result.checksum(), started.elapsed());
+        let ((checksum, checking), files) = rayon::join(check, write);
+        // Both go on side by side: what is left of the time when the checksum is done is the files'.
+        let writing = started.elapsed().saturating_sub(checking);
         // Nobody waits any more after a cancellation.
         let _ = send.send((checksum, checking, files, writing));
     });

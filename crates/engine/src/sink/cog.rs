@@ -1,10 +1,12 @@
 //! Cloud-Optimised GeoTIFF.
 //!
-//! Pixels are read tile by tile, compressed and spooled beside the target; overviews come out of the same pass, one
-//! strip of tiles a level in memory; the file is put together at the end, header and directories first. Bands are
-//! interleaved. One value stands for no-data (see [`super::nodata`]); there is no internal mask.
+//! Tiles of all files are read, halved and compressed side by side, and spooled beside the target in their order,
+//! one strip of tiles a level in memory; overviews come out of the same pass. A file is put together at the end,
+//! header and directories first. Bands are interleaved. One value stands for no-data (see [`super::nodata`]); there
+//! is no internal mask.
 
 mod encode;
+mod files;
 mod geokeys;
 mod layout;
 mod pyramid;
@@ -14,12 +16,12 @@ use std::path::Path;
 use eolith_cube::{DType, Number, Schema};
 
 use self::encode::{Compression, TileEncoder};
-use self::layout::Container;
-use self::pyramid::{Pyramid, Resampling};
+use self::files::Files;
+use self::pyramid::Resampling;
 use super::format::{FormatDescription, ParameterDescription};
-use super::nodata::{self, NullCoding};
-use super::raster::Raster;
-use super::{Options, OutputFile, ResultView, SinkError, file};
+use super::nodata::{Guess, NullCoding};
+use super::raster::{self, Raster};
+use super::{Options, OutputFile, ResultView, SinkError, file, pipeline};
 
 pub const DESCRIPTION: FormatDescription = FormatDescription {
     name: "GTiff",
@@ -43,16 +45,31 @@ pub const DESCRIPTION: FormatDescription = FormatDescription {
             default_json: Some("512"),
         },
         ParameterDescription {
+            name: "predictor",
+            description: "Whether differences of neighbours are compressed instead of the pixels.",
+            schema_json: r#"{"type":"boolean"}"#,
+            default_json: Some("true"),
+        },
+        ParameterDescription {
+            name: "overviews",
+            description: "Whether the file has smaller versions of the image, halved until a tile holds it.",
+            schema_json: r#"{"type":"boolean"}"#,
+            default_json: Some("true"),
+        },
+        ParameterDescription {
             name: "overview_resampling",
             description: "How overviews are made. By default the mean of four pixels for floats, and one of \
                           the four for integers, which may be classes.",
-            schema_json: r#"{"type":"string","enum":["average","near"]}"#,
+            schema_json: r#"{"type":"string","enum":["average","near","nearest"]}"#,
             default_json: None,
         },
     ],
 };
 
 const FORMAT: &str = DESCRIPTION.name;
+
+/// What users of GDAL call some of the options.
+const ALIASES: [(&str, &str); 2] = [("compress", "compression"), ("blocksize", "tile_size")];
 
 /// Writes one file, or one per label of further dimensions beside `path`. `budget` bounds memory in bytes.
 pub fn write(
@@ -62,46 +79,61 @@ pub fn write(
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
     let schema = result.schema();
-    let unsuitable = |reason: String| SinkError::Unsuitable { format: FORMAT, reason };
-    let dtype = if schema.dtype() == DType::Bool { DType::U8 } else { schema.dtype() };
-    let settings = Settings::new(options, schema.dtype())?;
-    let rasters = Raster::split(schema, FORMAT)?;
-    let georeference = geokeys::tags(schema).map_err(unsuitable)?;
-    for raster in &rasters {
-        settings.check_memory(raster, dtype, budget)?;
-    }
-    if let Some(raster) =
-        rasters.iter().find(|r| r.bands > 0xffff || r.width.max(r.height) >> 31 > 0)
-    {
-        let Raster { bands, height, width, .. } = raster;
-        return Err(unsuitable(format!(
-            "{bands} bands of {height} by {width} pixels are too many"
-        )));
-    }
-    let tile = settings.tile;
-    let mut scan = nodata::Scan::new(schema.nodata(), dtype);
-    for raster in &rasters {
-        for (rows, columns) in raster.windows(tile, tile) {
-            scan.add(&raster.read(result, &rows, &columns)?);
+    let plan = Plan::new(schema, options)?;
+    let threads = rayon::current_num_threads();
+    let files = Files {
+        result,
+        rasters: &plan.rasters,
+        settings: plan.settings,
+        georeference: &geokeys::tags(schema).map_err(unsuitable)?,
+        dtype: plan.dtype,
+        path,
+        ahead: plan.ahead(budget, threads)?,
+    };
+    if let Some(guess) = Guess::new(schema.nodata(), plan.dtype) {
+        let (staged, seen) = files.write(Some(guess.value), Some(&guess))?;
+        if let Some(mut coding) = guess.decide(seen) {
+            // The value is declared in any case: no pixel has it.
+            coding.note = coding.note.filter(|_| coding.value.is_some());
+            return publish(staged, schema, &coding);
         }
     }
-    let coding = scan.decide();
+    let coding = raster::scan(result, &plan.rasters, plan.settings.tile, plan.dtype)?;
     if coding.masked() {
         let note = coding.note.unwrap_or_default();
         return Err(unsuitable(format!("{note}; convert it to a wider type first")));
     }
-    let notes = notes(schema, &coding);
-    Raster::write_all(&rasters, path, DESCRIPTION.media_type, &notes, |raster, target| {
-        let metadata = layout::metadata(schema, raster);
-        let header = Header { georeference: &georeference, metadata, dtype, null: coding.value };
-        write_one(result, raster, &settings, &header, target)
-    })
+    let (staged, _) = files.write(coding.value, None)?;
+    publish(staged, schema, &coding)
+}
+
+/// Bytes that writing takes, of at most `limit`: with less there are fewer tiles under way.
+///
+/// # Errors
+/// The result cannot be written, or not in so little memory.
+pub fn working_memory(
+    schema: &Schema,
+    options: &Options,
+    threads: usize,
+    limit: u64,
+) -> Result<u64, SinkError> {
+    let plan = Plan::new(schema, options)?;
+    Ok(plan.memory(plan.ahead(limit, threads)?))
+}
+
+/// Everything that is known before a pixel is.
+struct Plan {
+    settings: Settings,
+    rasters: Vec<Raster>,
+    dtype: DType,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {
     compression: Compression,
     tile: usize,
+    predictor: bool,
+    overviews: bool,
     resampling: Resampling,
 }
 
@@ -113,8 +145,51 @@ struct Header<'a> {
     null: Option<Number>,
 }
 
+impl Plan {
+    fn new(schema: &Schema, options: &Options) -> Result<Plan, SinkError> {
+        let dtype = if schema.dtype() == DType::Bool { DType::U8 } else { schema.dtype() };
+        let settings = Settings::new(options, schema.dtype())?;
+        let rasters = Raster::split(schema, FORMAT)?;
+        let fits = |r: &&Raster| r.bands <= 0xffff && r.width.max(r.height) >> 31 == 0;
+        if let Some(Raster { bands, height, width, .. }) = rasters.iter().find(|r| !fits(r)) {
+            return Err(unsuitable(format!(
+                "{bands} bands of {height} by {width} pixels are too many"
+            )));
+        }
+        Ok(Plan { settings, rasters, dtype })
+    }
+
+    /// Tiles that may be under way: as many as keep all threads busy and fit.
+    fn ahead(&self, budget: u64, threads: usize) -> Result<usize, SinkError> {
+        let needed = self.memory(1);
+        if needed > budget {
+            return Err(SinkError::Memory { format: FORMAT, needed, allowed: budget });
+        }
+        let most = pipeline::ahead(threads);
+        Ok((1..=most).rev().find(|&ahead| self.memory(ahead) <= budget).unwrap_or(1))
+    }
+
+    /// Bytes with so many tiles under way. Each is there as read, turned, in file order and compressed. Every file
+    /// that is begun has a strip of tiles for each overview, and a copy of it while its tiles wait: together at most
+    /// twice as wide as the image.
+    fn memory(&self, ahead: usize) -> u64 {
+        // All images of a cube are of one size.
+        let Some(raster) = self.rasters.first() else { return 0 };
+        let pixel = raster.bands as u64 * (self.dtype.size() as u64 + 1);
+        let tile = self.settings.tile as u64;
+        let overviews = self.settings.overviews && raster.width.max(raster.height) as u64 > tile;
+        let tiles =
+            raster.width.div_ceil(self.settings.tile) * raster.height.div_ceil(self.settings.tile);
+        let begun = self.rasters.len().min(1 + ahead.div_ceil(tiles)) as u64;
+        let strips =
+            if overviews { tile * (2 * raster.width as u64 + 2 * tile) * pixel } else { 0 };
+        (4 * ahead as u64 + 2) * tile * tile * pixel + begun * strips
+    }
+}
+
 impl Settings {
     fn new(options: &Options, dtype: DType) -> Result<Settings, SinkError> {
+        let options = &file::unaliased(options, FORMAT, &ALIASES)?;
         file::check(options, &DESCRIPTION)?;
         let codecs = ["DEFLATE", "ZSTD", "LZW", "NONE"];
         let compression = match file::choice(options, FORMAT, "compression", &codecs)? {
@@ -128,59 +203,39 @@ impl Settings {
             let reason = format!("{tile} is not a multiple of 16 from 64 to 4096");
             return Err(file::refuse(FORMAT, "tile_size", reason));
         }
-        let methods = ["average", "near"];
+        let methods = ["average", "near", "nearest"];
         let resampling = match file::choice(options, FORMAT, "overview_resampling", &methods)? {
             Some("average") => Resampling::Average,
             Some(_) => Resampling::Near,
             None if dtype.is_float() => Resampling::Average,
             None => Resampling::Near,
         };
-        Ok(Settings { compression, tile: tile as usize, resampling })
+        // A mean of yes and no is neither; their differences do not compress better.
+        let predictor = file::truth(options, FORMAT, "predictor")?.unwrap_or(true);
+        let overviews = file::truth(options, FORMAT, "overviews")?.unwrap_or(true);
+        let predictor = predictor && dtype != DType::Bool;
+        Ok(Settings { compression, tile: tile as usize, predictor, overviews, resampling })
     }
 
-    /// A few copies of one tile, and a strip of tiles for every overview with a copy while it is stored: together
-    /// twice as wide as the image.
-    fn check_memory(&self, raster: &Raster, dtype: DType, budget: u64) -> Result<(), SinkError> {
-        let pixel = raster.bands as u64 * (dtype.size() as u64 + 1);
-        let tile = self.tile as u64;
-        let overviews = raster.width.max(raster.height) > self.tile;
-        let strips =
-            if overviews { tile * (2 * raster.width as u64 + 2 * tile) * pixel } else { 0 };
-        let needed = 6 * tile * tile * pixel + strips;
-        if needed > budget {
-            return Err(SinkError::Memory { format: FORMAT, needed, allowed: budget });
-        }
-        Ok(())
+    fn encoder(&self, bands: usize, dtype: DType, null: Option<Number>) -> TileEncoder {
+        let Settings { compression, tile, predictor, .. } = *self;
+        TileEncoder { compression, tile, bands, dtype, predictor, null }
     }
 }
 
-fn write_one(
-    result: &dyn ResultView,
-    raster: &Raster,
-    settings: &Settings,
-    header: &Header<'_>,
-    target: &Path,
-) -> Result<(), SinkError> {
-    let encoder = TileEncoder {
-        compression: settings.compression,
-        tile: settings.tile,
-        bands: raster.bands,
-        dtype: header.dtype,
-        // A mean of yes and no is neither; their differences do not compress better.
-        predictor: result.schema().dtype() != DType::Bool,
-        null: header.null,
-    };
-    let failed = |error: std::io::Error| file::error_at(target, &error);
-    let (height, width) = (raster.height, raster.width);
-    let folder = file::folder(target);
-    let mut pyramid =
-        Pyramid::new(encoder, settings.resampling, (height, width), folder).map_err(failed)?;
-    for (rows, columns) in raster.windows(settings.tile, settings.tile) {
-        let block = raster.read(result, &rows, &columns)?.cast(header.dtype);
-        pyramid.push(block, (rows.start, columns.start)).map_err(failed)?;
-    }
-    let mut container = Container::new(&encoder, header, pyramid.finish());
-    file::write(target, |out| container.write(out).map_err(failed))
+fn publish(
+    staged: Vec<file::Staged>,
+    schema: &Schema,
+    coding: &NullCoding,
+) -> Result<Vec<OutputFile>, SinkError> {
+    let (notes, media_type) = (notes(schema, coding), DESCRIPTION.media_type);
+    let paths = file::publish_all(staged)?;
+    let output = |path| OutputFile { path, media_type, notes: notes.clone() };
+    Ok(paths.into_iter().map(output).collect())
+}
+
+fn unsuitable(reason: String) -> SinkError {
+    SinkError::Unsuitable { format: FORMAT, reason }
 }
 
 fn notes(schema: &Schema, coding: &NullCoding) -> Vec<String> {

@@ -2,16 +2,33 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use super::format::FormatDescription;
 use super::{Options, SinkError};
+
+/// A file that is on disk beside its place and not yet there; dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Staged {
+    written: TempPath,
+    pub(super) target: PathBuf,
+}
 
 /// Writes a file beside `path` and renames it when all is on disk.
 pub(super) fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), SinkError>,
 ) -> Result<(), SinkError> {
+    stage(path, content)?.publish()
+}
+
+/// Writes a file beside `path`.
+pub(super) fn stage(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), SinkError>,
+) -> Result<Staged, SinkError> {
     let failed = |error: &dyn std::fmt::Display| error_at(path, error);
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -22,8 +39,29 @@ pub(super) fn write(
     buffer.flush().map_err(|e| failed(&e))?;
     drop(buffer);
     file.as_file().sync_all().map_err(|e| failed(&e))?;
-    file.persist(path).map_err(|e| failed(&e.error))?;
-    Ok(())
+    Ok(Staged { written: file.into_temp_path(), target: path.to_owned() })
+}
+
+impl Staged {
+    /// Puts the file in its place.
+    pub(super) fn publish(self) -> Result<(), SinkError> {
+        let Staged { written, target } = self;
+        written.persist(&target).map_err(|e| error_at(&target, &e.error))
+    }
+}
+
+/// Puts all files in their places, or none.
+pub(super) fn publish_all(files: Vec<Staged>) -> Result<Vec<PathBuf>, SinkError> {
+    let mut published = Vec::with_capacity(files.len());
+    for file in files {
+        let target = file.target.clone();
+        if let Err(error) = file.publish() {
+            remove_all(published.iter().map(PathBuf::as_path));
+            return Err(error);
+        }
+        published.push(target);
+    }
+    Ok(published)
 }
 
 /// Removes what was written when a later file fails.
@@ -78,6 +116,36 @@ pub(super) fn number(
     let Some(value) = options.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
     let number = value.as_f64().filter(|number| number.is_finite());
     number.map(Some).ok_or_else(|| refuse(format, name, format!("{value} is not a number")))
+}
+
+/// Options under one name each: `known` is the format's own name for what users of GDAL call `alias`.
+pub(super) fn unaliased(
+    options: &Options,
+    format: &'static str,
+    aliases: &[(&str, &str)],
+) -> Result<Options, SinkError> {
+    let mut own = Options::new();
+    for (name, value) in options {
+        let alias = aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        let known = alias.map_or(name.as_str(), |(_, known)| known);
+        if own.insert(known.to_owned(), value.clone()).is_some() {
+            return Err(refuse(format, name, format!("it says the same as `{known}`")));
+        }
+    }
+    Ok(own)
+}
+
+/// True or false; `None` where the option is missing or null.
+pub(super) fn truth(
+    options: &Options,
+    format: &'static str,
+    name: &str,
+) -> Result<Option<bool>, SinkError> {
+    let Some(value) = options.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    let truth = value.as_bool();
+    truth
+        .map(Some)
+        .ok_or_else(|| refuse(format, name, format!("{value} is neither true nor false")))
 }
 
 pub(super) fn refuse(format: &'static str, name: &str, reason: String) -> SinkError {

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use eolith_cube::Schema;
+
 use super::{Options, OutputFile, ResultView, SinkError};
 
 /// An output format.
@@ -84,6 +86,26 @@ impl SinkFormat {
             SinkFormat::Zarr => &super::zarr::DESCRIPTION,
             SinkFormat::Png => &super::png::DESCRIPTION,
             SinkFormat::Json => &super::json::DESCRIPTION,
+        }
+    }
+
+    /// Bytes that writing a result of this schema takes, of at most `limit`: with less there is less under way.
+    ///
+    /// # Errors
+    /// The result cannot be written in this format, not with these options, or not in so little memory.
+    pub fn working_memory(
+        self,
+        schema: &Schema,
+        options: &Options,
+        threads: usize,
+        limit: u64,
+    ) -> Result<u64, SinkError> {
+        match self {
+            SinkFormat::GTiff => super::cog::working_memory(schema, options, threads, limit),
+            SinkFormat::NetCdf => super::netcdf::working_memory(schema, options, limit),
+            SinkFormat::Zarr => super::zarr::working_memory(schema, options, limit),
+            SinkFormat::Png => super::png::working_memory(schema, options, limit),
+            SinkFormat::Json => super::json::working_memory(schema, options, limit),
         }
     }
 

@@ -40,21 +40,9 @@ pub fn write(
     budget: u64,
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    file::check(options, &DESCRIPTION)?;
     let schema = result.schema();
-    let unsuitable = |reason: String| SinkError::Unsuitable { format: FORMAT, reason };
-    let shape = schema.shape();
-    let shape = shape.ok_or_else(|| unsuitable("it has dimensions without labels".to_owned()))?;
-    let pixels = shape.iter().fold(1_u64, |n, &len| n.saturating_mul(len as u64));
-    // One digit and a comma is the least a value takes.
-    if pixels.saturating_mul(2) > MOST {
-        return Err(unsuitable(format!("{pixels} values are more than {MOST} bytes of text")));
-    }
-    let slab = pixels / shape.first().map_or(1, |&n| n.max(1) as u64);
-    let needed = slab * (schema.dtype().size() as u64 + 1) * 2 + (1 << 16);
-    if needed > budget {
-        return Err(SinkError::Memory { format: FORMAT, needed, allowed: budget });
-    }
+    working_memory(schema, options, budget)?;
+    let shape = known_shape(schema)?;
     file::write(path, |out| {
         let mut text = Limited { out, left: MOST };
         let failed = |error: io::Error| match error.kind() {
@@ -69,6 +57,34 @@ pub fn write(
     })?;
     let media_type = DESCRIPTION.media_type;
     Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new() }])
+}
+
+/// Bytes that writing takes: one index of the first dimension at a time.
+///
+/// # Errors
+/// The result is too large to be text, or needs more than `limit`.
+pub fn working_memory(schema: &Schema, options: &Options, limit: u64) -> Result<u64, SinkError> {
+    file::check(options, &DESCRIPTION)?;
+    let shape = known_shape(schema)?;
+    let pixels = shape.iter().fold(1_u64, |n, &len| n.saturating_mul(len as u64));
+    // One digit and a comma is the least a value takes.
+    if pixels.saturating_mul(2) > MOST {
+        return Err(unsuitable(format!("{pixels} values are more than {MOST} bytes of text")));
+    }
+    let slab = pixels / shape.first().map_or(1, |&n| n.max(1) as u64);
+    let needed = slab * (schema.dtype().size() as u64 + 1) * 2 + (1 << 16);
+    if needed > limit {
+        return Err(SinkError::Memory { format: FORMAT, needed, allowed: limit });
+    }
+    Ok(needed)
+}
+
+fn known_shape(schema: &Schema) -> Result<Vec<usize>, SinkError> {
+    schema.shape().ok_or_else(|| unsuitable("it has dimensions without labels".to_owned()))
+}
+
+fn unsuitable(reason: String) -> SinkError {
+    SinkError::Unsuitable { format: FORMAT, reason }
 }
 
 /// Everything up to the values.

@@ -11,7 +11,7 @@ mod values;
 
 use std::path::Path;
 
-use eolith_cube::{Block, ChunkGrid, Values};
+use eolith_cube::{Block, ChunkGrid, Schema, Values};
 use netcdf_writer::{
     DimensionId, NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions, VariableId,
 };
@@ -63,12 +63,9 @@ pub fn write(
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
     let level = compression(options)?;
+    working_memory(result.schema(), options, budget)?;
     let mut layout = Layout::of(result.schema(), &DIALECT)?;
     let chunk = cf::chunk(&layout.shape(), &layout.horizontal(), CHUNK / layout.widest());
-    let needed = memory(&layout, &chunk);
-    if needed > budget {
-        return Err(SinkError::Memory { format: NAME, needed, allowed: budget });
-    }
     layout.notes.extend(layout.mapping.as_ref().and_then(unit_note));
     let blocks = read(result, &layout)?;
     let contents = build(&mut layout, blocks, chunk, level)
@@ -80,6 +77,18 @@ pub fn write(
         Ok(())
     })?;
     Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
+}
+
+/// Bytes that writing takes.
+pub fn working_memory(schema: &Schema, options: &Options, limit: u64) -> Result<u64, SinkError> {
+    compression(options)?;
+    let layout = Layout::of(schema, &DIALECT)?;
+    let chunk = cf::chunk(&layout.shape(), &layout.horizontal(), CHUNK / layout.widest());
+    let needed = memory(&layout, &chunk);
+    if needed > limit {
+        return Err(SinkError::Memory { format: NAME, needed, allowed: limit });
+    }
+    Ok(needed)
 }
 
 fn compression(options: &Options) -> Result<u8, SinkError> {

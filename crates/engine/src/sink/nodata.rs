@@ -6,8 +6,10 @@
 //! 4. Nothing: the sink writes a mask or refuses.
 //!
 //! `null` and `NaN` differ here, as everywhere: a valid NaN is a value like any other. The rule looks at all
-//! pixels once, in any order, and holds no more than a table of 65536 flags. Formats that know no-data of their own
-//! (JSON's null, the transparency of PNG) do not need it.
+//! pixels once, in any order, and holds no more than a table of 65536 flags. Where the first value in question is
+//! known before ([`Guess`]), a sink writes with it at once, looks at the pixels on their way, and starts again only
+//! if the guess was wrong. Formats that know no-data of their own (JSON's null, the transparency of PNG) do not need
+//! any of this.
 
 use eolith_cube::{Block, DType, Element, Number, Values, for_values};
 
@@ -30,8 +32,66 @@ impl NullCoding {
     }
 }
 
+/// The value the rule most likely chooses.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess {
+    declared: Option<Number>,
+    dtype: DType,
+    /// To be written where a pixel is invalid.
+    pub value: Number,
+}
+
+/// What was seen of the pixels that were written with a guess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    missing: bool,
+    taken: bool,
+}
+
+impl Guess {
+    /// `None` where the choice depends on the pixels: integers without a declared value that their type holds.
+    pub fn new(declared: Option<Number>, dtype: DType) -> Option<Guess> {
+        if dtype == DType::Bool {
+            return None;
+        }
+        let usable = declared.map(|value| nearest(value, dtype)).filter(|v| dtype.holds(*v));
+        let nan = dtype.is_float().then_some(Number::Float(f64::NAN));
+        usable.or(nan).map(|value| Guess { declared, dtype, value })
+    }
+
+    pub fn look(&self, block: &Block) -> Seen {
+        let valid = block.validity.as_deref();
+        let missing = valid.is_some_and(|mask| mask.contains(&false));
+        let cast;
+        let values = match block.dtype() {
+            // Nor is either free in a file that has them as numbers.
+            DType::Bool => &Values::Bool(vec![false, true]).cast(self.dtype),
+            dtype if dtype == self.dtype => &block.values,
+            _ => {
+                cast = block.values.cast(self.dtype);
+                &cast
+            }
+        };
+        let valid = valid.filter(|_| block.dtype() != DType::Bool);
+        Seen { missing, taken: for_values!(values, v => occurs(v, valid, self.value)) }
+    }
+
+    /// The choice by the rule, if it is the guess or needs no value; `seen` is of all pixels.
+    pub fn decide(&self, seen: Seen) -> Option<NullCoding> {
+        let scan = Scan { missing: seen.missing, ..Scan::new(self.declared, self.dtype) };
+        (!seen.taken).then(|| scan.decide())
+    }
+}
+
+impl Seen {
+    #[must_use]
+    pub fn and(self, other: Seen) -> Seen {
+        Seen { missing: self.missing || other.missing, taken: self.taken || other.taken }
+    }
+}
+
 /// What was seen of the pixels: of a band, or of all bands that share one no-data value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scan {
     dtype: DType,
     /// The declared value as one of the type, though the type may not hold it.
@@ -106,6 +166,17 @@ impl Scan {
                 *taken = true;
             }
         }
+    }
+
+    /// What was seen by either.
+    #[must_use]
+    pub fn and(mut self, other: &Scan) -> Scan {
+        self.missing |= other.missing;
+        for ((_, own), (_, others)) in self.candidates.iter_mut().zip(&other.candidates) {
+            *own |= others;
+        }
+        self.table.iter_mut().zip(&other.table).for_each(|(own, others)| *own |= others);
+        self
     }
 
     /// The choice, by the rule above.
@@ -253,6 +324,66 @@ mod tests {
         let lowest = Some(Number::Float(-3.402_823_466_385_29e38));
         let kept = chosen(lowest, floats(vec![0.0, 1.0]), DType::F32);
         assert_eq!(kept.value, Some(Number::Float(f64::from(f32::MIN))));
+    }
+
+    #[test]
+    fn a_guess_that_holds_is_the_choice_of_the_rule() {
+        let floats = |values: Vec<f32>| Block {
+            shape: vec![values.len()],
+            validity: Some((0..values.len()).map(|i| i != 1).collect()),
+            values: Values::F32(values),
+        };
+        let (nan, low) = (Some(Number::Float(f64::NAN)), Some(Number::Float(-1.5)));
+        for block in [bytes(vec![0, 1, 2], true), bytes(vec![0, 1, 2], false), bytes(vec![7], true)]
+        {
+            for declared in [Some(Number::Int(0)), Some(Number::Int(2))] {
+                let guess = Guess::new(declared, DType::U8).unwrap();
+                match guess.decide(guess.look(&block)) {
+                    Some(coding) => assert_eq!(coding, chosen(declared, block.clone(), DType::U8)),
+                    None => assert!(block.values.get(2) == Number::Int(2)),
+                }
+            }
+        }
+        for (values, declared, holds) in [
+            (vec![1.0, 2.0], None, true),
+            (vec![f32::NAN, 2.0], None, false),
+            (vec![f32::NAN, 2.0], low, true),
+            (vec![-1.5, 2.0], low, false),
+            (vec![-1.0, -1.5], low, true),
+            (vec![1.0, f32::NAN], nan, true),
+        ] {
+            let guess = Guess::new(declared, DType::F32).unwrap();
+            let block = floats(values);
+            let decided = guess.decide(guess.look(&block));
+            assert_eq!(decided.is_some(), holds);
+            let same = decided.is_none_or(|coding| {
+                let rule = chosen(declared, block, DType::F32);
+                // NaN is not equal to itself.
+                format!("{coding:?}") == format!("{rule:?}")
+            });
+            assert!(same);
+        }
+        assert!(Guess::new(None, DType::I16).is_none());
+        assert!(Guess::new(Some(Number::Int(300)), DType::U8).is_none());
+        assert!(Guess::new(Some(Number::Int(1)), DType::Bool).is_none());
+        let whole = Guess::new(Some(Number::Int(9)), DType::U8).unwrap();
+        let seen = whole.look(&bytes(vec![9, 1], false)).and(whole.look(&bytes(vec![3, 4], true)));
+        assert_eq!(seen, Seen { missing: true, taken: true });
+    }
+
+    #[test]
+    fn scans_of_parts_are_the_scan_of_the_whole() {
+        let parts = [bytes((0..=254).collect(), true), bytes(vec![255, 255], false)];
+        let scan = |block: &Block| {
+            let mut scan = Scan::new(None, DType::U8);
+            scan.add(block);
+            scan
+        };
+        assert_eq!(scan(&parts[0]).decide().value, Some(Number::Int(0)));
+        let both = scan(&parts[0]).and(&scan(&parts[1]));
+        assert_eq!(both.decide().value, Some(Number::Int(0)));
+        let both = both.and(&scan(&bytes(vec![0, 0], false)));
+        assert!(both.decide().masked());
     }
 
     #[test]

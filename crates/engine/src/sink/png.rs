@@ -9,7 +9,7 @@ mod stretch;
 use std::io::Write;
 use std::path::Path;
 
-use eolith_cube::{Block, DType};
+use eolith_cube::{Block, DType, Schema};
 
 use self::stretch::{Scan, Stretch};
 use super::format::{FormatDescription, ParameterDescription};
@@ -58,29 +58,8 @@ pub fn write(
     budget: u64,
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    let unsuitable = |reason: String| SinkError::Unsuitable { format: FORMAT, reason };
-    file::check(options, &DESCRIPTION)?;
-    let map = file::choice(options, FORMAT, "colormap", &colormap::NAMES)?;
-    let rasters = Raster::split(result.schema(), FORMAT)?;
-    let colors = match (rasters.first().map_or(0, |raster| raster.bands), map) {
-        (1, Some(name)) => colormap::table(name),
-        (1, None) => None,
-        (3, None | Some("grey")) => None,
-        (3, Some(name)) => {
-            let reason = format!("`{name}` colours one band, and the result has three");
-            return Err(file::refuse(FORMAT, "colormap", reason));
-        }
-        (bands, _) => {
-            return Err(unsuitable(format!(
-                "it has {bands} bands, and a picture has one or three (select bands first; transparency is \
-                 made from no-data, not from a fourth band)"
-            )));
-        }
-    };
-    let mut rows = usize::MAX;
-    for raster in &rasters {
-        rows = rows.min(strip_rows(raster, result.schema().dtype(), budget)?);
-    }
+    let schema = result.schema();
+    let Plan { rasters, colors, rows } = Plan::new(schema, options, budget)?;
     let asked = (file::number(options, FORMAT, "min")?, file::number(options, FORMAT, "max")?);
     let scan = |pass: &mut dyn FnMut(&Block)| {
         for raster in &rasters {
@@ -90,7 +69,7 @@ pub fn write(
         }
         Ok(())
     };
-    let Scan { stretch, transparent, note } = stretch::find(asked, result.schema().dtype(), scan)?;
+    let Scan { stretch, transparent, note } = stretch::find(asked, schema.dtype(), scan)?;
     let picture = Picture { stretch, colors, transparent };
     let notes: Vec<String> = note.into_iter().collect();
     Raster::write_all(&rasters, path, DESCRIPTION.media_type, &notes, |raster, target| {
@@ -98,20 +77,71 @@ pub fn write(
     })
 }
 
-/// Rows that are read at once.
-fn strip_rows(raster: &Raster, dtype: DType, budget: u64) -> Result<usize, SinkError> {
-    let tall = u32::try_from(raster.width.max(raster.height)).ok().filter(|&n| n <= 1 << 30);
-    if tall.is_none() {
-        let reason = format!("{} by {} pixels are too many", raster.width, raster.height);
-        return Err(SinkError::Unsuitable { format: FORMAT, reason });
+/// Bytes that writing takes, of at most `limit`: with less, fewer rows are read at a time.
+///
+/// # Errors
+/// The result is no picture, or not one row of it fits.
+pub fn working_memory(schema: &Schema, options: &Options, limit: u64) -> Result<u64, SinkError> {
+    let plan = Plan::new(schema, options, limit)?;
+    let row = plan.rasters.iter().map(|raster| row(raster, schema.dtype())).max().unwrap_or(0);
+    Ok(FIXED + plan.rows as u64 * row)
+}
+
+/// Bytes of a histogram and of the buffers of the encoder.
+const FIXED: u64 = 2 << 20;
+
+/// Everything that is known before a pixel is.
+struct Plan {
+    rasters: Vec<Raster>,
+    colors: Option<[[u8; 3]; 256]>,
+    /// Rows that are read at once.
+    rows: usize,
+}
+
+impl Plan {
+    fn new(schema: &Schema, options: &Options, budget: u64) -> Result<Plan, SinkError> {
+        file::check(options, &DESCRIPTION)?;
+        let map = file::choice(options, FORMAT, "colormap", &colormap::NAMES)?;
+        let rasters = Raster::split(schema, FORMAT)?;
+        let colors = match (rasters.first().map_or(0, |raster| raster.bands), map) {
+            (1, Some(name)) => colormap::table(name),
+            (1, None) => None,
+            (3, None | Some("grey")) => None,
+            (3, Some(name)) => {
+                let reason = format!("`{name}` colours one band, and the result has three");
+                return Err(file::refuse(FORMAT, "colormap", reason));
+            }
+            (bands, _) => {
+                return Err(unsuitable(format!(
+                    "it has {bands} bands, and a picture has one or three (select bands first; transparency \
+                     is made from no-data, not from a fourth band)"
+                )));
+            }
+        };
+        let mut rows = 256;
+        for raster in &rasters {
+            let sides = (raster.width, raster.height);
+            if sides.0.max(sides.1) > 1 << 30 {
+                return Err(unsuitable(format!("{} by {} pixels are too many", sides.0, sides.1)));
+            }
+            let row = row(raster, schema.dtype());
+            if FIXED + row > budget {
+                let needed = FIXED + row;
+                return Err(SinkError::Memory { format: FORMAT, needed, allowed: budget });
+            }
+            rows = rows.min(((budget - FIXED) / row).max(1));
+        }
+        Ok(Plan { rasters, colors, rows: rows as usize })
     }
-    // A block as read, turned, and as channels; a histogram and the buffers of the encoder.
-    let row = (raster.width * raster.bands * (3 * (dtype.size() + 1) + 4)) as u64;
-    let fixed = 2 << 20;
-    if fixed + row > budget {
-        return Err(SinkError::Memory { format: FORMAT, needed: fixed + row, allowed: budget });
-    }
-    Ok(((budget - fixed) / row).clamp(1, 256) as usize)
+}
+
+/// Bytes of a row: as read, turned, and as channels.
+fn row(raster: &Raster, dtype: DType) -> u64 {
+    (raster.width * raster.bands * (3 * (dtype.size() + 1) + 4)) as u64
+}
+
+fn unsuitable(reason: String) -> SinkError {
+    SinkError::Unsuitable { format: FORMAT, reason }
 }
 
 struct Picture {

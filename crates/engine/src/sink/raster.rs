@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use eolith_cube::{Block, Kind, Region, Schema, SpatialAxis};
+use eolith_cube::{Block, DType, Kind, Region, Schema, SpatialAxis};
+use rayon::prelude::*;
 
+use super::nodata::{NullCoding, Scan};
 use super::{OutputFile, ResultView, SinkError, file};
 
 /// One image of a cube.
@@ -146,7 +148,7 @@ impl Raster {
     }
 
     /// `path`, or `<stem>_<labels>.<extension>` beside it where there are several images.
-    fn path(&self, path: &Path) -> PathBuf {
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
         let Some(suffix) = &self.suffix else { return path.to_owned() };
         let part = |text: Option<&std::ffi::OsStr>| {
             text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
@@ -182,6 +184,27 @@ impl Raster {
         }
         self.suffix = Some(unique);
     }
+}
+
+/// Looks at all pixels for a value that can stand for no-data in all images, `dtype` being the type in the files.
+pub(super) fn scan(
+    view: &dyn ResultView,
+    images: &[Raster],
+    window: usize,
+    dtype: DType,
+) -> Result<NullCoding, SinkError> {
+    let empty = || Scan::new(view.schema().nodata(), dtype);
+    let windows: Vec<_> = (images.iter())
+        .flat_map(|image| image.windows(window, window).map(move |(r, c)| (image, r, c)))
+        .collect();
+    let scan = windows
+        .into_par_iter()
+        .try_fold(empty, |mut scan, (image, rows, columns)| {
+            scan.add(&image.read(view, &rows, &columns)?);
+            Ok::<Scan, SinkError>(scan)
+        })
+        .try_reduce(empty, |a, b| Ok(a.and(&b)))?;
+    Ok(scan.decide())
 }
 
 /// Midnight in UTC says nothing in a file name.

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use eolith_cube::{Block, ChunkGrid, DType, Number, Region, Values};
+use eolith_cube::{Block, ChunkGrid, DType, Number, Region, Schema, Values};
 use serde_json::{Map, Value, json};
 use zarrs::array::codec::ZstdCodec;
 use zarrs::array::{Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, FillValueMetadata};
@@ -27,7 +27,7 @@ use crate::crs_text::CfValue;
 use crate::sink::cf::{self, Attributes, Coordinate, Description, Dialect, Layout};
 use crate::sink::format::FormatDescription;
 use crate::sink::nodata::{self, NullCoding, Scan};
-use crate::sink::{Options, OutputFile, ResultView, SinkError, file};
+use crate::sink::{Options, OutputFile, ResultView, SinkError, codec, file};
 
 /// The entry of `GET /file_formats`.
 pub const DESCRIPTION: FormatDescription = FormatDescription {
@@ -88,6 +88,12 @@ pub fn write(
     Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
 }
 
+/// Bytes that writing takes, of at most `limit`.
+pub fn working_memory(schema: &Schema, options: &Options, limit: u64) -> Result<u64, SinkError> {
+    file::check(options, &DESCRIPTION)?;
+    Chunks::new(&Layout::of(schema, &DIALECT)?, schema.dtype(), limit).map(|chunks| chunks.bytes)
+}
+
 /// Decides what stands for no-data in each band.
 fn scan(
     result: &dyn ResultView,
@@ -110,6 +116,7 @@ struct Chunks {
     grid: ChunkGrid,
     bands: usize,
     bands_at_once: usize,
+    bytes: u64,
 }
 
 impl Chunks {
@@ -126,7 +133,8 @@ impl Chunks {
         let bands = layout.outputs.len();
         let fitting = usize::try_from(budget / needed.max(1)).unwrap_or(usize::MAX);
         let grid = ChunkGrid::new(shape, chunk);
-        Ok(Chunks { grid, bands, bands_at_once: fitting.clamp(1, bands.max(1)) })
+        let bands_at_once = fitting.clamp(1, bands.max(1));
+        Ok(Chunks { grid, bands, bands_at_once, bytes: needed * bands_at_once as u64 })
     }
 
     /// All runs of bands for each chunk, in writing order.
@@ -286,7 +294,7 @@ impl<'a> Writer<'a> {
         indices: &[u64],
         block: Block,
     ) -> Result<(), SinkError> {
-        let mut bytes = block.values.le_bytes(0..block.len());
+        let mut bytes = codec::le_bytes(&block.values);
         if cfg!(target_endian = "big") {
             bytes.chunks_exact_mut(block.dtype().size()).for_each(<[u8]>::reverse);
         }

@@ -1,6 +1,7 @@
-//! All resolutions in one pass: every tile of the full image is stored, halved, and joins the level below.
+//! All resolutions in one pass: every tile is stored, and its half joins a tile of the next level.
 //!
-//! A level holds one strip of tiles; when it is full, its tiles are stored and it is halved into the next one.
+//! A level below the first holds one strip of tiles; when it is full, it is cut into the tiles that are stored next.
+//! Halving and encoding are the caller's, so that they can go on side by side; tiles of a level come row by row.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -29,17 +30,16 @@ pub(super) struct Level {
 
 pub(super) struct Pyramid {
     encoder: TileEncoder,
-    resampling: Resampling,
     levels: Vec<Level>,
-    /// For every level but the first: its strip, and how many of its rows are there.
-    strips: Vec<(Block, usize)>,
+    /// For every level but the first: the strip that is filled.
+    strips: Vec<Block>,
 }
 
 impl Pyramid {
-    /// Levels are halved until one tile holds the image. Spools are nameless files in `folder`.
+    /// With `overviews`, levels are halved until one tile holds the image. Spools are nameless files in `folder`.
     pub(super) fn new(
         encoder: TileEncoder,
-        resampling: Resampling,
+        overviews: bool,
         (mut height, mut width): (usize, usize),
         folder: &Path,
     ) -> io::Result<Pyramid> {
@@ -47,74 +47,68 @@ impl Pyramid {
         loop {
             let spool = tempfile::tempfile_in(folder)?;
             levels.push(Level { height, width, sizes: Vec::new(), spool });
-            if height.max(width) <= encoder.tile {
-                return Ok(Pyramid { encoder, resampling, levels, strips });
+            if height.max(width) <= encoder.tile || !overviews {
+                return Ok(Pyramid { encoder, levels, strips });
             }
             (height, width) = (height.div_ceil(2), width.div_ceil(2));
             let shape = vec![encoder.bands, encoder.tile.min(height), width];
-            strips.push((Block::nulls(encoder.dtype, shape), 0));
+            strips.push(Block::nulls(encoder.dtype, shape));
         }
     }
 
-    /// Takes a tile of the full image whose upper left pixel is at `(y, x)`; tiles come row by row.
-    pub(super) fn push(&mut self, block: Block, (y, x): (usize, usize)) -> io::Result<()> {
-        let (rows, columns) = (block.shape[1], block.shape[2]);
-        if let Some((strip, filled)) = self.strips.first_mut() {
-            strip.paste(&[0, *filled, x / 2], &halve(&block, self.resampling));
-            if x + columns == self.levels[0].width {
-                *filled += rows.div_ceil(2);
-            }
+    /// Levels of an image of this size.
+    pub(super) fn count(tile: usize, overviews: bool, height: usize, width: usize) -> usize {
+        let mut count = 1;
+        let mut side = height.max(width);
+        while overviews && side > tile {
+            side = side.div_ceil(2);
+            count += 1;
         }
-        store(&mut self.levels[0], &self.encoder, block)?;
-        if x + columns == self.levels[0].width {
-            self.flush(y + rows == self.levels[0].height)?;
+        count
+    }
+
+    /// Takes the next tile of a level, encoded, and its half where there is a level below. Gives the tiles of that
+    /// level which are complete now.
+    pub(super) fn push(
+        &mut self,
+        at: usize,
+        bytes: &[u8],
+        half: Option<Block>,
+    ) -> io::Result<Vec<Block>> {
+        let tile = self.encoder.tile;
+        let level = &mut self.levels[at];
+        let columns = level.width.div_ceil(tile);
+        let (row, column) = (level.sizes.len() / columns, level.sizes.len() % columns);
+        store(level, bytes)?;
+        let (rows_left, last_column) = (level.height - row * tile, column + 1 == columns);
+        let (Some(strip), Some(half)) = (self.strips.get_mut(at), half) else {
+            return Ok(Vec::new());
+        };
+        let top = row % 2 * (tile / 2);
+        strip.paste(&[0, top, column * (tile / 2)], &half);
+        if !last_column || (row % 2 == 0 && rows_left > tile) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let (bands, rows, width) = (strip.shape[0], top + half.shape[1], strip.shape[2]);
+        let cut = |x: usize| Region(vec![0..bands, 0..rows, x..(x + tile).min(width)]);
+        Ok((0..width).step_by(tile).map(|x| strip.slice(&cut(x)).canonical()).collect())
+    }
+
+    /// Whether every tile of every level is stored.
+    pub(super) fn is_complete(&self) -> bool {
+        let tile = self.encoder.tile;
+        let tiles = |level: &Level| level.height.div_ceil(tile) * level.width.div_ceil(tile);
+        self.levels.iter().all(|level| level.sizes.len() == tiles(level))
     }
 
     /// The levels, largest first.
     pub(super) fn finish(self) -> Vec<Level> {
         self.levels
     }
-
-    /// Stores strips that are full, or all of them at the end of the image.
-    fn flush(&mut self, last: bool) -> io::Result<()> {
-        let tile = self.encoder.tile;
-        for level in 1..self.levels.len() {
-            let (strip, filled) = &mut self.strips[level - 1];
-            if *filled < tile && !last {
-                return Ok(());
-            }
-            let (bands, width) = (strip.shape[0], strip.shape[2]);
-            let rows = std::mem::take(filled);
-            let full = strip.slice(&Region(vec![0..bands, 0..rows, 0..width]));
-            for x in (0..width).step_by(tile) {
-                let part = Region(vec![0..bands, 0..rows, x..(x + tile).min(width)]);
-                store(&mut self.levels[level], &self.encoder, full.slice(&part))?;
-            }
-            if let Some((next, filled)) = self.strips.get_mut(level) {
-                let half = halve(&full, self.resampling);
-                next.paste(&[0, *filled, 0], &half);
-                *filled += half.shape[1];
-            }
-        }
-        Ok(())
-    }
-}
-
-fn store(level: &mut Level, encoder: &TileEncoder, block: Block) -> io::Result<()> {
-    let bytes = encoder.encode(block)?;
-    let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    let last = &bytes[bytes.len().saturating_sub(4)..];
-    level.spool.write_all(&size.to_le_bytes())?;
-    level.spool.write_all(&bytes)?;
-    level.spool.write_all(last)?;
-    level.sizes.push(size);
-    Ok(())
 }
 
 /// Half the rows and columns (rounded up) of (band, y, x).
-fn halve(block: &Block, resampling: Resampling) -> Block {
+pub(super) fn halve(block: &Block, resampling: Resampling) -> Block {
     let (height, width) = (block.shape[1], block.shape[2]);
     let shape = vec![block.shape[0], height.div_ceil(2), width.div_ceil(2)];
     let mut half = Block::nulls(block.dtype(), shape);
@@ -127,6 +121,16 @@ fn halve(block: &Block, resampling: Resampling) -> Block {
     half.canonical()
 }
 
+fn store(level: &mut Level, bytes: &[u8]) -> io::Result<()> {
+    let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let last = &bytes[bytes.len().saturating_sub(4)..];
+    level.spool.write_all(&size.to_le_bytes())?;
+    level.spool.write_all(bytes)?;
+    level.spool.write_all(last)?;
+    level.sizes.push(size);
+    Ok(())
+}
+
 fn halve_values<T: Element>(
     (own, mask): (&[T], Option<&[bool]>),
     (height, width): (usize, usize),
@@ -135,25 +139,29 @@ fn halve_values<T: Element>(
 ) {
     let (half_height, half_width) = (height.div_ceil(2), width.div_ceil(2));
     let is_valid = |at: usize| mask.is_none_or(|mask| mask[at]);
-    for (i, (value, valid)) in out.iter_mut().zip(validity).enumerate() {
-        let (x, y) = (i % half_width * 2, i / half_width % half_height * 2);
-        let first = (i / half_width / half_height * height + y) * width + x;
-        match resampling {
-            Resampling::Near => (*value, *valid) = (own[first], is_valid(first)),
-            Resampling::Average => {
-                let (mut sum, mut count) = (0.0, 0.0);
-                for down in 0..2.min(height - y) {
-                    for right in 0..2.min(width - x) {
-                        let at = first + down * width + right;
-                        if is_valid(at) {
-                            sum += own[at].to_number().to_f64();
-                            count += 1.0;
+    let rows = out.chunks_exact_mut(half_width).zip(validity.chunks_exact_mut(half_width));
+    for (row, (out, validity)) in rows.enumerate() {
+        let y = row % half_height * 2;
+        let start = (row / half_height * height + y) * width;
+        for (i, (value, valid)) in out.iter_mut().zip(validity).enumerate() {
+            let (x, first) = (2 * i, start + 2 * i);
+            match resampling {
+                Resampling::Near => (*value, *valid) = (own[first], is_valid(first)),
+                Resampling::Average => {
+                    let (mut sum, mut count) = (0.0, 0.0);
+                    for down in 0..2.min(height - y) {
+                        for right in 0..2.min(width - x) {
+                            let at = first + down * width + right;
+                            if is_valid(at) {
+                                sum += own[at].to_number().to_f64();
+                                count += 1.0;
+                            }
                         }
                     }
-                }
-                *valid = count > 0.0;
-                if *valid {
-                    *value = mean(sum / count);
+                    *valid = count > 0.0;
+                    if *valid {
+                        *value = mean(sum / count);
+                    }
                 }
             }
         }

@@ -1,11 +1,14 @@
 //! Written files are read again by this crate's reader and by geotiff-reader, an independent one.
 //! `tests/python/test_cog.py` looks at the same files with GDAL and rio-cogeo.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use eolith_cube::{Block, Region, Regular, SpatialAxis};
 use serde_json::json;
 
+use super::layout::Container;
+use super::pyramid::{Pyramid, halve};
 use super::*;
 use crate::sink::sample::{Sample, bands, spatial, times, x, y};
 use crate::source::tiff::{self, TiffFile};
@@ -97,12 +100,17 @@ fn large_files_are_big_tiff() {
     });
     let (compression, dtype, null) = (Compression::Zstd, DType::U16, Some(Number::Int(65535)));
     let encoder = TileEncoder { compression, tile: 64, bands: 2, dtype, predictor: true, null };
-    let mut pyramid = Pyramid::new(encoder, Resampling::Near, (90, 150), &folder).unwrap();
+    let mut pyramid = Pyramid::new(encoder, true, (90, 150), &folder).unwrap();
     let raster = &Raster::split(&cube.schema, FORMAT).unwrap()[0];
-    for (rows, columns) in raster.windows(64, 64) {
-        let block = raster.read(&cube, &rows, &columns).unwrap();
-        pyramid.push(block, (rows.start, columns.start)).unwrap();
+    let windows = raster.windows(64, 64);
+    let mut open: VecDeque<_> =
+        windows.map(|(r, c)| (0, raster.read(&cube, &r, &c).unwrap())).collect();
+    while let Some((level, block)) = open.pop_front() {
+        let half = (level < 2).then(|| halve(&block, Resampling::Near));
+        let tiles = pyramid.push(level, &encoder.encode(block).unwrap(), half).unwrap();
+        open.extend(tiles.into_iter().map(|block| (level + 1, block)));
     }
+    assert!(pyramid.is_complete());
     let georeference = geokeys::tags(&cube.schema).unwrap();
     let header = Header { georeference: &georeference, metadata: String::new(), dtype, null };
     let mut container = Container::new(&encoder, &header, pyramid.finish()).always_big();
@@ -253,6 +261,61 @@ fn systems_without_code_are_written_by_parameters() {
         expected.sort();
         assert_eq!(words, expected);
     }
+}
+
+#[test]
+fn threads_and_memory_do_not_change_a_byte() {
+    let (_keep, folder) = folder("threads");
+    let labels = ["2020-06-01", "2020-06-11", "2020-06-21"];
+    let dims = vec![times(&labels), bands(&["a", "b"]), y(300), x(500)];
+    let mut cube =
+        Sample::new(dims, DType::I16, |i| pixel(i[1], i[2], i[3] + 7 * i[0]).map(f64::floor));
+    // Without a declared value all pixels are looked at before; with one that occurs, after.
+    for (n, nodata) in [None, Some(-1), Some(30)].into_iter().enumerate() {
+        for variable in &mut cube.schema.variables {
+            variable.nodata = nodata.map(Number::Int);
+        }
+        let given = options(&[("blocksize", json!(64)), ("overview_resampling", json!("average"))]);
+        let least = working_memory(&cube.schema, &given, 1, PLENTY).unwrap();
+        let write = |threads, budget, name: &str| -> Vec<Vec<u8>> {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let path = folder.join(format!("{name}-{n}.tif"));
+            let files = pool.install(|| write(&cube, &given, budget, &path)).unwrap();
+            assert_eq!(files.len(), 3);
+            files.iter().map(|file| std::fs::read(&file.path).unwrap()).collect()
+        };
+        let one = write(1, PLENTY, "one");
+        assert!(one == write(4, PLENTY, "four"));
+        assert!(one == write(3, least, "least"));
+        let (file, block) = read(&folder.join(format!("one-{n}_2020-06-11.tif")));
+        let expected = [None, Some(-1), None][n].unwrap_or(-32768);
+        assert_eq!(file.bands[0].nodata, Some(Number::Int(expected)));
+        assert_eq!(
+            block,
+            cube.block.slice(&Region(vec![1..2, 0..2, 0..300, 0..500])).reshape(vec![2, 300, 500])
+        );
+    }
+}
+
+#[test]
+fn options_have_the_names_of_gdal_too() {
+    let (_keep, folder) = folder("options");
+    let cube = Sample::new(vec![y(200), x(300)], DType::U16, |i| Some((i[0] * i[1]) as f64));
+    let path = folder.join("plain.tif");
+    let given = options(&[
+        ("COMPRESS", json!("deflate")),
+        ("blocksize", json!(128)),
+        ("predictor", json!(false)),
+        ("overviews", json!(false)),
+    ]);
+    write(&cube, &given, PLENTY, &path).unwrap();
+    let (file, block) = read(&path);
+    assert_eq!(block, cube.block.clone().reshape(vec![1, 200, 300]));
+    assert!(file.overviews.is_empty());
+    assert_eq!(file.reader.meta().chunk, [1, 128, 128]);
+    let twice = options(&[("compress", json!("ZSTD")), ("compression", json!("ZSTD"))]);
+    let error = write(&cube, &twice, PLENTY, &path).unwrap_err().to_string();
+    assert!(error.contains("it says the same as `compression`"), "{error}");
 }
 
 #[test]
