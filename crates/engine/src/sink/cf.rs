@@ -16,13 +16,17 @@ mod names;
 
 use std::ops::Range;
 
-use eolith_cube::{Block, Dimension, Kind, Label, Labels, Region, Schema, SpatialAxis, Variable};
+use eolith_cube::{
+    Block, DType, Dimension, Kind, Label, Labels, Region, Schema, SpatialAxis, Variable,
+};
 
-pub(super) use self::chunk::chunk;
+pub(super) use self::chunk::{Pieces, chunk, sizes, whole, with_sizes};
 pub(super) use self::coordinate::{Axis, Coordinate};
 pub(super) use self::mapping::Mapping;
+use rayon::prelude::*;
+
 use self::names::Names;
-use super::nodata::NullCoding;
+use super::nodata::{Guess, NullCoding, Scan};
 use super::{ResultView, SinkError};
 use crate::crs_text::CfValue;
 
@@ -132,6 +136,45 @@ impl Layout {
         self.dims.iter().map(horizontal).collect()
     }
 
+    /// Whether the bands of a pixel are nearer to each other in the result than pixels along x and y.
+    fn interleaved(&self) -> bool {
+        let flat = |at: usize| matches!(&self.dims[at].kind, Kind::Spatial { .. });
+        let last = (0..self.dims.len()).filter(|&at| flat(at)).map(|at| self.order[at]).max();
+        self.bands.is_some_and(|bands| last.is_some_and(|last| bands > last))
+    }
+
+    /// What most likely stands for no-data in each band, where that does not depend on the pixels of any. `stored`
+    /// gives the type in the file.
+    pub(super) fn guesses(&self, stored: fn(DType) -> DType) -> Option<Vec<Guess>> {
+        let guess = |o: &Output| Guess::new(o.variable.nodata, stored(o.variable.dtype));
+        self.outputs.iter().map(guess).collect()
+    }
+
+    /// Decides what stands for no-data in each band after a look at all pixels.
+    pub(super) fn scan(
+        &self,
+        result: &dyn ResultView,
+        pieces: &Pieces,
+        stored: fn(DType) -> DType,
+    ) -> Result<Vec<NullCoding>, SinkError> {
+        let empty = || -> Vec<Scan> {
+            let scan = |o: &Output| Scan::new(o.variable.nodata, stored(o.variable.dtype));
+            self.outputs.iter().map(scan).collect()
+        };
+        let scans = (0..pieces.len())
+            .into_par_iter()
+            .try_fold(empty, |mut scans, n| {
+                let (chunk, bands) = pieces.piece(n);
+                self.read(result, &pieces.grid.region(chunk), bands, |band, part| {
+                    scans[band].add(&part);
+                    Ok(())
+                })?;
+                Ok::<_, SinkError>(scans)
+            })
+            .try_reduce(empty, |a, b| Ok(a.into_iter().zip(&b).map(|(a, b)| a.and(b)).collect()))?;
+        Ok(scans.iter().map(Scan::decide).collect())
+    }
+
     /// Reads `region` of some bands at once and gives them one by one, in their own type.
     ///
     /// `region` and the blocks have the dimensions of the file.
@@ -156,6 +199,10 @@ impl Layout {
             return Err(SinkError::Read(reason));
         }
         let order: Vec<usize> = self.bands.into_iter().chain(self.order.iter().copied()).collect();
+        if bands.len() == 1 {
+            let part = block.into_permuted(&order).reshape(region.shape());
+            return give(bands.start, part.cast(self.outputs[bands.start].variable.dtype));
+        }
         for band in bands.clone() {
             let mut part = Region::whole(&block.shape);
             if let Some(at) = self.bands {

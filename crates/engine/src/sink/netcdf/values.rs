@@ -1,111 +1,94 @@
-//! Data variables: pixels, and what stands for no-data in them.
+//! Data variables: chunks of pixels, and what stands for no-data in them.
 
-use eolith_cube::{Block, DType, Element, Number, Values};
-use netcdf_writer::{DimensionId, NcAttrValue, NcFileBuilder, NcFillValueType, Result, VariableId};
+use std::io;
 
-use super::describe;
-use crate::crs_text::CfValue;
-use crate::sink::cf::{Description, Layout};
-use crate::sink::nodata::{Scan, fill};
+use eolith_cube::{Block, DType, Number, Values};
 
-/// What all data variables of a file have in common.
-pub(super) struct Storage {
-    pub(super) dims: Vec<DimensionId>,
-    pub(super) chunk: Vec<usize>,
-    /// Deflate level, 0 = none.
-    pub(super) level: u8,
-    /// The reference system's `EPSG:…`.
-    pub(super) code: Option<String>,
+use crate::sink::{codec, nodata};
+
+/// The type a band is stored in: NetCDF has no booleans, they are bytes.
+pub(super) fn stored(dtype: DType) -> DType {
+    if dtype == DType::Bool { DType::U8 } else { dtype }
 }
 
-/// Adds the variable of a band and, where no value can stand for no-data, its mask.
-pub(super) fn write(
-    file: &mut NcFileBuilder,
-    layout: &mut Layout,
-    band: usize,
-    block: Block,
-    storage: &Storage,
-) -> Result<()> {
-    let (truth, dtype) = match block.dtype() {
-        // NetCDF has no booleans: they are bytes.
-        DType::Bool => (true, DType::U8),
-        dtype => (false, dtype),
+/// The stored bytes of a chunk of which `part` is inside the array: whole, `null` where a pixel is invalid or
+/// outside, bytes by significance and deflated at `level` (0: as they are).
+pub(super) fn encode(
+    part: Block,
+    chunk: &[usize],
+    null: Option<Number>,
+    level: u32,
+) -> io::Result<Vec<u8>> {
+    let (shape, dtype) = (part.shape.clone(), stored(part.dtype()));
+    let part = Block::new(shape, nodata::fill(part, dtype, null));
+    let whole = crate::sink::cf::whole(part, chunk, null);
+    // A scalar has neither chunks nor filters.
+    if level == 0 || chunk.is_empty() {
+        return Ok(codec::le_bytes(&whole.values));
+    }
+    codec::zlib(&shuffled(&whole.values), level as i32)
+}
+
+/// One byte a pixel, 1 where it is valid.
+pub(super) fn validity(part: &Block) -> Block {
+    let bytes = match &part.validity {
+        Some(mask) => mask.iter().map(|&ok| ok.into()).collect(),
+        None => vec![1; part.len()],
     };
-    let output = &layout.outputs[band];
-    let mut scan = Scan::new(output.variable.nodata, dtype);
-    scan.add(&block);
-    let coding = scan.decide();
-    let Description { attributes, mask } = layout.describe(band, &coding);
-    let validity = block.validity.clone().filter(|_| mask.is_some());
-    let values = fill(block, dtype, coding.value);
-    let id = add(file, &layout.outputs[band].name, &values, coding.value, storage)?;
-    describe(file, id, attributes)?;
-    if truth {
-        flags(file, id, "false true")?;
-    }
-    if let (Some(mask), Some(validity)) = (mask, validity) {
-        let values = Values::U8(validity.into_iter().map(u8::from).collect());
-        let id = add(file, &mask.name, &values, None, storage)?;
-        describe(file, id, mask.attributes)?;
-        flags(file, id, "no_data valid")?;
-    }
-    Ok(())
+    Block::new(part.shape.clone(), Values::U8(bytes))
 }
 
-/// Says what 0 and 1 mean.
-fn flags(file: &mut NcFileBuilder, id: VariableId, meanings: &str) -> Result<()> {
-    file.add_variable_attribute(id, "flag_values", NcAttrValue::UBytes(vec![0, 1]))?;
-    file.add_variable_attribute(id, "flag_meanings", NcAttrValue::Chars(meanings.to_owned()))?;
-    Ok(())
-}
-
-/// Adds a variable without a description.
-fn add(
-    file: &mut NcFileBuilder,
-    name: &str,
-    values: &Values,
-    fill: Option<Number>,
-    storage: &Storage,
-) -> Result<VariableId> {
-    fn typed<T: NcFillValueType>(
-        file: &mut NcFileBuilder,
-        name: &str,
-        values: &[T],
-        fill: Option<T>,
-        dims: &[DimensionId],
-    ) -> Result<VariableId> {
-        let id = file.add_variable::<T>(name, dims)?;
-        file.write_variable(id, values)?;
-        if let Some(fill) = fill {
-            file.set_variable_fill_value(id, fill)?;
-        }
-        Ok(id)
+/// The lowest bytes of all values, then the next ones.
+fn shuffled(values: &Values) -> Vec<u8> {
+    let size = values.dtype().size();
+    if size == 1 {
+        return codec::le_bytes(values);
     }
-    macro_rules! add {
-        ($($variant:ident),*) => {
+    macro_rules! planes {
+        ($($variant:ident, $bits:expr;)*) => {
             match values {
-                $(Values::$variant(v) => {
-                    let fill = fill.map(Element::from_number);
-                    typed(file, name, v, fill, &storage.dims)?
-                })*
-                Values::Bool(v) => {
-                    let bytes: Vec<u8> = v.iter().map(|&b| u8::from(b)).collect();
-                    let fill = fill.map(Element::from_number);
-                    typed(file, name, &bytes, fill, &storage.dims)?
-                }
+                $(Values::$variant(v) => planes(v, size, $bits),)*
+                _ => codec::le_bytes(values),
             }
         };
     }
-    let id = add!(U8, I8, U16, I16, U32, I32, U64, I64, F32, F64);
-    if !storage.dims.is_empty() {
-        let chunk: Vec<u64> = storage.chunk.iter().map(|&n| n as u64).collect();
-        file.set_variable_chunking(id, chunk)?;
-        if storage.level > 0 {
-            file.set_variable_deflate(id, Some(storage.level), true)?;
-        }
+    planes! {
+        U16, u64::from;
+        I16, |x| x as u64;
+        U32, u64::from;
+        I32, |x| x as u64;
+        U64, u64::from;
+        I64, |x| x as u64;
+        // Every NaN is the one canonical NaN.
+        F32, |x: f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }.into();
+        F64, |x: f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
     }
-    if let Some(code) = &storage.code {
-        describe(file, id, vec![("crs".to_owned(), CfValue::Text(code.clone()))])?;
+}
+
+fn planes<T: Copy>(values: &[T], size: usize, bits: impl Fn(T) -> u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(values.len() * size);
+    for plane in 0..size {
+        bytes.extend(values.iter().map(|&value| (bits(value) >> (8 * plane)) as u8));
     }
-    Ok(id)
+    bytes
+}
+
+/// A value as its bytes in the file.
+pub(super) fn number_bytes(dtype: DType, value: Number) -> Vec<u8> {
+    let mut one = Values::zeros(dtype, 1);
+    one.set(0, value);
+    codec::le_bytes(&one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_sorted_by_significance() {
+        assert_eq!(shuffled(&Values::I16(vec![0x0102, -2])), [2, 0xfe, 1, 0xff]);
+        assert_eq!(shuffled(&Values::U8(vec![3, 4])), [3, 4]);
+        let floats = shuffled(&Values::F64(vec![1.0, f64::NAN]));
+        assert_eq!(floats[12..], [0xf0, 0xf8, 0x3f, 0x7f]);
+    }
 }
