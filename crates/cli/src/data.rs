@@ -68,17 +68,35 @@ impl Data {
         limits: &Limits,
         state: Option<PathBuf>,
     ) -> Result<Session, Failure> {
-        let defaults = Settings::default();
-        let settings = Settings {
-            memory: limits.memory,
-            threads: limits.threads.unwrap_or(defaults.threads),
-            scratch: limits.scratch.clone(),
-        };
-        Ok(Session::new(self.catalog(state), settings)?)
+        Ok(Session::new(self.catalog(state), limits.settings())?)
+    }
+}
+
+impl Data {
+    /// A session that answers requests of others: addresses in their process graphs lead to public places and to the
+    /// data only, unless `private`.
+    pub(crate) fn served(
+        &self,
+        limits: &Limits,
+        state: PathBuf,
+        private: bool,
+    ) -> Result<Session, Failure> {
+        let entries = self.paths.iter().map(|text| Entry::parse(text)).collect();
+        let catalog = Catalog::open(entries, Some(state)).for_requests(private);
+        Ok(Session::new(Arc::new(catalog), limits.settings())?)
     }
 }
 
 impl Limits {
+    fn settings(&self) -> Settings {
+        let defaults = Settings::default();
+        Settings {
+            memory: self.memory,
+            threads: self.threads.unwrap_or(defaults.threads),
+            scratch: self.scratch.clone(),
+        }
+    }
+
     /// The folder for what does not fit into memory, if one was named.
     pub(crate) fn scratch(&self) -> Option<&PathBuf> {
         self.scratch.as_ref()

@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// Folder for credentials and what was found in the data; the user's data folder if not given.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Let process graphs load from `http`, private addresses, buckets and files of this machine, not only from public
+    /// `https` addresses and the data.
+    #[arg(long)]
+    allow_private: bool,
     #[command(flatten)]
     limits: Limits,
 }
@@ -51,7 +55,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Auth::None => eolith_server::Auth::None,
         Auth::Basic => basic(&state)?,
     };
-    let session = Arc::new(args.data.session(&args.limits, Some(state))?);
+    let session = Arc::new(args.data.served(&args.limits, state, args.allow_private)?);
     let bind = (args.host, args.port).into();
     let config =
         Config { bind, auth, temp_dir: args.limits.scratch().cloned(), ..Config::default() };

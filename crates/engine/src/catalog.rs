@@ -15,6 +15,7 @@ mod bounds;
 mod cache;
 mod dates;
 mod describe;
+mod external;
 mod geotiff;
 mod headers;
 mod ids;
@@ -22,6 +23,7 @@ pub mod metadata;
 mod remote;
 mod scan;
 mod scenes;
+mod search;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -37,9 +39,11 @@ use tokio::sync::{OnceCell, watch};
 use tracing::{info, warn};
 
 use self::cache::Cache;
+use self::external::External;
 use self::headers::{CubeFile, Headers};
 pub use self::metadata::CollectionRecord;
 use self::scenes::SceneSource;
+use crate::storage::Access;
 
 /// Collections that are described at the same time.
 const CONCURRENT: usize = 8;
@@ -63,6 +67,9 @@ pub struct Problem {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     headers: Arc<Headers>,
+    external: Arc<External>,
+    /// Paths and addresses of the operator's data.
+    paths: Arc<[String]>,
     index: watch::Receiver<Option<Arc<Index>>>,
 }
 
@@ -117,7 +124,12 @@ impl Catalog {
     pub fn open(entries: Vec<Entry>, state_dir: Option<PathBuf>) -> Catalog {
         let headers = Arc::new(Headers::new(Cache::new(state_dir.as_deref())));
         let (sender, index) = watch::channel(None);
-        let catalog = Catalog { headers: Arc::clone(&headers), index };
+        let catalog = Catalog {
+            headers: Arc::clone(&headers),
+            external: Arc::new(External::new(Access::operator())),
+            paths: entries.iter().map(|entry| entry.path.clone()).collect(),
+            index,
+        };
         tokio::spawn(async move {
             headers.load().await;
             let found = scan::scan(&entries, &headers).await;
@@ -131,6 +143,19 @@ impl Catalog {
             sender.send_replace(Some(Arc::new(found)));
         });
         catalog
+    }
+
+    /// For a server: addresses in process graphs may lead to public `https` and to the operator's data only, unless
+    /// `private` allows everything that this process could read.
+    #[must_use]
+    pub fn for_requests(self, private: bool) -> Catalog {
+        let access = Access::requests(private, self.paths.iter().map(String::as_str));
+        Catalog { external: Arc::new(External::new(access)), ..self }
+    }
+
+    /// What addresses in process graphs may lead to.
+    pub fn access(&self) -> &Arc<Access> {
+        &self.external.access
     }
 
     /// Waits until everything was looked at.

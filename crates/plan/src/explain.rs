@@ -78,7 +78,7 @@ pub fn physical(plan: &Physical) -> String {
                     out,
                     "     first task reads %{} {} {:?} = {} pixels in {} steps",
                     id.0,
-                    scan.request.collection,
+                    scan.request.source.name(),
                     region.shape(),
                     region.len(),
                     steps.iter().flatten().filter(|(own, _)| *own == id).count()
@@ -181,7 +181,10 @@ fn op(op: &Op, out: &Schema) -> String {
 }
 
 fn read(scan: &Scan) -> String {
-    let mut text = scan.request.collection.clone();
+    let mut text = scan.request.source.name().to_owned();
+    for filter in &scan.request.properties {
+        let _ = write!(text, " [{}: {}]", filter.name, expression(&filter.condition));
+    }
     for (i, window) in scan.window.iter().enumerate() {
         if let (Some(indices), Some(source)) = (window, &scan.source) {
             let dim = &source.schema.dims[i];

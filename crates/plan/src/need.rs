@@ -11,17 +11,21 @@ use std::sync::Arc;
 use eolith_cube::time::{Instant, Interval, TimeLabel};
 use eolith_cube::{Grid, Number, Region, Schema, Variable};
 
+use crate::request::{PropertyFilter, Source};
+
 /// A question. Equal questions have equal answers within one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
-    /// What a collection looks like.
-    Collection { id: String },
-    /// The scenes of a collection in an area and a time. `bbox` is west, south, east, north in degrees.
+    /// What a source looks like.
+    Collection { source: Source },
+    /// The scenes of a source in an area and a time that all conditions accept. `bbox` is west, south, east, north in
+    /// degrees; west is greater than east across the antimeridian.
     Scenes {
-        collection: String,
+        source: Source,
         bbox: Option<[Degrees; 4]>,
         start: Option<Instant>,
         end: Option<Instant>,
+        properties: Vec<PropertyFilter>,
     },
 }
 
@@ -38,6 +42,8 @@ pub enum Answer {
     Missing,
     /// It is there but cannot be used; the text names file and reason.
     Failed(String),
+    /// There are more scenes than a plan may have: this many.
+    TooMany(usize),
 }
 
 /// All answers so far.
@@ -113,6 +119,8 @@ pub struct ArrayRef {
     pub version: Option<String>,
     /// The unit of decoding, where the file was opened already.
     pub chunk: Option<Vec<usize>>,
+    /// Whether a process graph and not the operator brought the address, so that it may not lead everywhere.
+    pub requested: bool,
 }
 
 /// Formats that can be read.
@@ -145,6 +153,19 @@ pub enum ArrayDim {
     Along { dim: usize, offset: usize },
     /// Only this index is used.
     Fixed(usize),
+}
+
+impl Need {
+    /// What a collection of this back-end looks like.
+    pub fn collection(id: impl Into<String>) -> Need {
+        Need::Collection { source: Source::Collection(id.into()) }
+    }
+
+    /// What it is asked of.
+    pub fn source(&self) -> &Source {
+        let (Need::Collection { source } | Need::Scenes { source, .. }) = self;
+        source
+    }
 }
 
 impl Snapshot {

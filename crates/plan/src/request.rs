@@ -1,20 +1,53 @@
-//! What a load asks for: the collection, and the area, time and bands it is narrowed to.
+//! What a load asks for: a source, and the area, time, bands and items it is narrowed to.
 //!
 //! Filters that directly follow a load are folded into its request, because the labels, the grid and the types of
 //! a loaded cube are decided from the request as a whole.
 
+use std::fmt;
+use std::sync::Arc;
+
 use eolith_cube::Crs;
 use eolith_cube::time::Interval;
+use serde_json::Value as Json;
 
-/// A request to a collection.
+use crate::expr::Expr;
+use crate::value::{Fault, Value};
+
+/// A request to a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadRequest {
-    pub collection: String,
+    pub source: Source,
     /// All of them must contain a pixel's centre.
     pub boxes: Vec<BoundingBox>,
     pub time: Option<Interval>,
     /// Names or common names, in the order wanted.
     pub bands: Option<Vec<String>>,
+    /// All of them must accept an item.
+    pub properties: Vec<PropertyFilter>,
+}
+
+/// Where a load reads from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A collection of this back-end, by id.
+    Collection(String),
+    /// A STAC item, collection, catalogue or collection of an API, by address.
+    Stac(String),
+}
+
+/// A condition on one property of items.
+///
+/// Two filters are the same if they have the same name and the same expression.
+#[derive(Clone)]
+pub struct PropertyFilter {
+    pub name: String,
+    /// Of the property's value, as input 0.
+    pub condition: Arc<Expr>,
+    /// The same, or less, as the JSON form of CQL2, for services that can filter; never more, since what comes back
+    /// is tested again.
+    pub cql2: Option<Json>,
+    /// The expression as a text that no other one has.
+    identity: String,
 }
 
 /// A box in the units of its reference system.
@@ -28,7 +61,98 @@ pub struct BoundingBox {
 }
 
 impl LoadRequest {
-    pub fn all(collection: impl Into<String>) -> LoadRequest {
-        LoadRequest { collection: collection.into(), boxes: Vec::new(), time: None, bands: None }
+    /// Everything of a source.
+    pub fn all(source: Source) -> LoadRequest {
+        LoadRequest { source, boxes: Vec::new(), time: None, bands: None, properties: Vec::new() }
+    }
+}
+
+impl Source {
+    /// The id or address, as the user wrote it.
+    pub fn name(&self) -> &str {
+        match self {
+            Source::Collection(id) => id,
+            Source::Stac(url) => url,
+        }
+    }
+
+    /// The argument of a load that names it.
+    pub fn argument(&self) -> &'static str {
+        match self {
+            Source::Collection(_) => "id",
+            Source::Stac(_) => "url",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    /// For messages; the query of an address, where signatures are, is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Collection(id) => write!(f, "collection `{id}`"),
+            Source::Stac(url) => write!(f, "`{}`", url.split('?').next().unwrap_or_default()),
+        }
+    }
+}
+
+impl PropertyFilter {
+    pub fn new(name: String, condition: Arc<Expr>, cql2: Option<Json>) -> PropertyFilter {
+        let identity = format!("{condition:?}");
+        PropertyFilter { name, condition, cql2, identity }
+    }
+
+    /// Whether an item with this value (null where it has none) is wanted. No-data is not "yes".
+    ///
+    /// # Errors
+    /// The condition's own, and `ProcessParameterInvalid` where it gives no boolean.
+    pub fn accepts(&self, value: &Json) -> Result<bool, Fault> {
+        match self.condition.evaluate(&[Value::from_json(value)])? {
+            Value::Bool(answer) => Ok(answer),
+            Value::Null => Ok(false),
+            other => Err(Fault::argument(
+                "properties",
+                format!(
+                    "has a condition on `{}` that gives {}, not a boolean",
+                    self.name,
+                    other.kind()
+                ),
+            )),
+        }
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (&self.name, &self.identity)
+    }
+}
+
+impl PartialEq for PropertyFilter {
+    fn eq(&self, other: &PropertyFilter) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for PropertyFilter {}
+
+impl PartialOrd for PropertyFilter {
+    fn partial_cmp(&self, other: &PropertyFilter) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PropertyFilter {
+    fn cmp(&self, other: &PropertyFilter) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl std::hash::Hash for PropertyFilter {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Debug for PropertyFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PropertyFilter({}: {})", self.name, self.identity)
     }
 }

@@ -11,10 +11,12 @@ mod filter_bbox;
 mod filter_labels;
 mod filter_temporal;
 mod load_collection;
+mod load_stac;
 mod mask;
 mod merge_cubes;
 mod ndvi;
 mod periods;
+mod properties;
 mod reduce_dimension;
 mod rename_labels;
 mod resample_spatial;
@@ -39,6 +41,7 @@ pub(crate) static ALL: &[&Process] = &[
     &filter_labels::FILTER_LABELS,
     &filter_temporal::FILTER_TEMPORAL,
     &load_collection::LOAD_COLLECTION,
+    &load_stac::LOAD_STAC,
     &mask::MASK,
     &merge_cubes::MERGE_CUBES,
     &ndvi::NDVI,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use eolith_plan::need::{Answer, Degrees, Need};
+use eolith_plan::request::Source;
 use tracing::warn;
 
+use super::search::{MOST_SCENES, Trouble, Wanted};
 use super::{Catalog, Data};
 
 impl Catalog {
@@ -13,26 +15,41 @@ impl Catalog {
     /// [`Answer::Missing`] stands for an id that no data set has, [`Answer::Failed`] for data that cannot be read.
     /// Scenes come in the order (time, id).
     pub async fn answer(&self, need: &Need) -> Answer {
-        let (Need::Collection { id } | Need::Scenes { collection: id, .. }) = need;
-        let index = self.index().await;
-        let Some(listed) = index.listed.get(id) else { return Answer::Missing };
+        let source = need.source();
+        let listed = match source {
+            Source::Collection(id) => self.index().await.listed.get(id).map(Arc::clone),
+            Source::Stac(url) => match self.external.listed(url, &self.headers).await {
+                Ok(listed) => listed,
+                Err(reason) => return failed(source, reason),
+            },
+        };
+        let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
-            Need::Collection { .. } => listed.content(&self.headers).await.map(Answer::Collection),
-            Need::Scenes { bbox, start, end, .. } => match &listed.data {
-                Data::Scenes(source) => {
+            Need::Collection { .. } => {
+                listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
+            }
+            Need::Scenes { bbox, start, end, properties, .. } => match &listed.data {
+                Data::Scenes(scenes) => {
                     let bbox = bbox.map(|bbox| bbox.map(Degrees::value));
-                    let scenes = source.scenes(bbox, (*start, *end), &self.headers).await;
+                    let wanted = Wanted { bbox, start: *start, end: *end, properties };
+                    let scenes = scenes.scenes(&wanted, &self.headers).await;
                     scenes.map(|scenes| Answer::Scenes(Arc::from(scenes)))
                 }
                 Data::Cube { .. } => {
-                    Err(format!("`{}` has no scenes: it is one cube", listed.href))
+                    Err(Trouble::Failed(format!("`{}` has no scenes: it is one cube", listed.href)))
                 }
             },
         };
         self.headers.save().await;
-        result.unwrap_or_else(|reason| {
-            warn!(collection = id, reason, "a question of the planner has no answer");
-            Answer::Failed(reason)
-        })
+        match result {
+            Ok(answer) => answer,
+            Err(Trouble::TooMany) => Answer::TooMany(MOST_SCENES),
+            Err(Trouble::Failed(reason)) => failed(source, reason),
+        }
     }
+}
+
+fn failed(source: &Source, reason: String) -> Answer {
+    warn!(%source, reason, "a question of the planner has no answer");
+    Answer::Failed(reason)
 }

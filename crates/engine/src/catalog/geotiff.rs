@@ -98,6 +98,7 @@ pub(super) fn cube(files: &[(Option<Instant>, String, Arc<TiffHeader>)]) -> Opti
                 array: String::new(),
                 version: header.version.clone(),
                 chunk: Some(header.chunk.clone()),
+                requested: false,
             },
             region,
             dims: (first_space - 1..first_space + 2).map(along).collect(),

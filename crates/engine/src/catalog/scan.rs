@@ -188,10 +188,10 @@ async fn stac_collections(mut targets: Vec<&Target>, problems: &mut Vec<Problem>
         }
         let broken =
             |error: SourceError| Problem { path: href.to_owned(), reason: error.to_string() };
-        let document = match stac::read(&target.location).await {
-            Ok(Document::Item(item)) => {
+        let (location, document) = match stac::read(&target.location).await {
+            Ok((location, Document::Item(item))) => {
                 let (name, parent) = (ids::clean(&item.id), ids::parent_of(href));
-                match SceneSource::of_item(target.location.clone(), *item) {
+                match SceneSource::of_item(location, *item) {
                     Ok(source) => {
                         let data = Data::Scenes(Box::new(source));
                         let (entry, href) = (target.entry, href.to_owned());
@@ -201,19 +201,18 @@ async fn stac_collections(mut targets: Vec<&Target>, problems: &mut Vec<Problem>
                 }
                 continue;
             }
-            Ok(Document::Page { .. }) => {
+            Ok((_, Document::Page { .. })) => {
                 let reason = "a page of items is not a collection".to_owned();
                 problems.push(Problem { path: href.to_owned(), reason });
                 continue;
             }
-            Ok(document) => document,
+            Ok(read) => read,
             Err(error) => {
                 problems.push(broken(error));
                 continue;
             }
         };
-        let (collections, failed) =
-            stac::collections(target.location.clone(), document, &mut seen).await;
+        let (collections, failed) = stac::collections(location, document, &mut seen).await;
         let failed = failed.into_iter();
         problems.extend(failed.map(|(path, e)| Problem { path, reason: e.to_string() }));
         for one in collections {
@@ -224,7 +223,7 @@ async fn stac_collections(mut targets: Vec<&Target>, problems: &mut Vec<Problem>
                 None => folder.and_then(ids::parent_of),
             };
             let name = ids::clean(&one.document.id);
-            let source = SceneSource::new(one.location, *one.document);
+            let source = SceneSource::new(one.location, *one.document).with_api(one.api);
             let data = Data::Scenes(Box::new(source));
             found.push(Found { entry: target.entry, href, name, parent, data });
         }

@@ -13,8 +13,9 @@ use tracing::warn;
 
 use super::bounds;
 use super::headers::Headers;
+use super::search::Searched;
 use crate::source::SourceError;
-use crate::source::stac::{self, BandInfo, Collection, Item, ItemBand, ItemScene};
+use crate::source::stac::{self, Api, BandInfo, Catalog, Collection, Item, ItemBand, ItemScene};
 use crate::storage::{Location, StorageError};
 
 /// Items that are read to describe a collection. Larger ones are described by the first of them; no common grid
@@ -28,8 +29,11 @@ const CONCURRENT: usize = 16;
 pub(super) struct SceneSource {
     pub(super) location: Location,
     pub(super) document: Collection,
-    /// The only item, where no collection was given.
-    single: Option<Item>,
+    /// The items, where they were given and not to be looked for.
+    given: Option<Vec<(Location, Item)>>,
+    /// The service that has the items, once it was looked for.
+    pub(super) api: OnceCell<Option<Api>>,
+    pub(super) searched: Searched,
     sample: OnceCell<Arc<Items>>,
     all: OnceCell<Arc<Items>>,
 }
@@ -48,8 +52,23 @@ pub(super) struct Items {
 
 impl SceneSource {
     pub(super) fn new(location: Location, document: Collection) -> SceneSource {
-        let (sample, all) = (OnceCell::new(), OnceCell::new());
-        SceneSource { location, document, single: None, sample, all }
+        SceneSource {
+            location,
+            document,
+            given: None,
+            api: OnceCell::new(),
+            searched: Searched::default(),
+            sample: OnceCell::new(),
+            all: OnceCell::new(),
+        }
+    }
+
+    /// A collection that a service listed.
+    pub(super) fn with_api(self, api: Option<Api>) -> SceneSource {
+        match api {
+            Some(api) => SceneSource { api: OnceCell::new_with(Some(Some(api))), ..self },
+            None => self,
+        }
     }
 
     /// A collection of one item.
@@ -59,12 +78,43 @@ impl SceneSource {
             "id": item.id, "title": text("title"), "description": text("description"),
             "license": text("license"), "links": [],
         });
+        Self::around(location.clone(), document, Some(vec![(location, item)]))
+    }
+
+    /// A collection of the items of one document.
+    pub(super) fn of_items(
+        location: Location,
+        items: Vec<Item>,
+    ) -> Result<SceneSource, SourceError> {
+        let document = serde_json::json!({"id": "items", "links": []});
+        let given = items.into_iter().map(|item| (location.clone(), item)).collect();
+        Self::around(location, document, Some(given))
+    }
+
+    /// The items of a catalogue without collections.
+    pub(super) fn of_catalog(
+        location: Location,
+        catalog: Catalog,
+    ) -> Result<SceneSource, SourceError> {
+        let document = serde_json::json!({
+            "id": catalog.id, "title": catalog.title, "description": catalog.description, "links": [],
+        });
+        let mut source = Self::around(location, document, None)?;
+        source.document.links = catalog.links;
+        Ok(source)
+    }
+
+    fn around(
+        location: Location,
+        document: Value,
+        given: Option<Vec<(Location, Item)>>,
+    ) -> Result<SceneSource, SourceError> {
         let document = serde_json::from_value(document).map_err(|e| SourceError::Invalid {
             href: location.href().to_owned(),
-            format: "STAC item",
+            format: "STAC document",
             reason: e.to_string(),
         })?;
-        Ok(SceneSource { single: Some(item), ..SceneSource::new(location, document) })
+        Ok(SceneSource { given, ..SceneSource::new(location, document) })
     }
 
     /// Enough items to describe the collection: all of them, unless they are very many.
@@ -72,10 +122,16 @@ impl SceneSource {
         if let Some(all) = self.all.get() {
             return Ok(all);
         }
-        self.sample.get_or_try_init(|| self.read(SAMPLE)).await
+        let read = || async {
+            match self.api().await? {
+                Some(api) => self.search_sample(api).await,
+                None => self.read(SAMPLE).await,
+            }
+        };
+        self.sample.get_or_try_init(read).await
     }
 
-    async fn all(&self) -> Result<&Arc<Items>, String> {
+    pub(super) async fn all(&self) -> Result<&Arc<Items>, String> {
         match self.sample.get() {
             Some(sample) if sample.complete => Ok(sample),
             _ => self.all.get_or_try_init(|| self.read(usize::MAX)).await,
@@ -90,7 +146,7 @@ impl SceneSource {
             let own: Vec<&ItemBand> =
                 items.scenes.iter().flat_map(|s| &s.bands).filter(|b| b.band == name).collect();
             match own.first() {
-                Some(first) => bands.push((name, common(&own, first, headers).await?)),
+                Some(first) => bands.push((name, self.common(&own, first, headers).await?)),
                 None if items.complete => {
                     let collection = self.document.id.as_str();
                     warn!(collection, band = name, "no item has this band: left out");
@@ -112,25 +168,6 @@ impl SceneSource {
         Ok(SceneCollection { names: self.names(), bands, time, bbox, grid })
     }
 
-    /// The scenes that touch `bbox` and lie in `start..end`, in the order (time, id).
-    pub(super) async fn scenes(
-        &self,
-        bbox: Option<[f64; 4]>,
-        (start, end): (Option<Instant>, Option<Instant>),
-        headers: &Headers,
-    ) -> Result<Vec<Scene>, String> {
-        let interval = Interval { start, end };
-        let wanted = self.all().await?.scenes.iter().filter(|scene| {
-            let inside = match (bbox, scene.bbox.or_else(|| footprint(scene))) {
-                (Some(wanted), Some(own)) => bounds::touch(wanted, own),
-                _ => true,
-            };
-            inside && interval.contains(scene.time.instant)
-        });
-        let work: Vec<_> = wanted.map(|scene| read_scene(scene, headers)).collect();
-        stream::iter(work).buffered(4).try_collect().await
-    }
-
     /// Names of the dimensions, the collection's own where it gives them.
     pub(super) fn names(&self) -> SceneDimensions {
         let dims = self.document.fields.get("cube:dimensions").and_then(Value::as_object);
@@ -150,8 +187,8 @@ impl SceneSource {
     }
 
     async fn read(&self, limit: usize) -> Result<Arc<Items>, String> {
-        let (found, failed) = match &self.single {
-            Some(item) => (vec![(self.location.clone(), item.clone())], Vec::new()),
+        let (found, failed) = match &self.given {
+            Some(given) => (given.clone(), Vec::new()),
             None => stac::items(&self.location, &self.document.links, limit).await,
         };
         let mut problems = Vec::new();
@@ -165,10 +202,23 @@ impl SceneSource {
                 SourceError::Storage(_) => return Err(error.to_string()),
             }
         }
-        let (known, mut files) = (stac::collection_bands(&self.document), BTreeSet::new());
         let complete = found.len() + problems.len() < limit;
+        self.read_items(&found, problems, complete)
+    }
+
+    /// What items say, in the order (time, id).
+    ///
+    /// # Errors
+    /// The text of an item that leads to what may not be read.
+    pub(super) fn read_items(
+        &self,
+        found: &[(Location, Item)],
+        mut problems: Vec<(String, String)>,
+        complete: bool,
+    ) -> Result<Arc<Items>, String> {
+        let (known, mut files) = (stac::collection_bands(&self.document), BTreeSet::new());
         let mut scenes = Vec::with_capacity(found.len());
-        for (location, item) in &found {
+        for (location, item) in found {
             let hrefs = item.assets.values().filter_map(|asset| asset.get("href")?.as_str());
             let resolved = hrefs.filter_map(|href| location.relative(href).ok());
             files.extend(resolved.map(|location| location.href().to_owned()));
@@ -179,6 +229,7 @@ impl SceneSource {
                     }
                     scenes.push(scene);
                 }
+                Err(error @ SourceError::Storage(_)) => return Err(error.to_string()),
                 Err(error) => problems.push((location.href().to_owned(), error.to_string())),
             }
         }
@@ -207,8 +258,119 @@ impl SceneSource {
         band: &ItemBand,
         headers: &Headers,
     ) -> Result<Vec<(String, Variable)>, String> {
-        let assets = assets(band, headers).await?;
+        let assets = self.assets(band, headers).await?;
         Ok(assets.into_iter().map(|asset| (asset.band, asset.variable)).collect())
+    }
+
+    /// What all files of a band have in common.
+    async fn common(
+        &self,
+        bands: &[&ItemBand],
+        first: &ItemBand,
+        headers: &Headers,
+    ) -> Result<Variable, String> {
+        let mut dtype: Option<DType> = None;
+        for band in bands {
+            if let Some(own) = band.info.dtype() {
+                dtype = Some(dtype.map_or(own, |known| known.common(own)));
+            }
+        }
+        let Some(dtype) = dtype else {
+            let own = self
+                .assets(first, headers)
+                .await?
+                .into_iter()
+                .find(|asset| asset.band == first.band);
+            return own.map(|asset| asset.variable).ok_or_else(|| {
+                format!("`{}` does not hold the band `{}`", first.href, first.band)
+            });
+        };
+        let mut variable = first.info.variable(dtype);
+        for band in bands {
+            let other = band.info.variable(dtype);
+            let same = match (variable.nodata, other.nodata) {
+                (Some(a), Some(b)) => a.same(b),
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            if !same {
+                variable.nodata = None;
+            }
+            if variable.scale != other.scale || variable.offset != other.offset {
+                (variable.scale, variable.offset) = (None, None);
+            }
+        }
+        Ok(variable)
+    }
+
+    pub(super) async fn read_scene(
+        &self,
+        scene: &ItemScene,
+        headers: &Headers,
+    ) -> Result<Scene, String> {
+        let work: Vec<_> = scene.bands.iter().map(|band| self.assets(band, headers)).collect();
+        let assets: Vec<Vec<SceneAsset>> =
+            stream::iter(work).buffered(CONCURRENT).try_collect().await?;
+        let assets = assets.into_iter().flatten().collect();
+        Ok(Scene { id: scene.id.clone(), time: scene.time.clone(), assets })
+    }
+
+    /// The band, or the bands where the item does not list them and the file has several.
+    async fn assets(&self, band: &ItemBand, headers: &Headers) -> Result<Vec<SceneAsset>, String> {
+        let location = match self.location.access() {
+            Some(access) => Location::requested(access, &band.href),
+            None => Location::resolve("", &band.href),
+        };
+        let location = location.map_err(|e| e.to_string())?;
+        let array = |version: Option<String>, chunk: Option<Vec<usize>>| ArrayRef {
+            href: band.href.clone(),
+            format: Format::Tiff,
+            array: String::new(),
+            version,
+            chunk,
+            requested: location.is_requested(),
+        };
+        if let (Some(grid), Some(dtype)) = (&band.grid, band.info.dtype()) {
+            return Ok(vec![SceneAsset {
+                band: band.band.clone(),
+                variable: band.info.variable(dtype),
+                grid: grid.clone(),
+                array: array(None, None),
+                plane: band.plane,
+            }]);
+        }
+        let header = headers.tiff(&location).await?;
+        let count = header.bands.len();
+        let planes = if band.listed { band.plane..band.plane + 1 } else { 0..count };
+        let names: Vec<Option<&String>> =
+            header.bands.iter().map(|(name, _)| name.as_ref()).collect();
+        let named = names.iter().all(Option::is_some)
+            && names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        let mut out = Vec::new();
+        for plane in planes {
+            let (own, variable) = header.bands.get(plane).ok_or_else(|| {
+                format!("`{}` has {count} bands, its item lists band {}", band.href, plane + 1)
+            })?;
+            let name = match own {
+                _ if band.listed || count == 1 => band.band.clone(),
+                Some(name) if named => name.clone(),
+                _ => format!("{}_{}", band.band, plane + 1),
+            };
+            let said = BandInfo {
+                nodata: variable.nodata,
+                scale: variable.scale,
+                offset: variable.offset,
+                unit: variable.unit.clone(),
+                ..BandInfo::default()
+            };
+            out.push(SceneAsset {
+                band: name,
+                variable: band.info.clone().or(&said).variable(header.dtype),
+                grid: header.grid.clone(),
+                array: array(header.version.clone(), Some(header.chunk.clone())),
+                plane,
+            });
+        }
+        Ok(out)
     }
 
     /// The document's interval, widened to the items. The end is just after the last instant.
@@ -246,102 +408,6 @@ impl SceneSource {
     }
 }
 
-/// What all files of a band have in common.
-async fn common(
-    bands: &[&ItemBand],
-    first: &ItemBand,
-    headers: &Headers,
-) -> Result<Variable, String> {
-    let mut dtype: Option<DType> = None;
-    for band in bands {
-        if let Some(own) = band.info.dtype() {
-            dtype = Some(dtype.map_or(own, |known| known.common(own)));
-        }
-    }
-    let Some(dtype) = dtype else {
-        let own = assets(first, headers).await?.into_iter().find(|asset| asset.band == first.band);
-        return own
-            .map(|asset| asset.variable)
-            .ok_or_else(|| format!("`{}` does not hold the band `{}`", first.href, first.band));
-    };
-    let mut variable = first.info.variable(dtype);
-    for band in bands {
-        let other = band.info.variable(dtype);
-        let same = match (variable.nodata, other.nodata) {
-            (Some(a), Some(b)) => a.same(b),
-            (a, b) => a.is_none() && b.is_none(),
-        };
-        if !same {
-            variable.nodata = None;
-        }
-        if variable.scale != other.scale || variable.offset != other.offset {
-            (variable.scale, variable.offset) = (None, None);
-        }
-    }
-    Ok(variable)
-}
-
-async fn read_scene(scene: &ItemScene, headers: &Headers) -> Result<Scene, String> {
-    let work: Vec<_> = scene.bands.iter().map(|band| assets(band, headers)).collect();
-    let assets: Vec<Vec<SceneAsset>> =
-        stream::iter(work).buffered(CONCURRENT).try_collect().await?;
-    let assets = assets.into_iter().flatten().collect();
-    Ok(Scene { id: scene.id.clone(), time: scene.time.clone(), assets })
-}
-
-/// The band, or the bands where the item does not list them and the file has several.
-async fn assets(band: &ItemBand, headers: &Headers) -> Result<Vec<SceneAsset>, String> {
-    let array = |version: Option<String>, chunk: Option<Vec<usize>>| ArrayRef {
-        href: band.href.clone(),
-        format: Format::Tiff,
-        array: String::new(),
-        version,
-        chunk,
-    };
-    if let (Some(grid), Some(dtype)) = (&band.grid, band.info.dtype()) {
-        return Ok(vec![SceneAsset {
-            band: band.band.clone(),
-            variable: band.info.variable(dtype),
-            grid: grid.clone(),
-            array: array(None, None),
-            plane: band.plane,
-        }]);
-    }
-    let location = Location::resolve("", &band.href).map_err(|e| e.to_string())?;
-    let header = headers.tiff(&location).await?;
-    let count = header.bands.len();
-    let planes = if band.listed { band.plane..band.plane + 1 } else { 0..count };
-    let names: Vec<Option<&String>> = header.bands.iter().map(|(name, _)| name.as_ref()).collect();
-    let named = names.iter().all(Option::is_some)
-        && names.iter().collect::<BTreeSet<_>>().len() == names.len();
-    let mut out = Vec::new();
-    for plane in planes {
-        let (own, variable) = header.bands.get(plane).ok_or_else(|| {
-            format!("`{}` has {count} bands, its item lists band {}", band.href, plane + 1)
-        })?;
-        let name = match own {
-            _ if band.listed || count == 1 => band.band.clone(),
-            Some(name) if named => name.clone(),
-            _ => format!("{}_{}", band.band, plane + 1),
-        };
-        let said = BandInfo {
-            nodata: variable.nodata,
-            scale: variable.scale,
-            offset: variable.offset,
-            unit: variable.unit.clone(),
-            ..BandInfo::default()
-        };
-        out.push(SceneAsset {
-            band: name,
-            variable: band.info.clone().or(&said).variable(header.dtype),
-            grid: header.grid.clone(),
-            array: array(header.version.clone(), Some(header.chunk.clone())),
-            plane,
-        });
-    }
-    Ok(out)
-}
-
 /// The grid that every file of every item has.
 fn common_grid(items: &Items) -> Option<Grid> {
     let mut grids = items.scenes.iter().flat_map(|s| &s.bands).map(|band| band.grid.as_ref());
@@ -350,7 +416,7 @@ fn common_grid(items: &Items) -> Option<Grid> {
 }
 
 /// Where an item without a box is, by the grids of its files.
-fn footprint(scene: &ItemScene) -> Option<[f64; 4]> {
+pub(super) fn footprint(scene: &ItemScene) -> Option<[f64; 4]> {
     let grids = scene.bands.iter().filter_map(|band| band.grid.as_ref());
     grids.filter_map(bounds::of_grid).reduce(bounds::hull)
 }

@@ -362,6 +362,7 @@ impl StoredPiece {
                 array: self.array.clone(),
                 version: self.version.clone(),
                 chunk: self.chunk.clone(),
+                requested: false,
             },
             region: Region(self.region.iter().map(|&(start, end)| start..end).collect()),
             dims: self.dims.iter().map(dim).collect::<Option<_>>()?,

@@ -6,6 +6,7 @@ use std::time::Instant as Clock;
 use eolith_cube::time::Instant;
 use eolith_cube::{Axis, DType, Number};
 use eolith_plan::need::{Answer, Degrees, Format, Need, Scene};
+use eolith_plan::request::Source;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,7 +22,7 @@ async fn ids(catalog: &Catalog) -> Vec<String> {
 }
 
 async fn content(catalog: &Catalog, id: &str) -> Content {
-    match catalog.answer(&Need::Collection { id: id.to_owned() }).await {
+    match catalog.answer(&Need::collection(id)).await {
         Answer::Collection(collection) => collection.content.clone(),
         other => panic!("{id}: {other:?}"),
     }
@@ -35,10 +36,11 @@ async fn scenes(
 ) -> Vec<Scene> {
     let instant = |text: &str| Instant::parse(text).unwrap();
     let need = Need::Scenes {
-        collection: id.to_owned(),
+        source: Source::Collection(id.to_owned()),
         bbox: bbox.map(|bbox| bbox.map(Degrees::new)),
         start: start.map(instant),
         end: end.map(instant),
+        properties: Vec::new(),
     };
     match catalog.answer(&need).await {
         Answer::Scenes(scenes) => scenes.to_vec(),
@@ -214,7 +216,7 @@ async fn scenes_are_described_and_chosen() {
     let six = scenes(&catalog, "landsat7-olinda", None, [None, None]).await;
     let planes: Vec<_> = six[0].assets.iter().map(|a| (a.band.as_str(), a.plane)).collect();
     assert_eq!(planes, [("B1", 0), ("B2", 1), ("B3", 2), ("B4", 3), ("B5", 4), ("B7", 5)]);
-    let missing = catalog.answer(&Need::Collection { id: "nothing".to_owned() }).await;
+    let missing = catalog.answer(&Need::collection("nothing")).await;
     assert!(matches!(missing, Answer::Missing));
 }
 

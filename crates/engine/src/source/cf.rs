@@ -192,6 +192,7 @@ fn assemble(
                 array: meta.name.clone(),
                 version: version.map(str::to_owned),
                 chunk: Some(meta.chunk.clone()),
+                requested: false,
             };
             Piece { array, region, dims: array_dims.clone(), nodata: meta.nodata, grid: None }
         })

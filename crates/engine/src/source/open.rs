@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eolith_plan::need::{ArrayRef, Format};
 
 use super::{ArrayReader, SourceError, netcdf, tiff, zarr};
-use crate::storage::Location;
+use crate::storage::{Access, Location};
 
 /// Readers by file and array.
 #[derive(Debug, Default)]
 pub struct Readers {
     open: Mutex<HashMap<Key, Arc<dyn ArrayReader>>>,
+    /// What addresses that came with a request may lead to.
+    access: Arc<Access>,
 }
 
 /// File, array and version: a file that changed is another one.
@@ -21,6 +23,10 @@ type Key = (String, String, Option<String>);
 const MOST: usize = 4096;
 
 impl Readers {
+    pub fn new(access: Arc<Access>) -> Readers {
+        Readers { open: Mutex::default(), access }
+    }
+
     /// The reader of an array; opens its file at the first use.
     ///
     /// # Errors
@@ -31,7 +37,11 @@ impl Readers {
         if let Some(reader) = self.lock().get(&key) {
             return Ok(Arc::clone(reader));
         }
-        let location = Location::resolve("", &array.href)?;
+        let location = if array.requested {
+            Location::requested(&self.access, &array.href)?
+        } else {
+            Location::resolve("", &array.href)?
+        };
         let readers = match array.format {
             Format::Tiff => vec![tiff::open(&location).await?.reader],
             Format::Zarr => zarr::open(&location).await?,
@@ -89,6 +99,7 @@ mod tests {
             array: "B04".to_owned(),
             version: version.map(str::to_owned),
             chunk: None,
+            requested: false,
         };
         let readers = Readers::default();
         let reader = readers.get(&array(None)).await.unwrap();

@@ -69,7 +69,7 @@ pub async fn fetch(
     region: &Region,
 ) -> Result<Fetch, SourceError> {
     let source = scan.source.as_ref().map(Arc::clone).ok_or_else(|| SourceError::Unsupported {
-        href: scan.request.collection.clone(),
+        href: scan.request.source.to_string(),
         what: "a scan without items".to_owned(),
     })?;
     let indices: Vec<Indices> = (region.0.iter().zip(&scan.window))

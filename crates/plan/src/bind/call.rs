@@ -47,7 +47,10 @@ impl Call<'_, '_> {
     /// A data cube.
     pub fn cube(&mut self, name: &str) -> Result<NodeId, Problem> {
         match self.term(name)? {
-            Term::Cube(id) => Ok(id),
+            Term::Cube(id) => {
+                self.binder.uses.taken(id);
+                Ok(id)
+            }
             Term::Blocked => Err(Problem::Blocked),
             Term::Expr(id) => {
                 let ty = self.scope.builder.ty(id).clone();
@@ -109,6 +112,40 @@ impl Call<'_, '_> {
             name,
             "a callback inside a callback cannot use the pixels of the outer one here",
         ))
+    }
+
+    /// The callbacks of an object, by key; each has one parameter, which may be anything. Empty for null.
+    pub fn conditions(
+        &mut self,
+        name: &str,
+        parameter: &str,
+    ) -> Result<Vec<(String, Arc<Expr>)>, Problem> {
+        let node = self.node;
+        let entries = match node.argument(name) {
+            Some(Arg::Object(entries)) => entries,
+            Some(Arg::Null) | None => return Ok(Vec::new()),
+            Some(_) => {
+                return match self.constant(name)? {
+                    Value::Null => Ok(Vec::new()),
+                    Value::Object(map) if map.is_empty() => Ok(Vec::new()),
+                    _ => Err(Problem::argument(name, "an object of callbacks is expected")),
+                };
+            }
+        };
+        let mut conditions = Vec::new();
+        for (key, arg) in entries {
+            let Arg::Callback(graph) = arg else {
+                let message = format!("`{key}` is not a callback (an object with `process_graph`)");
+                return Err(Problem::argument(name, message));
+            };
+            let inputs = [(parameter, Input::Value(0, Type::Any))];
+            let (expr, captures) = self.bind_graph(name, graph, &inputs, usize::MAX / 2)?;
+            if !captures.is_empty() {
+                return Err(Problem::argument(name, "a condition cannot depend on pixels"));
+            }
+            conditions.push((key.clone(), Arc::new(expr)));
+        }
+        Ok(conditions)
     }
 
     /// A callback as a value of this scope's expression, for functions that call it; all parameters may be
@@ -319,6 +356,16 @@ impl Call<'_, '_> {
                 "a callback (an object with `process_graph`) is expected",
             ));
         };
+        self.bind_graph(name, graph, inputs, first_capture)
+    }
+
+    fn bind_graph(
+        &mut self,
+        name: &str,
+        graph: &eolith_graph::Graph,
+        inputs: &[(&str, Input)],
+        first_capture: usize,
+    ) -> Result<(Expr, Vec<ExprId>), Problem> {
         let context = match self.definition.parameter("context") {
             Some(_) => self.constant("context")?,
             None => Value::Null,

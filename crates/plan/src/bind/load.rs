@@ -19,7 +19,7 @@ use crate::bind::{Call, Problem, Term};
 use crate::logical::NodeId;
 use crate::need::{Answer, Collection, Content, Need, SceneCollection};
 use crate::op::{Op, Scan, ScanSource};
-use crate::request::{BoundingBox, LoadRequest};
+use crate::request::{BoundingBox, LoadRequest, Source};
 
 /// What a filter keeps.
 #[derive(Clone, Debug)]
@@ -32,38 +32,37 @@ pub enum Filter {
 }
 
 impl Call<'_, '_> {
-    /// A collection, narrowed to a request.
+    /// A source, narrowed to a request.
     pub fn load(&mut self, request: LoadRequest) -> Result<Term, Problem> {
-        let need = Need::Collection { id: request.collection.clone() };
+        let need = Need::Collection { source: request.source.clone() };
+        let source = &request.source;
         let collection = match self.binder.snapshot.get(&need) {
             Some(Answer::Collection(collection)) => Arc::clone(collection),
-            Some(Answer::Missing) => {
-                return Err(Problem::Issue {
-                    code: Code::COLLECTION_NOT_FOUND,
-                    argument: Some("id".to_owned()),
-                    message: format!("there is no collection `{}`", request.collection),
-                    hint: None,
-                });
-            }
-            Some(Answer::Failed(reason)) => {
-                return Err(Problem::new(
-                    "CollectionNotFound",
-                    format!("collection `{}` cannot be read: {reason}", request.collection),
-                ));
-            }
-            Some(Answer::Scenes(_)) | None => {
+            Some(Answer::Missing) => return Err(missing(source)),
+            Some(Answer::Failed(reason)) => return Err(unusable(source, reason)),
+            Some(Answer::Scenes(_) | Answer::TooMany(_)) | None => {
                 self.binder.needs.insert(need);
                 return Err(Problem::Blocked);
             }
         };
-        let made = match &collection.content {
+        match &collection.content {
+            Content::Cube { .. } if !request.properties.is_empty() => Err(Problem::new(
+                "PropertiesUnsupported",
+                format!("{source} has no items that could be filtered by their properties"),
+            )
+            .at("properties")),
             Content::Cube { schema, pieces } => {
                 let source = ScanSource { schema: schema.clone(), pieces: Arc::clone(pieces) };
-                cube_scan(request, source)?
+                let made = cube_scan(request, source)?;
+                Ok(self.add(made, Vec::new()))
             }
-            Content::Scenes(scenes) => self.scene_scan(request, &collection, scenes)?,
-        };
-        Ok(self.add(made, Vec::new()))
+            Content::Scenes(scenes) => {
+                let (made, need) = self.scene_scan(request, &collection, scenes)?;
+                let node = self.add_node(made, Vec::new());
+                self.binder.open_scans.extend(need.map(|need| (node, need)));
+                Ok(Term::Cube(node))
+            }
+        }
     }
 
     /// Keeps what `filter` says of a cube.
@@ -71,6 +70,7 @@ impl Call<'_, '_> {
         if let Op::Scan(scan) = self.op(data)
             && let Some(request) = narrowed(&scan.request, &self.schema(data), filter)?
         {
+            self.binder.uses.folded(data);
             return self.load(request);
         }
         let schema = self.schema(data);
@@ -83,33 +83,60 @@ impl Call<'_, '_> {
         request: LoadRequest,
         collection: &Collection,
         scenes: &SceneCollection,
-    ) -> Result<(Op, Schema), Problem> {
+    ) -> Result<((Op, Schema), Option<Need>), Problem> {
         let need = scenes::need(&request)?;
+        let source = &request.source;
         match self.binder.snapshot.get(&need) {
             Some(Answer::Scenes(items)) => {
                 let source = scenes::lay_out(&request, scenes, &Arc::clone(items))?;
                 let schema = source.schema.clone();
                 let window = vec![None; schema.dims.len()];
-                Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema))
+                let made =
+                    Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema);
+                Ok((made, None))
             }
-            Some(Answer::Missing) => Err(Problem::new(
-                "NoDataAvailable",
-                format!("collection `{}` has no items", request.collection),
-            )),
+            Some(Answer::Missing) => {
+                Err(Problem::new("NoDataAvailable", format!("{source} has no items")))
+            }
             Some(Answer::Failed(reason)) => Err(Problem::new(
                 "NoDataAvailable",
-                format!(
-                    "the items of collection `{}` cannot be read: {reason}",
-                    request.collection
-                ),
+                format!("the items of {source} cannot be read: {reason}"),
             )),
+            Some(Answer::TooMany(most)) => Err(Problem::new(
+                "ProcessGraphComplexity",
+                format!("more than {most} items of {source} are in the requested extent"),
+            )
+            .hint("narrow `spatial_extent`, `temporal_extent` or `properties`")),
             Some(Answer::Collection(_)) | None => {
-                self.binder.needs.insert(need);
                 let schema = pending_schema(&request, collection, scenes)?;
                 let window = vec![None; schema.dims.len()];
-                Ok(Op::scan(Scan { request, source: None, window }, schema))
+                Ok((Op::scan(Scan { request, source: None, window }, schema), Some(need)))
             }
         }
+    }
+}
+
+fn missing(source: &Source) -> Problem {
+    match source {
+        Source::Collection(id) => Problem::Issue {
+            code: Code::COLLECTION_NOT_FOUND,
+            argument: Some(source.argument().to_owned()),
+            message: format!("there is no collection `{id}`"),
+            hint: None,
+        },
+        Source::Stac(_) => {
+            Problem::argument(source.argument(), format!("there is nothing at {source}"))
+        }
+    }
+}
+
+fn unusable(source: &Source, reason: &str) -> Problem {
+    match source {
+        Source::Collection(_) => {
+            Problem::new("CollectionNotFound", format!("{source} cannot be read: {reason}"))
+        }
+        // The reason names the address.
+        Source::Stac(_) => Problem::argument(source.argument(), reason),
     }
 }
 
@@ -175,8 +202,8 @@ fn cube_scan(request: LoadRequest, source: ScanSource) -> Result<(Op, Schema), P
         return Err(Problem::new(
             "NoDataAvailable",
             format!(
-                "collection `{}` has no data in the requested extent (nothing is left of dimension `{}`)",
-                request.collection, empty.name
+                "{} has no data in the requested extent (nothing is left of dimension `{}`)",
+                request.source, empty.name
             ),
         ));
     }

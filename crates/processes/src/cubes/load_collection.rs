@@ -3,11 +3,11 @@
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::process::{Lowering, Process};
-use eolith_plan::request::LoadRequest;
-use eolith_plan::value::Value;
+use eolith_plan::request::{LoadRequest, Source};
 use serde_json::Value as Json;
 
-use super::arguments::{bounding_box, interval, texts, unsupported};
+use super::arguments::{bounding_box, interval, texts};
+use super::properties::properties;
 
 pub(crate) static LOAD_COLLECTION: Process =
     Process { definition, lowering: Lowering::Custom(lower) };
@@ -47,7 +47,7 @@ fn definition() -> Definition {
     .param(
         param(
             "properties",
-            "Conditions on the metadata of items.",
+            "Conditions on the metadata of items: all of them must be true.",
             schema::any_of([schema::metadata_filter(), schema::no_filter()]),
         )
         .default(Json::Null),
@@ -58,7 +58,14 @@ fn definition() -> Definition {
 }
 
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
-    let mut request = LoadRequest::all(&*call.required_text("id")?);
+    let id = call.required_text("id")?;
+    let request = request(call, Source::Collection(id.to_string()))?;
+    call.load(request)
+}
+
+/// What a load's arguments ask of a source.
+pub(super) fn request(call: &mut Call<'_, '_>, source: Source) -> Result<LoadRequest, Problem> {
+    let mut request = LoadRequest::all(source);
     request.boxes.extend(bounding_box(call, "spatial_extent")?);
     request.time = interval(call, "temporal_extent")?;
     let bands = texts(call, "bands")?;
@@ -68,18 +75,6 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         }
         request.bands = Some(bands);
     }
-    if call.has("properties") {
-        match call.constant("properties") {
-            Ok(Value::Null) => {}
-            Ok(Value::Object(map)) if map.is_empty() => {}
-            Err(Problem::Blocked) => return Err(Problem::Blocked),
-            Ok(_) | Err(Problem::Issue { .. }) => {
-                return Err(unsupported(
-                    "properties",
-                    "items cannot be filtered by their metadata yet",
-                ));
-            }
-        }
-    }
-    call.load(request)
+    request.properties = properties(call, "properties")?;
+    Ok(request)
 }

@@ -65,7 +65,7 @@ fn explained(graph: &str) -> String {
 fn snapshot() -> Snapshot {
     let mut snapshot = Snapshot::default();
     for collection in [cube(), scenes()] {
-        let need = Need::Collection { id: collection.id.clone() };
+        let need = Need::collection(collection.id.clone());
         snapshot.insert(need, Answer::Collection(Arc::new(collection)));
     }
     snapshot
@@ -111,6 +111,7 @@ fn cube() -> Collection {
                 array: names[band].clone(),
                 version: None,
                 chunk: Some(vec![1, 64, 64]),
+                requested: false,
             },
             region: Region(vec![0..5, band..band + 1, 0..100, 0..100]),
             dims: [0, 2, 3].map(|dim| ArrayDim::Along { dim, offset: 0 }).to_vec(),

@@ -12,7 +12,7 @@ use eolith_cube::{
 };
 use eolith_plan::need::{ArrayDim, ArrayRef, Format, Piece};
 use eolith_plan::op::{Scan, ScanSource};
-use eolith_plan::request::LoadRequest;
+use eolith_plan::request::{LoadRequest, Source};
 use serde_json::json;
 
 use crate::source::open::Readers;
@@ -54,7 +54,7 @@ impl Stored {
 
 fn array(href: &Path, format: Format, name: &str) -> ArrayRef {
     let href = href.display().to_string();
-    ArrayRef { href, format, array: name.to_owned(), version: None, chunk: None }
+    ArrayRef { href, format, array: name.to_owned(), version: None, chunk: None, requested: false }
 }
 
 /// A Zarr array of version 3 without compression; one chunk in seven is not there.
@@ -181,8 +181,7 @@ fn window(n: usize, dice: &mut Dice) -> Option<Arc<[usize]>> {
 }
 
 fn scan_of(schema: Schema, pieces: Vec<Piece>, window: Vec<Option<Arc<[usize]>>>) -> Scan {
-    let request =
-        LoadRequest { collection: "test".to_owned(), boxes: Vec::new(), time: None, bands: None };
+    let request = LoadRequest::all(Source::Collection("test".to_owned()));
     let source = Some(Arc::new(ScanSource { schema, pieces: pieces.into() }));
     Scan { request, source, window }
 }

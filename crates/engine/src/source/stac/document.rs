@@ -23,8 +23,13 @@ pub enum Document {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Catalog {
     pub id: String,
+    pub title: Option<String>,
+    pub description: Option<String>,
     #[serde(default)]
     pub links: Vec<Link>,
+    /// What a service can do, where this is its landing page.
+    #[serde(default, rename = "conformsTo")]
+    pub conforms_to: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +50,8 @@ pub struct Collection {
     pub summaries: Map<String, Value>,
     #[serde(default)]
     pub item_assets: Map<String, Value>,
+    #[serde(default)]
+    pub assets: Map<String, Value>,
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
@@ -73,6 +80,7 @@ pub struct Temporal {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Item {
     pub id: String,
+    pub collection: Option<String>,
     pub bbox: Option<Vec<f64>>,
     pub geometry: Option<Value>,
     #[serde(default)]
@@ -101,16 +109,40 @@ pub struct Link {
     #[serde(rename = "type")]
     pub media_type: Option<String>,
     pub title: Option<String>,
+    /// How a service wants to be asked; `GET` if it does not say.
+    pub method: Option<String>,
+    #[serde(default)]
+    pub headers: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub body: Option<Map<String, Value>>,
+    /// Whether `body` is added to that of the question before.
+    #[serde(default)]
+    pub merge: bool,
 }
 
-/// Reads the document at `location`.
+impl Catalog {
+    /// Whether one of the conformance classes has this in its name.
+    pub fn conforms(&self, class: &str) -> bool {
+        self.conforms_to.iter().any(|own| own.contains(class))
+    }
+}
+
+impl Link {
+    pub fn is_post(&self) -> bool {
+        self.method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("post"))
+    }
+}
+
+/// Reads the document at `location`, and tells where it is in the end.
 ///
 /// # Errors
 /// [`SourceError::Storage`] where it cannot be had, [`SourceError::Invalid`] where it is no STAC 1.x document.
-pub async fn read(location: &Location) -> Result<Document, SourceError> {
-    let bytes = location.read().await?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| invalid(location.href(), e))?;
-    parse(location.href(), value)
+pub async fn read(location: &Location) -> Result<(Location, Document), SourceError> {
+    let (location, bytes) = location.read_document().await?;
+    let href = crate::storage::shown(location.href());
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| invalid(&href, e))?;
+    let document = parse(&href, value)?;
+    Ok((location, document))
 }
 
 pub(super) fn parse(href: &str, value: Value) -> Result<Document, SourceError> {

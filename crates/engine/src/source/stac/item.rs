@@ -10,7 +10,7 @@ use super::band::{self, BandInfo};
 use super::document::{Asset, Collection, Item};
 use super::{invalid, projection};
 use crate::source::SourceError;
-use crate::storage::Location;
+use crate::storage::{Location, StorageError};
 
 /// What an item says of its pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub struct ItemScene {
     pub time: TimeLabel,
     /// West, south, east, north in degrees; west is greater than east across the antimeridian.
     pub bbox: Option<[f64; 4]>,
+    /// As in the item, for conditions.
+    pub properties: Map<String, Value>,
     /// Bands in the order of the document, each name once.
     pub bands: Vec<ItemBand>,
     /// Assets that were left out and choices that were made.
@@ -78,7 +80,8 @@ pub fn collection_bands(collection: &Collection) -> Vec<(String, BandInfo)> {
 /// Reads an item found at `location`. `known` is what its collection says of bands.
 ///
 /// # Errors
-/// [`SourceError::Invalid`] for an item without a usable time. Assets that cannot be used are notes.
+/// [`SourceError::Invalid`] for an item without a usable time, [`StorageError::Forbidden`] for pixels that may not be
+/// read. Assets that cannot be used are notes.
 pub fn scene(
     location: &Location,
     item: &Item,
@@ -96,6 +99,7 @@ pub fn scene(
         id: item.id.clone(),
         time,
         bbox: bbox(item),
+        properties: item.properties.clone(),
         bands: Vec::new(),
         notes: Vec::new(),
     };
@@ -111,7 +115,16 @@ pub fn scene(
         if !is_data(&asset.href, asset.media_type.as_deref(), asset.roles.clone()) {
             continue;
         }
-        let bands = match asset_bands(location, key, &asset, &item.properties) {
+        let file = match location.relative(&asset.href) {
+            Ok(file) => file,
+            // An address that may not be read is no oddity of the item.
+            Err(error @ StorageError::Forbidden { .. }) => return Err(error.into()),
+            Err(error) => {
+                scene.notes.push(format!("asset `{key}` was left out: {error}"));
+                continue;
+            }
+        };
+        let bands = match asset_bands(&file, key, &asset, &item.properties) {
             Ok(bands) => bands,
             Err(reason) => {
                 scene.notes.push(format!("asset `{key}` was left out: {reason}"));
@@ -146,12 +159,11 @@ pub fn scene(
 }
 
 fn asset_bands(
-    location: &Location,
+    file: &Location,
     key: &str,
     asset: &Asset,
     item: &Map<String, Value>,
 ) -> Result<Vec<ItemBand>, String> {
-    let file = location.relative(&asset.href).map_err(|e| e.to_string())?;
     let grid = projection::grid(&asset.fields, item)?;
     let listed = band::list(&asset.fields);
     let mut common = BandInfo::of(&asset.fields);

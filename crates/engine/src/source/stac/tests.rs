@@ -99,7 +99,7 @@ async fn catalogues_of_both_versions_are_walked() {
     for version in ["stac-1.0", "stac-1.1"] {
         let location = Location::local(&data.join(version).join("catalog.json")).unwrap();
         let mut seen = std::collections::BTreeSet::new();
-        let document = read(&location).await.unwrap();
+        let (location, document) = read(&location).await.unwrap();
         let (found, problems) = collections(location, document, &mut seen).await;
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(found.len(), 9);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::stream::{self, StreamExt};
 use tracing::warn;
 
+use super::api::{self, Api};
 use super::document::{Collection, Document, Item, Link, read};
 use crate::source::SourceError;
 use crate::storage::Location;
@@ -21,6 +22,8 @@ pub struct Found<T> {
     pub document: T,
     /// Address of the catalogue that linked here.
     pub parent: Option<String>,
+    /// The service that has its items, where a service listed it.
+    pub api: Option<Api>,
 }
 
 /// All collections at or below a document, in the order of the links, depth first. Documents that cannot be read
@@ -36,10 +39,26 @@ pub async fn collections(
     let mut open = vec![(start, Ok(document), None::<String>)];
     while let Some((location, document, parent)) = open.pop() {
         let links = match document {
-            Ok(Document::Catalog(catalog)) => catalog.links,
+            Ok(Document::Catalog(catalog)) => match api::collections(&location, &catalog).await {
+                Some(Ok(listed)) => {
+                    let (service, href) = (Api::of(&location, &catalog), location.href());
+                    for (location, document) in listed {
+                        seen.insert(location.href().to_owned());
+                        let (api, parent) = (service.clone(), Some(href.to_owned()));
+                        found.push(Found { location, document: Box::new(document), parent, api });
+                    }
+                    continue;
+                }
+                Some(Err(error)) => {
+                    problems.push((location.href().to_owned(), error));
+                    continue;
+                }
+                None => catalog.links,
+            },
             Ok(Document::Collection(collection)) => {
                 let links = collection.links.clone();
-                found.push(Found { location: location.clone(), document: collection, parent });
+                let location = location.clone();
+                found.push(Found { location, document: collection, parent, api: None });
                 links
             }
             Ok(Document::Item(_) | Document::Page { .. }) => continue,
@@ -66,8 +85,11 @@ pub async fn collections(
             .buffered(CONCURRENT)
             .collect()
             .await;
-        let mut below: Vec<_> =
-            read.into_iter().map(|(result, child)| (child, result, parent.clone())).collect();
+        let below = read.into_iter().map(|(result, child)| match result {
+            Ok((moved, document)) => (moved, Ok(document), parent.clone()),
+            Err(error) => (child, Err(error), parent.clone()),
+        });
+        let mut below: Vec<_> = below.collect();
         below.reverse();
         open.append(&mut below);
     }
@@ -106,7 +128,11 @@ pub async fn items(
             .buffered(CONCURRENT)
             .collect()
             .await;
-        for (document, location) in documents {
+        for (result, location) in documents {
+            let (location, document) = match result {
+                Ok((moved, document)) => (moved, Ok(document)),
+                Err(error) => (location, Err(error)),
+            };
             match document {
                 Ok(Document::Item(item)) => found.push((location, *item)),
                 Ok(Document::Page { items, links }) => {

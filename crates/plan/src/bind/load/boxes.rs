@@ -37,9 +37,43 @@ pub(super) fn select(
     Ok(())
 }
 
+/// The box in degrees; west is greater than east across the antimeridian.
+pub(super) fn degrees(bbox: &BoundingBox) -> Result<[f64; 4], Problem> {
+    let wgs84 = Crs::wgs84();
+    if bbox.crs == wgs84 {
+        return Ok([bbox.west, bbox.south, bbox.east, bbox.north]);
+    }
+    let [west, south, east, north] = bounds_in(bbox, &wgs84)?;
+    Ok([west, south, east, north])
+}
+
+/// What two boxes in degrees have in common, around all of it where that is two pieces; `None` where it is nothing.
+pub(super) fn overlap(a: [f64; 4], b: [f64; 4]) -> Option<[f64; 4]> {
+    let (south, north) = (a[1].max(b[1]), a[3].min(b[3]));
+    let unrolled =
+        |[west, _, east, _]: [f64; 4]| (west, if west > east { east + 360.0 } else { east });
+    let ((aw, ae), (bw, be)) = (unrolled(a), unrolled(b));
+    let pieces = [-360.0, 0.0, 360.0].map(|turn| (aw.max(bw + turn), ae.min(be + turn)));
+    let mut pieces = pieces.into_iter().filter(|(west, east)| west <= east);
+    let (west, east) = pieces.next()?;
+    if south > north {
+        return None;
+    }
+    if pieces.next().is_some() {
+        return Some([a[0], south, a[2], north]);
+    }
+    let turn = |lon: f64| if lon > 180.0 { lon - 360.0 } else { lon };
+    let crosses = west <= 180.0 && east > 180.0;
+    Some([if crosses { west } else { turn(west) }, south, turn(east), north])
+}
+
 /// The box in another reference system: the bounds of its edges with points in between.
 pub(super) fn bounds_in(bbox: &BoundingBox, crs: &Crs) -> Result<[f64; 4], Problem> {
-    let bounds = [bbox.west, bbox.south, bbox.east, bbox.north];
+    let mut bounds = [bbox.west, bbox.south, bbox.east, bbox.north];
+    if bbox.crs.is_geographic() && bbox.west > bbox.east && !crs.is_geographic() {
+        // A grid in metres knows no antimeridian.
+        bounds[2] += 360.0;
+    }
     if bbox.crs == *crs {
         if bbox.west > bbox.east {
             return Err(Problem::new(
@@ -64,4 +98,25 @@ fn between(labels: &Labels, lo: f64, hi: f64) -> Arc<[usize]> {
         labels.get(*i).as_f64().is_some_and(|v| v >= lo - tolerance && v <= hi + tolerance)
     };
     (0..labels.len()).filter(inside).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn boxes_overlap_across_the_antimeridian() {
+        let fiji = [177.0, -20.0, -178.0, -12.0];
+        assert_eq!(overlap(fiji, [170.0, -18.0, 178.0, 0.0]), Some([177.0, -18.0, 178.0, -12.0]));
+        assert_eq!(
+            overlap([-179.0, -18.0, -170.0, 0.0], fiji),
+            Some([-179.0, -18.0, -178.0, -12.0])
+        );
+        assert_eq!(overlap(fiji, [178.0, -18.0, -179.0, 0.0]), Some([178.0, -18.0, -179.0, -12.0]));
+        assert_eq!(overlap(fiji, [0.0, -18.0, 10.0, 0.0]), None);
+        assert_eq!(overlap([0.0, 0.0, 4.0, 4.0], [2.0, 2.0, 9.0, 9.0]), Some([2.0, 2.0, 4.0, 4.0]));
+        assert_eq!(overlap([0.0, 0.0, 4.0, 4.0], [2.0, 5.0, 9.0, 9.0]), None);
+        // Two pieces: the first box is around them.
+        assert_eq!(overlap([-180.0, -30.0, 180.0, 0.0], fiji), Some([-180.0, -20.0, 180.0, -12.0]));
+    }
 }

@@ -25,21 +25,29 @@ const X: usize = 3;
 
 /// The question for the scenes of a request.
 pub(super) fn need(request: &LoadRequest) -> Result<Need, Problem> {
-    let wgs84 = Crs::wgs84();
     let mut bbox: Option<[f64; 4]> = None;
     for requested in &request.boxes {
-        let [w, s, e, n] = boxes::bounds_in(requested, &wgs84)?;
+        let own = boxes::degrees(requested)?;
         bbox = Some(match bbox {
-            None => [w, s, e, n],
-            Some([w0, s0, e0, n0]) => [w0.max(w), s0.max(s), e0.min(e), n0.min(n)],
+            None => own,
+            Some(known) => boxes::overlap(known, own).ok_or_else(|| nothing(request))?,
         });
     }
     Ok(Need::Scenes {
-        collection: request.collection.clone(),
+        source: request.source.clone(),
         bbox: bbox.map(|b| b.map(Degrees::new)),
         start: request.time.and_then(|t| t.start),
         end: request.time.and_then(|t| t.end),
+        properties: request.properties.clone(),
     })
+}
+
+fn nothing(request: &LoadRequest) -> Problem {
+    let conditions = if request.properties.is_empty() { "" } else { " with these `properties`" };
+    Problem::new(
+        "NoDataAvailable",
+        format!("{} has no data in the requested extent{conditions}", request.source),
+    )
 }
 
 /// Lays the scenes out over one grid.
@@ -49,12 +57,7 @@ pub(super) fn lay_out(
     scenes: &[Scene],
 ) -> Result<ScanSource, Problem> {
     let bands = requested_bands(request, collection)?;
-    let nothing = || {
-        Problem::new(
-            "NoDataAvailable",
-            format!("collection `{}` has no data in the requested extent", request.collection),
-        )
-    };
+    let nothing = || nothing(request);
     let assets: Vec<(&Scene, &SceneAsset, usize)> = (scenes.iter())
         .flat_map(|scene| scene.assets.iter().map(move |asset| (scene, asset)))
         .filter_map(|(scene, asset)| Some((scene, asset, *bands.get(&asset.band)?)))
@@ -165,12 +168,16 @@ fn most_covering(request: &LoadRequest, grids: &[&Grid]) -> Result<Crs, Problem>
     let wgs84 = Crs::wgs84();
     let mut area: Vec<(Crs, f64)> = Vec::new();
     for grid in grids {
-        let [mut w, mut s, mut e, mut n] = bounds_of(grid, &wgs84)?;
+        let [w, s, e, n] = bounds_of(grid, &wgs84)?;
+        let mut own = Some([w, s, e, n]);
         for requested in &request.boxes {
-            let [rw, rs, re, rn] = boxes::bounds_in(requested, &wgs84)?;
-            (w, s, e, n) = (w.max(rw), s.max(rs), e.min(re), n.min(rn));
+            let wanted = boxes::degrees(requested)?;
+            own = own.and_then(|own| boxes::overlap(own, wanted));
         }
-        let own = (e - w).max(0.0) * (n - s).max(0.0);
+        let own = own.map_or(0.0, |[w, s, e, n]| {
+            let width = if w > e { e + 360.0 - w } else { e - w };
+            width * (n - s).max(0.0)
+        });
         match area.iter_mut().find(|(crs, _)| *crs == grid.crs) {
             Some((_, sum)) => *sum += own,
             None => area.push((grid.crs.clone(), own)),

@@ -143,7 +143,7 @@ fn loaded(graph: &Map<String, Json>) -> Map<String, Json> {
 /// The pixels of a region of a scan.
 fn read(logical: &Logical, node: NodeId, region: &Region, cubes: &[Cube; 2]) -> Block {
     let Op::Scan(scan) = &logical.node(node).op else { unreachable!("only scans are read") };
-    let cube = if scan.request.collection == "data" { &cubes[0] } else { &cubes[1] };
+    let cube = if scan.request.source.name() == "data" { &cubes[0] } else { &cubes[1] };
     let mut block = cube.block.clone();
     for (dim, indices) in scan.source_indices(region).iter().enumerate() {
         block = block.take(dim, indices);
@@ -178,7 +178,7 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
     for (id, cube) in ["data", "second"].into_iter().zip(cubes) {
         let content = Content::Cube { schema: cube.schema.clone(), pieces: Arc::from([]) };
         let collection = Arc::new(Collection { id: id.to_owned(), content });
-        snapshot.insert(Need::Collection { id: id.to_owned() }, Answer::Collection(collection));
+        snapshot.insert(Need::collection(id), Answer::Collection(collection));
     }
     let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
     assert!(bound.needs.is_empty());
