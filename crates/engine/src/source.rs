@@ -5,8 +5,11 @@
 //! regions are read is decided by the plan. Fetching is async and does no work on the bytes; decoding is plain
 //! CPU work and runs on the CPU pool.
 
+pub mod buffers;
+pub mod cache;
 pub mod cf;
 pub mod chunk;
+mod encoded;
 pub mod frame;
 pub mod netcdf;
 pub mod open;
@@ -17,12 +20,14 @@ pub mod zarr;
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use eolith_cube::{Block, DType, Number, Region};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use thiserror::Error;
 
+use self::buffers::Buffers;
 use self::chunk::Chunk;
 use crate::storage::StorageError;
 
@@ -71,9 +76,15 @@ pub trait ArrayReader: Send + Sync + fmt::Debug {
         fetched.boxed()
     }
 
-    /// Decodes one chunk. It runs on a thread of the CPU pool on which others may wait: it must not wait for, or
+    /// Decodes one chunk, into memory from `buffers` where that can be. It runs on a thread of the CPU pool on which others may wait: it must not wait for, or
     /// share its work with, that pool.
-    fn decode_chunk(&self, position: &[usize], fetched: Fetched) -> Result<Chunk, SourceError> {
+    fn decode_chunk(
+        &self,
+        position: &[usize],
+        fetched: Fetched,
+        buffers: &Arc<Buffers>,
+    ) -> Result<Chunk, SourceError> {
+        let _ = buffers;
         let region = chunk::grid(self.meta()).region_at(position);
         let block = self.decode(&region, fetched)?;
         Chunk::from_block(region, block).ok_or_else(|| SourceError::Invalid {
@@ -81,6 +92,11 @@ pub trait ArrayReader: Send + Sync + fmt::Debug {
             format: "array",
             reason: "a chunk has another shape than it should have".to_owned(),
         })
+    }
+
+    /// A value that means no-data beside the one of the metadata, and is not applied by `decode_chunk`.
+    fn also_nodata(&self) -> Option<Number> {
+        None
     }
 
     /// A token that changes with the content, if it was seen when the file was opened.

@@ -58,6 +58,15 @@ pub(super) struct Layout {
     pub(super) dims: Vec<Result<(usize, usize), usize>>,
 }
 
+/// The pixels of a box of one array.
+pub(super) fn block(dtype: DType, region: &Region, nodata: Vec<Number>, chunks: Chunks) -> Block {
+    let indices: Vec<Indices> = region.0.iter().cloned().map(Indices::Span).collect();
+    let dims = region.0.iter().enumerate().map(|(dim, range)| Ok((dim, range.start))).collect();
+    let layout = Layout { own: region.clone(), dims };
+    let parts = Part::new(&indices, &layout, nodata, chunks).into_iter().collect();
+    Frame::new(dtype, region.clone(), indices, parts).read(region)
+}
+
 impl Frame {
     pub(super) fn new(
         dtype: DType,

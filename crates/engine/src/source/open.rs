@@ -5,15 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eolith_plan::need::{ArrayRef, Format};
 
+use super::cache::Cache;
 use super::{ArrayReader, SourceError, netcdf, tiff, zarr};
 use crate::storage::{Access, Location};
 
-/// Readers by file and array.
-#[derive(Debug, Default)]
+/// Bytes of decoded chunks that are kept unless said otherwise.
+const CACHE: u64 = 64 << 20;
+
+/// Readers by file and array, and the chunks they decoded last.
+#[derive(Debug)]
 pub struct Readers {
-    open: Mutex<HashMap<Key, Arc<dyn ArrayReader>>>,
+    open: Mutex<Open>,
     /// What addresses that came with a request may lead to.
     access: Arc<Access>,
+    cache: Arc<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// With a number that no other reader ever has.
+    arrays: HashMap<Key, (u64, Arc<dyn ArrayReader>)>,
+    opened: u64,
 }
 
 /// File, array and version: a file that changed is another one.
@@ -22,9 +34,31 @@ type Key = (String, String, Option<String>);
 /// Most arrays kept open; beyond it all are closed, which costs a header read each.
 const MOST: usize = 4096;
 
+impl Default for Readers {
+    fn default() -> Readers {
+        Readers::new(Arc::default())
+    }
+}
+
 impl Readers {
     pub fn new(access: Arc<Access>) -> Readers {
-        Readers { open: Mutex::default(), access }
+        Readers { open: Mutex::default(), access, cache: Arc::new(Cache::new(CACHE)) }
+    }
+
+    /// Keeps decoded chunks up to `bytes`; 0 keeps none.
+    #[must_use]
+    pub fn with_cache(self, bytes: u64) -> Readers {
+        Readers { cache: Arc::new(Cache::new(bytes)), ..self }
+    }
+
+    /// Decoded chunks of these readers.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
+    /// Closes what was opened of a file, which has changed.
+    pub(super) fn forget(&self, href: &str) {
+        self.lock().arrays.retain(|(own, ..), _| own != href);
     }
 
     /// The reader of an array; opens its file at the first use.
@@ -33,9 +67,17 @@ impl Readers {
     /// What the format's reader says, that the file has no such array, or [`SourceError::Changed`] if it is not the
     /// one that was planned with.
     pub async fn get(&self, array: &ArrayRef) -> Result<Arc<dyn ArrayReader>, SourceError> {
+        Ok(self.numbered(array).await?.1)
+    }
+
+    /// As [`Readers::get`], with a number of the reader for the cache.
+    pub(super) async fn numbered(
+        &self,
+        array: &ArrayRef,
+    ) -> Result<(u64, Arc<dyn ArrayReader>), SourceError> {
         let key = (array.href.clone(), array.array.clone(), array.version.clone());
-        if let Some(reader) = self.lock().get(&key) {
-            return Ok(Arc::clone(reader));
+        if let Some((number, reader)) = self.lock().arrays.get(&key) {
+            return Ok((*number, Arc::clone(reader)));
         }
         let location = if array.requested {
             Location::requested(&self.access, &array.href)?
@@ -49,8 +91,8 @@ impl Readers {
         };
         let mut found = None;
         let mut open = self.lock();
-        if open.len() + readers.len() > MOST {
-            open.clear();
+        if open.arrays.len() + readers.len() > MOST {
+            open.arrays.clear();
         }
         for reader in readers {
             let name = if array.format == Format::Tiff {
@@ -58,26 +100,28 @@ impl Readers {
             } else {
                 reader.meta().name.clone()
             };
+            open.opened += 1;
+            let numbered = (open.opened, reader);
             if name == array.array {
-                found = Some(Arc::clone(&reader));
+                found = Some(numbered.clone());
             }
-            open.insert((array.href.clone(), name, array.version.clone()), reader);
+            open.arrays.insert((array.href.clone(), name, array.version.clone()), numbered);
         }
         let found = found.ok_or_else(|| SourceError::Invalid {
             href: array.href.clone(),
             format: array.format.name(),
             reason: format!("it has no array `{}`", array.array),
         })?;
-        match (&array.version, found.version()) {
+        match (&array.version, found.1.version()) {
             (Some(planned), Some(version)) if planned != version => {
-                open.retain(|(href, ..), _| *href != array.href);
+                open.arrays.retain(|(href, ..), _| *href != array.href);
                 Err(SourceError::Changed { href: array.href.clone() })
             }
             _ => Ok(found),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<dyn ArrayReader>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

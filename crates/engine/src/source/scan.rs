@@ -7,14 +7,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use eolith_cube::warp::{Method, Warp};
-use eolith_cube::{Block, DType, Number, Region, Schema};
-use eolith_plan::need::{ArrayDim, Piece};
+use eolith_cube::{Block, DType, Region, Schema};
+use eolith_plan::need::{ArrayDim, ArrayRef, Piece};
 use eolith_plan::op::{Scan, ScanSource};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use rayon::prelude::*;
 
+use super::cache::{Cache, Key};
 use super::chunk::{Chunk, Chunks};
-use super::frame::{Frame, Indices, Layout, Part};
+use super::frame::{self, Frame, Indices, Layout, Part};
 use super::open::Readers;
 use super::{ArrayReader, Fetched, SourceError};
 
@@ -29,8 +30,11 @@ pub struct Fetch {
     indices: Vec<Indices>,
     source: Arc<ScanSource>,
     pieces: Vec<Pending>,
-    /// Bytes that came from storage.
+    cache: Arc<Cache>,
+    /// Bytes that come from storage: those that were fetched, and those of local files that decoding will read.
     pub bytes: u64,
+    /// Bytes of chunks that were found decoded.
+    pub cached: u64,
 }
 
 /// The chunks of one piece before they are decoded.
@@ -40,7 +44,23 @@ struct Pending {
     reader: Arc<dyn ArrayReader>,
     unit: Vec<usize>,
     wanted: Vec<Vec<usize>>,
-    chunks: Vec<(Vec<usize>, Fetched)>,
+    /// In C order over `wanted`.
+    units: Vec<Unit>,
+}
+
+/// One chunk, decoded already or not.
+#[derive(Debug)]
+enum Unit {
+    Decoded(Arc<Chunk>),
+    Encoded(Box<Encoded>),
+}
+
+#[derive(Debug)]
+struct Encoded {
+    reader: Arc<dyn ArrayReader>,
+    key: Key,
+    position: Vec<usize>,
+    fetched: Fetched,
 }
 
 /// What is wanted of one piece.
@@ -81,44 +101,50 @@ pub async fn fetch(
             reads.extend(plan(&source, number, &indices)?);
         }
     }
-    let pieces: Vec<Pending> = stream::iter(reads)
+    let pieces = stream::iter(reads)
         .map(|read| {
             let array = &source.pieces[read.piece].array;
             let indices = &indices;
-            async move { fetch_piece(readers.get(array).await?, read, indices).await }
+            async move { fetch_piece(readers, array, read, indices).await }
         })
         // In order: where pieces overlap, the first one wins.
         .buffered(CONCURRENT)
         .try_collect()
-        .await?;
-    let fetched = pieces.iter().flat_map(|piece| &piece.chunks);
-    let bytes = fetched.map(|(_, fetched)| fetched.bytes).sum();
-    Ok(Fetch { dtype: schema.dtype(), region: region.clone(), indices, source, pieces, bytes })
+        .await;
+    let pieces: Vec<Pending> = pieces.inspect_err(|error| {
+        if let SourceError::Changed { href } = error {
+            readers.forget(href);
+        }
+    })?;
+    let (mut bytes, mut cached) = (0, 0);
+    for unit in pieces.iter().flat_map(|piece| &piece.units) {
+        match unit {
+            Unit::Decoded(chunk) => cached += chunk.bytes(),
+            Unit::Encoded(encoded) => bytes += encoded.fetched.bytes,
+        }
+    }
+    let (dtype, region, cache) = (schema.dtype(), region.clone(), Arc::clone(readers.cache()));
+    Ok(Fetch { dtype, region, indices, source, pieces, cache, bytes, cached })
 }
 
 impl Fetch {
     /// Decodes the chunks side by side on the pool this is called in.
     pub fn frame(self) -> Result<Frame, SourceError> {
-        let Fetch { dtype, region, indices, source, mut pieces, .. } = self;
-        let todo: Vec<(Arc<dyn ArrayReader>, Vec<usize>, Fetched)> = (pieces.iter_mut())
-            .flat_map(|piece| {
-                let (reader, chunks) =
-                    (Arc::clone(&piece.reader), std::mem::take(&mut piece.chunks));
-                let with = move |(position, fetched)| (Arc::clone(&reader), position, fetched);
-                chunks.into_iter().map(with)
-            })
-            .collect();
-        let decoded: Vec<Result<Arc<Chunk>, SourceError>> = (todo.into_par_iter())
-            .map(|(reader, position, fetched)| {
-                reader.decode_chunk(&position, fetched).map(Arc::new)
-            })
+        let Fetch { dtype, region, indices, source, mut pieces, cache, .. } = self;
+        let units = pieces.iter_mut().flat_map(|piece| std::mem::take(&mut piece.units));
+        let units: Vec<Unit> = units.collect();
+        // What another thread is about to decode comes last: it is likely to be ready then.
+        let first: Vec<Result<Decoded, Box<Encoded>>> =
+            units.into_par_iter().map(|unit| try_decode(&cache, unit)).collect();
+        let decoded: Vec<Decoded> = (first.into_par_iter())
+            .map(|outcome| outcome.unwrap_or_else(|encoded| decode(&cache, *encoded)))
             .collect();
         let mut decoded = decoded.into_iter();
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let count = piece.wanted.iter().map(Vec::len).product();
-            let chunks: Vec<Arc<Chunk>> = decoded.by_ref().take(count).collect::<Result<_, _>>()?;
-            parts.extend(piece.part(&source, &indices, chunks)?);
+            let held: Vec<Arc<Chunk>> = decoded.by_ref().take(count).collect::<Result<_, _>>()?;
+            parts.extend(piece.part(&source, &indices, held)?);
         }
         Ok(Frame::new(dtype, region, indices, parts))
     }
@@ -135,20 +161,15 @@ impl Pending {
         self,
         source: &ScanSource,
         indices: &[Indices],
-        chunks: Vec<Arc<Chunk>>,
+        held: Vec<Arc<Chunk>>,
     ) -> Result<Option<Part>, SourceError> {
         let piece = &source.pieces[self.read.piece];
-        let nodata: Vec<Number> = piece.nodata.into_iter().collect();
-        let chunks = Chunks { unit: self.unit, wanted: self.wanted, held: chunks };
+        let nodata = piece.nodata.into_iter().chain(self.reader.also_nodata()).collect();
+        let chunks = Chunks { unit: self.unit, wanted: self.wanted, held };
         let Some(target) = self.read.warp else {
             return Ok(Part::new(indices, &self.read.layout, nodata, chunks));
         };
-        let inside: Vec<Indices> = target.array.0.iter().cloned().map(Indices::Span).collect();
-        let part = Part::new(&inside, &self.read.layout, nodata, chunks);
-        let dtype = self.reader.meta().dtype;
-        let frame = Frame::new(dtype, target.array.clone(), inside, part.into_iter().collect());
-        let block = frame.read(&target.array);
-        drop(frame);
+        let block = frame::block(self.reader.meta().dtype, &target.array, nodata, chunks);
         warped(source, piece, &target, indices, &block)
     }
 }
@@ -228,16 +249,65 @@ fn target_range(dim: &ArrayDim, own: &Region) -> Range<usize> {
 }
 
 async fn fetch_piece(
-    reader: Arc<dyn ArrayReader>,
+    readers: &Readers,
+    array: &ArrayRef,
     read: Read,
     indices: &[Indices],
 ) -> Result<Pending, SourceError> {
-    let unit = super::chunk::grid(reader.meta()).chunk;
-    let wanted = wanted(&reader, &read, indices, &unit)?;
-    let positions = Chunks::positions(&wanted);
-    let fetched = reader.fetch_chunks(positions.clone()).await?;
-    let chunks = positions.into_iter().zip(fetched).collect();
-    Ok(Pending { read, reader, unit, wanted, chunks })
+    let (number, reader) = readers.numbered(array).await?;
+    let grid = super::chunk::grid(reader.meta());
+    let wanted = wanted(&reader, &read, indices, &grid.chunk)?;
+    let counts = grid.counts();
+    let mut units: Vec<Option<Unit>> = Vec::new();
+    let (mut keys, mut missing) = (Vec::new(), Vec::new());
+    for position in Chunks::positions(&wanted) {
+        let flat = position.iter().zip(&counts).fold(0, |flat, (&i, &n)| flat * n + i);
+        let key = (number, flat);
+        let found = readers.cache().get(key);
+        if found.is_none() {
+            keys.push(key);
+            missing.push(position);
+        }
+        units.push(found.map(Unit::Decoded));
+    }
+    let fetched = reader.fetch_chunks(missing.clone()).await?;
+    let mut fetched = keys.into_iter().zip(missing).zip(fetched);
+    for unit in units.iter_mut().filter(|unit| unit.is_none()) {
+        let next = fetched.next();
+        *unit = next.map(|((key, position), fetched)| {
+            let reader = Arc::clone(&reader);
+            Unit::Encoded(Box::new(Encoded { reader, key, position, fetched }))
+        });
+    }
+    let units: Option<Vec<Unit>> = units.into_iter().collect();
+    let units = units.ok_or_else(|| SourceError::Invalid {
+        href: array.href.clone(),
+        format: array.format.name(),
+        reason: "not all chunks were fetched".to_owned(),
+    })?;
+    Ok(Pending { read, reader, unit: grid.chunk, wanted, units })
+}
+
+type Decoded = Result<Arc<Chunk>, SourceError>;
+
+/// The chunk, unless another thread is decoding it.
+fn try_decode(cache: &Cache, unit: Unit) -> Result<Decoded, Box<Encoded>> {
+    match unit {
+        Unit::Decoded(chunk) => Ok(Ok(chunk)),
+        Unit::Encoded(encoded) => {
+            cache.get_or_decode(encoded.key, encoded, |encoded| encoded.decode(cache))
+        }
+    }
+}
+
+fn decode(cache: &Cache, encoded: Encoded) -> Decoded {
+    cache.wait_or_decode(encoded.key, || encoded.decode(cache))
+}
+
+impl Encoded {
+    fn decode(self, cache: &Cache) -> Result<Chunk, SourceError> {
+        self.reader.decode_chunk(&self.position, self.fetched, cache.buffers())
+    }
 }
 
 /// Numbers of the wanted chunks along each dimension of the array.

@@ -23,6 +23,7 @@ use eolith_cube::{DType, Grid, Number};
 use self::header::Directory;
 use self::layout::{Fault, Image};
 use self::reader::TiffReader;
+use super::encoded::LocalFile;
 use super::{ArrayReader, SourceError};
 use crate::storage::Location;
 
@@ -51,6 +52,7 @@ pub struct TiffBand {
 
 /// Reads the header of the TIFF at `location`. A file without georeference is an error.
 pub async fn open(location: &Location) -> Result<TiffFile, SourceError> {
+    let file = LocalFile::open(location).transpose()?.map(|(file, _)| Arc::new(file));
     let (endian, directories) = header::read(location).await?;
     let image = |directory| Image::new(directory, endian);
     let fault = |fault| match fault {
@@ -79,7 +81,8 @@ pub async fn open(location: &Location) -> Result<TiffFile, SourceError> {
         match image(directory) {
             Ok(image) if image.samples == full.samples && image.dtype == full.dtype => {
                 let images = (image.clone(), mask_of(&image));
-                let reader = TiffReader::new(location, images, nodata, serde_json::Map::new());
+                let reader =
+                    TiffReader::new(location, file.clone(), images, nodata, serde_json::Map::new());
                 overviews.push(Arc::new(reader));
             }
             other => {
@@ -91,7 +94,7 @@ pub async fn open(location: &Location) -> Result<TiffFile, SourceError> {
     }
     overviews.sort_by_key(|reader| std::cmp::Reverse(reader.meta().shape[2]));
     let mask = mask_of(&full);
-    let reader = Arc::new(TiffReader::new(location, (full, mask), nodata, attributes));
+    let reader = Arc::new(TiffReader::new(location, file, (full, mask), nodata, attributes));
     Ok(TiffFile { reader, overviews, grid, bands })
 }
 

@@ -2,18 +2,22 @@
 //!
 //! ```text
 //! metadata  zarr.json | .zmetadata | .zgroup + .zarray   →  Node: path, metadata, attributes
-//! array     Node  →  ZarrArray: an ArrayReader whose fetch gets chunk objects and whose decode runs the codecs
+//! array     Node  →  ZarrArray: an ArrayReader by chunk
+//! codec     from the encoded bytes of a chunk to its values
+//! shard     where the chunks of a shard are
 //! types     data types and dimension names of a document
 //! fill      which value of an array means no-data
 //! ```
-//! Codecs, data types and chunk keys are those of the `zarrs` crate; bytes are read through [`Location`] with one
-//! request a chunk object. A shard is one object here and is read whole. What the dimensions mean is decided in
-//! [`super::cf`].
+//! Metadata, data types, chunk keys and the codecs without a faster way are those of the `zarrs` crate. A chunk
+//! object is one request; of a shard the index and the chunks that are wanted are read. What the dimensions mean is
+//! decided in [`super::cf`].
 
 mod array;
+mod codec;
 mod fill;
 mod metadata;
 mod probe;
+mod shard;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -1,15 +1,17 @@
-//! Reads regions of one image: which chunks, where their bytes are, and their pixels put together.
+//! Reads one image by chunk: where the bytes of a chunk are, its pixels, and what a mask hides of it.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use eolith_cube::{Block, DType, Element, Number, Region, Values, for_dtype};
+use eolith_cube::{Block, DType, Number, Region, Values};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::codec;
 use super::header::invalid;
 use super::layout::Image;
+use crate::source::buffers::Buffers;
+use crate::source::chunk::{self, Chunk, Mask};
+use crate::source::encoded::{Encoded, LocalFile, read_ahead};
 use crate::source::{ArrayMeta, ArrayReader, Fetched, SourceError};
 use crate::storage::Location;
 
@@ -17,16 +19,18 @@ use crate::storage::Location;
 #[derive(Debug)]
 pub(super) struct TiffReader {
     location: Location,
+    /// The local file as its header was read.
+    file: Option<Arc<LocalFile>>,
     meta: ArrayMeta,
     image: Arc<Image>,
     /// A 1-bit image of the same size; 0 hides a pixel of every band.
     mask: Option<Arc<Image>>,
 }
 
-/// The bytes of the chunks that touch a region, in the order of [`chunks`].
+/// The bytes of a chunk, and of the chunks of the mask over it in the order of [`chunks`].
 struct Payload {
-    image: Vec<Option<Bytes>>,
-    mask: Vec<Option<Bytes>>,
+    image: Encoded,
+    mask: Vec<Encoded>,
 }
 
 /// Position of a chunk: plane, row of chunks, column of chunks.
@@ -35,6 +39,7 @@ type Position = (usize, usize, usize);
 impl TiffReader {
     pub(super) fn new(
         location: &Location,
+        file: Option<Arc<LocalFile>>,
         (image, mask): (Image, Option<Image>),
         nodata: Option<Number>,
         attributes: serde_json::Map<String, serde_json::Value>,
@@ -48,55 +53,76 @@ impl TiffReader {
             nodata,
             attributes,
         };
-        TiffReader {
-            location: location.clone(),
-            meta,
-            image: image.into(),
-            mask: mask.map(Arc::new),
-        }
+        let (image, mask) = (image.into(), mask.map(Arc::new));
+        TiffReader { location: location.clone(), file, meta, image, mask }
     }
 
-    fn check(&self, region: &Region) -> Result<(), SourceError> {
-        if region.0.len() == 3 && Region::whole(&self.meta.shape).contains(region) {
-            return Ok(());
-        }
-        Err(invalid(&self.location, &format!("{region:?} is not inside {:?}", self.meta.shape)))
+    /// The box of the image that a chunk holds.
+    fn region(&self, position: &[usize]) -> Region {
+        chunk::grid(&self.meta).region_at(position)
     }
 
-    async fn fetch_chunks(&self, region: &Region) -> Result<Fetched, SourceError> {
-        self.check(region)?;
-        let wanted = |image: &Image| -> Vec<_> {
-            chunks(image, region).map(|(p, row, column)| image.range(p, row, column)).collect()
-        };
-        let image = wanted(&self.image);
-        let mask = self.mask.as_deref().map(wanted).unwrap_or_default();
-        let ranges: Vec<_> = image.iter().chain(&mask).flatten().cloned().collect();
-        let mut found = self.location.read_ranges(&ranges).await?.into_iter();
-        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
-        let mut fill = |wanted: Vec<Option<_>>| {
-            wanted.into_iter().map(|range| range.and_then(|_| found.next())).collect()
-        };
-        let payload = Payload { image: fill(image), mask: fill(mask) };
-        Ok(Fetched { bytes, payload: Box::new(payload) })
-    }
-
-    fn assemble(&self, region: &Region, payload: &Payload) -> Result<Block, String> {
-        let missing = self.meta.nodata;
-        let mut block = for_dtype!(self.meta.dtype, T => {
-            pixels::<T>(&self.image, region, &payload.image, missing)
-        })?;
-        if let Some(mask) = &self.mask {
-            let plane = Region(vec![0..1, region.0[1].clone(), region.0[2].clone()]);
-            let shown = pixels::<u8>(mask, &plane, &payload.mask, Some(Number::Int(0)))?;
-            let Values::U8(shown) = shown.values else {
-                return Err("its mask is no mask".to_owned());
+    async fn encoded(&self, positions: Vec<Vec<usize>>) -> Result<Vec<Fetched>, SourceError> {
+        // Ranges of one chunk after the other: that of the image, then those of the mask.
+        let mut ranges = Vec::new();
+        let mut counts = Vec::with_capacity(positions.len());
+        for position in &positions {
+            let &[plane, row, column] = position.as_slice() else {
+                return Err(invalid(&self.location, "a chunk has a plane, a row and a column"));
             };
-            let validity = block.validity.get_or_insert_with(|| vec![true; region.len()]);
-            for (valid, shown) in validity.iter_mut().zip(shown.iter().cycle()) {
-                *valid &= *shown != 0;
+            ranges.push(self.image.range(plane, row, column));
+            if let Some(mask) = &self.mask {
+                let region = flat(&self.region(position));
+                ranges.extend(chunks(mask, &region).map(|(p, row, col)| mask.range(p, row, col)));
             }
+            counts.push(ranges.len());
         }
-        Ok(block.canonical())
+        let mut encoded = self.bytes(ranges).await?.into_iter();
+        let (mut done, mut fetched) = (0, Vec::with_capacity(positions.len()));
+        for end in counts {
+            let mut own = encoded.by_ref().take(end - done);
+            let image = own.next().unwrap_or(Encoded::Absent);
+            let mask: Vec<Encoded> = own.collect();
+            let bytes = image.len() + mask.iter().map(Encoded::len).sum::<u64>();
+            fetched.push(Fetched { bytes, payload: Box::new(Payload { image, mask }) });
+            done = end;
+        }
+        Ok(fetched)
+    }
+
+    async fn bytes(
+        &self,
+        ranges: Vec<Option<std::ops::Range<u64>>>,
+    ) -> Result<Vec<Encoded>, SourceError> {
+        if let Some(before) = &self.file
+            && let Some(now) = LocalFile::open(&self.location)
+        {
+            let (now, file) = now?;
+            now.same_as(before)?;
+            let encode = |range: Option<std::ops::Range<u64>>| match range {
+                Some(range) => {
+                    read_ahead(&file, &range);
+                    Encoded::File(Arc::clone(before), range)
+                }
+                None => Encoded::Absent,
+            };
+            return Ok(ranges.into_iter().map(encode).collect());
+        }
+        let asked: Vec<_> = ranges.iter().flatten().cloned().collect();
+        let mut found = self.location.read_ranges(&asked).await?.into_iter();
+        let encode = |range: Option<_>| {
+            range.and_then(|_| found.next()).map_or(Encoded::Absent, Encoded::Bytes)
+        };
+        Ok(ranges.into_iter().map(encode).collect())
+    }
+
+    /// What the mask hides of a chunk.
+    fn hidden(&self, region: &Region, stored: &[Encoded]) -> Result<Option<Mask>, SourceError> {
+        let Some(image) = &self.mask else { return Ok(None) };
+        let region = flat(region);
+        let valid = shown(image, &region, stored, |reason| invalid(&self.location, reason))?;
+        let width = region.0[2].len();
+        Ok(valid.contains(&false).then(|| Mask { valid, strides: vec![0, width, 1] }))
     }
 }
 
@@ -106,15 +132,52 @@ impl ArrayReader for TiffReader {
     }
 
     fn fetch(&self, region: Region) -> BoxFuture<'_, Result<Fetched, SourceError>> {
-        async move { self.fetch_chunks(&region).await }.boxed()
+        async move { chunk::fetch_region(self, &region).await }.boxed()
     }
 
     fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError> {
-        self.check(region)?;
+        chunk::decode_region(self, region, fetched)
+    }
+
+    fn fetch_chunks(
+        &self,
+        positions: Vec<Vec<usize>>,
+    ) -> BoxFuture<'_, Result<Vec<Fetched>, SourceError>> {
+        self.encoded(positions).boxed()
+    }
+
+    fn decode_chunk(
+        &self,
+        position: &[usize],
+        fetched: Fetched,
+        buffers: &Arc<Buffers>,
+    ) -> Result<Chunk, SourceError> {
         let payload = fetched.payload.downcast::<Payload>();
         let payload = payload.map_err(|_| invalid(&self.location, "bytes of another reader"))?;
-        self.assemble(region, &payload).map_err(|reason| invalid(&self.location, &reason))
+        let (image, region) = (&self.image, self.region(position));
+        let rows = image.stored_rows(position[1]);
+        let values = payload.image.with(|bytes| {
+            codec::decode(image, bytes, rows, buffers)
+                .map_err(|reason| invalid(&self.location, &reason))
+        })?;
+        let mask = self.hidden(&region, &payload.mask)?;
+        let Some(values) = values else {
+            let missing = self.meta.nodata;
+            let mut value = Values::zeros(self.meta.dtype, 1);
+            value.set(0, missing.unwrap_or(Number::Int(0)));
+            let mut chunk = Chunk::constant(region, value, missing.is_some());
+            chunk.mask = chunk.mask.take().or(mask);
+            return Ok(chunk);
+        };
+        let samples = image.chunk_samples();
+        let strides = vec![1, image.chunk_width * samples, samples];
+        Ok(Chunk { region, values, strides, mask, home: Some(Arc::clone(buffers)) })
     }
+}
+
+/// The first band of a box.
+fn flat(region: &Region) -> Region {
+    Region(vec![0..1, region.0[1].clone(), region.0[2].clone()])
 }
 
 /// Chunks that touch `region`, in the order in which they lie in most files.
@@ -131,36 +194,31 @@ fn chunks(image: &Image, region: &Region) -> impl Iterator<Item = Position> {
     })
 }
 
-/// The pixels of `region`. A chunk that was left out is filled with `missing`, or invalid without one.
-fn pixels<T: Element>(
+/// Which pixels of `region` a mask shows. A chunk that was left out shows none.
+fn shown(
     image: &Image,
     region: &Region,
-    stored: &[Option<Bytes>],
-    missing: Option<Number>,
-) -> Result<Block, String> {
+    stored: &[Encoded],
+    invalid: impl Fn(&str) -> SourceError,
+) -> Result<Vec<bool>, SourceError> {
     let shape = region.shape();
-    let fill = missing.map_or_else(T::default, T::from_number);
-    let mut out = vec![fill; region.len()];
-    let mut validity: Option<Vec<bool>> = None;
+    let mut out = vec![false; region.len()];
+    let pool = Buffers::new(0);
     for ((plane, row, column), stored) in chunks(image, region).zip(stored) {
         let part = Part::new(image, region, (plane, row, column));
-        if let Some(bytes) = stored {
-            let values = codec::decode(image, bytes, image.stored_rows(row))?;
-            let values = T::slice(&values).ok_or("a chunk of another type")?;
-            part.copy(&shape, |from, to, n| {
-                if part.step == 1 {
-                    out[to..to + n].copy_from_slice(&values[from..from + n]);
-                } else {
-                    let source = values[from..].iter().step_by(part.step);
-                    out[to..to + n].iter_mut().zip(source).for_each(|(to, from)| *to = *from);
-                }
-            });
-        } else if missing.is_none() {
-            let mask = validity.get_or_insert_with(|| vec![true; region.len()]);
-            part.copy(&shape, |_, to, n| mask[to..to + n].fill(false));
+        let values = stored.with(|bytes| {
+            codec::decode(image, bytes, image.stored_rows(row), &pool).map_err(|e| invalid(&e))
+        })?;
+        match values {
+            Some(Values::U8(values)) => part.copy(&shape, |from, to, n| {
+                let source = values[from..].iter().step_by(part.step);
+                out[to..to + n].iter_mut().zip(source).for_each(|(to, &from)| *to = from != 0);
+            }),
+            Some(_) => return Err(invalid("its mask is no mask")),
+            None => {}
         }
     }
-    Ok(Block { shape, values: T::wrap(out), validity })
+    Ok(out)
 }
 
 /// What one chunk gives to a region.

@@ -1,20 +1,23 @@
-//! One Zarr array: chunk objects in, blocks out.
+//! One Zarr array: chunk objects and shards in, chunks out.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use eolith_cube::{Block, ChunkGrid, DType, Number, Region, Values};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use zarrs::array::{Array, ArrayBytes, ArrayMetadata, ArrayToBytesCodecTraits, CodecOptions};
+use zarrs::array::{Array, ArrayMetadata, FillValue};
 
+use super::codec::Codec;
 use super::metadata::Node;
+use super::shard::Shards;
 use super::types::{self, Stored};
 use super::{fill, invalid};
+use crate::source::buffers::Buffers;
+use crate::source::chunk::{self, Chunk};
+use crate::source::encoded::{Encoded, LocalFile, read_ahead};
 use crate::source::{ArrayMeta, ArrayReader, Fetched, SourceError};
-use crate::storage::Location;
+use crate::storage::{Location, StorageError};
 
 /// Chunk objects of one request that are asked for at the same time.
 const CONCURRENCY: usize = 8;
@@ -31,19 +34,16 @@ const MAX_TEXTS: usize = 1 << 24;
 pub(super) struct ZarrArray {
     meta: ArrayMeta,
     stored: Stored,
-    /// Codecs, data type, fill value and chunk keys; it has no storage.
+    /// Data type, fill value and chunk keys; it has no storage.
     array: Array<()>,
+    codec: Codec,
+    shards: Option<Shards>,
     folder: Location,
     grid: ChunkGrid,
-    /// The shape of a decoded chunk; the chunks of `grid` are cut to the array.
-    chunk: Vec<NonZeroU64>,
-    /// Whether a chunk that is not there has a value (version 2 allows none).
-    has_fill: bool,
+    /// The value of a chunk that is not there (version 2 allows none).
+    fill: Option<FillValue>,
     version: Option<String>,
 }
-
-/// What [`ZarrArray::fetch`] brings: positions of chunks with their objects, `None` for one that is not there.
-type Payload = Vec<(Vec<usize>, Option<Bytes>)>;
 
 impl ZarrArray {
     /// From the metadata document; the error is the reason for which the array cannot be read.
@@ -60,13 +60,20 @@ impl ZarrArray {
         let array = Array::new_with_metadata(Arc::new(()), "/", parsed.metadata)
             .map_err(|e| e.to_string())?;
         let chunk = array.chunk_shape(&vec![0; shape.len()]).map_err(|e| e.to_string())?;
+        // Of texts there are few: their shards are read whole.
+        let shards = (!stored.is_text()).then(|| Shards::of(&array.codecs(), &chunk)).flatten();
+        let (chain, chunk) = match &shards {
+            Some(shards) => (Arc::clone(&shards.chain), shards.chunk.clone()),
+            None => (array.codecs(), chunk.clone()),
+        };
         let bytes = (chunk.iter().map(|n| n.get()))
             .try_fold(stored.size() as u64, u64::checked_mul)
             .filter(|&bytes| bytes <= MAX_CHUNK);
         if bytes.is_none() {
             return Err(format!("one chunk has more than {MAX_CHUNK} bytes"));
         }
-        let grid = ChunkGrid::new(shape.clone(), chunk.iter().map(|n| n.get() as usize).collect());
+        let codec = Codec::new(chain, (array.data_type(), array.fill_value()), chunk);
+        let grid = ChunkGrid::new(shape.clone(), codec.shape());
         let (dtype, nodata) = match stored {
             Stored::Number { dtype, flag } => {
                 let dtype = if flag { DType::Bool } else { dtype };
@@ -87,57 +94,101 @@ impl ZarrArray {
         };
         let folder = if node.path.is_empty() { root.clone() } else { root.join(&node.path) };
         let version = version.map(str::to_owned);
-        Ok(ZarrArray { meta, stored, array, folder, grid, chunk, has_fill, version })
+        let fill = has_fill.then(|| array.fill_value().clone());
+        Ok(ZarrArray { meta, stored, array, codec, shards, folder, grid, fill, version })
     }
 
-    async fn objects(&self, region: Region) -> Result<Payload, SourceError> {
-        let shape = &self.meta.shape;
-        let inside = region.0.len() == shape.len()
-            && region.0.iter().zip(shape).all(|(range, &n)| range.end <= n);
-        if !inside {
-            return Err(self.broken(format_args!("there is no region {region:?} in {shape:?}")));
+    /// The object of a chunk, or of a shard.
+    fn object(&self, position: &[usize]) -> Location {
+        let indices: Vec<u64> = position.iter().map(|&p| p as u64).collect();
+        self.folder.join(self.array.chunk_key(&indices).as_str())
+    }
+
+    /// The encoded bytes of chunks, in their order.
+    async fn encoded(&self, positions: Vec<Vec<usize>>) -> Result<Vec<Encoded>, SourceError> {
+        let Some(shards) = &self.shards else {
+            return futures::stream::iter(positions)
+                .map(|position| async move { whole(&self.object(&position)).await })
+                .buffered(CONCURRENCY)
+                .try_collect()
+                .await;
+        };
+        let mut by_shard: std::collections::BTreeMap<Vec<usize>, Vec<(usize, usize)>> =
+            std::collections::BTreeMap::new();
+        for (i, position) in positions.iter().enumerate() {
+            let (shard, number) = shards.place(position);
+            by_shard.entry(shard).or_default().push((i, number));
         }
-        futures::stream::iter(self.grid.touching(&region))
-            .map(|position| async move {
-                let indices: Vec<u64> = position.iter().map(|&p| p as u64).collect();
-                let key = self.array.chunk_key(&indices);
-                let bytes = self.folder.join(key.as_str()).read_optional().await?;
-                Ok((position, bytes))
-            })
+        let found: Vec<Vec<(usize, Encoded)>> = futures::stream::iter(by_shard)
+            .map(|(shard, wanted)| self.of_shard(shards, shard, wanted))
             .buffered(CONCURRENCY)
             .try_collect()
-            .await
-    }
-
-    /// The pixels of one whole chunk.
-    fn chunk_values(&self, dtype: DType, bytes: &Bytes) -> Result<Values, SourceError> {
-        let raw = self.decode_chunk(bytes)?.into_fixed().map_err(|e| self.broken(e))?;
-        let elements: u64 = self.chunk.iter().map(|n| n.get()).product();
-        let values = Values::from_le_bytes(dtype, &little_endian(raw, dtype.size()))
-            .filter(|values| values.len() as u64 == elements);
-        values.ok_or_else(|| self.broken("a chunk has not the size it should have"))
-    }
-
-    fn decode_chunk<'a>(&self, bytes: &'a Bytes) -> Result<ArrayBytes<'a>, SourceError> {
-        // Chunks are decoded side by side by the scheduler, not here.
-        let options = CodecOptions::default().with_concurrent_target(1);
-        let (data_type, fill) = (self.array.data_type(), self.array.fill_value());
-        (self.array.codecs())
-            .decode(Cow::Borrowed(bytes), &self.chunk, data_type, fill, &options)
-            .map_err(|error| self.broken(error))
-    }
-
-    /// Pixels of a chunk that is not there.
-    fn absent(&self, dtype: DType, shape: Vec<usize>) -> Result<Block, SourceError> {
-        if !self.has_fill {
-            return Ok(Block::nulls(dtype, shape));
+            .await?;
+        let mut encoded = vec![Encoded::Absent; positions.len()];
+        for (i, found) in found.into_iter().flatten() {
+            encoded[i] = found;
         }
-        let fill = Cow::Borrowed(self.array.fill_value().as_ne_bytes());
-        let one = Values::from_le_bytes(dtype, &little_endian(fill, dtype.size()))
-            .filter(|values| values.len() == 1)
-            .ok_or_else(|| self.broken("the fill value has not the size of the type"))?;
-        let from = vec![None; shape.len()];
-        Ok(Block::new(vec![], one).broadcast(&shape, &from))
+        Ok(encoded)
+    }
+
+    /// The chunks of one shard: `wanted` are places in the answer and numbers in the shard.
+    async fn of_shard(
+        &self,
+        shards: &Shards,
+        shard: Vec<usize>,
+        wanted: Vec<(usize, usize)>,
+    ) -> Result<Vec<(usize, Encoded)>, SourceError> {
+        let location = self.object(&shard);
+        let Some(index) = shards.index(&shard, &location).await? else { return Ok(Vec::new()) };
+        let mut ranges = Vec::new();
+        for (i, number) in wanted {
+            let Some(range) = index.range(number) else { continue };
+            let most = 2 * MAX_CHUNK;
+            if range.end - range.start > most {
+                return Err(invalid(location.href(), "a chunk of a shard is too large"));
+            }
+            ranges.push((i, range));
+        }
+        if let Some(before) = &index.file {
+            let (now, file) = LocalFile::open(&location)
+                .transpose()?
+                .ok_or_else(|| invalid(location.href(), "the shard is no local file any more"))?;
+            if let Err(changed) = now.same_as(before) {
+                shards.forget(&shard);
+                return Err(changed);
+            }
+            let encode = |(i, range): (usize, std::ops::Range<u64>)| {
+                read_ahead(&file, &range);
+                (i, Encoded::File(Arc::clone(before), range))
+            };
+            return Ok(ranges.into_iter().map(encode).collect());
+        }
+        let asked: Vec<_> = ranges.iter().map(|(_, range)| range.clone()).collect();
+        let bytes = location.read_ranges(&asked).await?;
+        Ok(ranges.into_iter().zip(bytes).map(|((i, _), b)| (i, Encoded::Bytes(b))).collect())
+    }
+
+    /// The type of pixels as they are stored.
+    fn pixels(&self) -> Result<DType, SourceError> {
+        match self.stored {
+            Stored::Number { dtype, flag } => Ok(if flag { DType::Bool } else { dtype }),
+            Stored::Time => Ok(DType::I64),
+            Stored::Utf32 { .. } | Stored::Ascii { .. } | Stored::Variable => {
+                let what = "texts as pixels".to_owned();
+                Err(SourceError::Unsupported { href: self.folder.href().to_owned(), what })
+            }
+        }
+    }
+
+    /// A chunk that is not there.
+    fn absent(&self, dtype: DType, region: Region) -> Result<Chunk, SourceError> {
+        let Some(fill) = &self.fill else {
+            return Ok(Chunk::constant(region, Values::zeros(dtype, 1), false));
+        };
+        let bytes = little_endian(Cow::Borrowed(fill.as_ne_bytes()), dtype.size());
+        let one = Values::from_le_bytes(dtype, &bytes).filter(|values| values.len() == 1);
+        let one = one.ok_or_else(|| self.broken("the fill value has not the size of the type"))?;
+        Ok(Chunk::constant(region, one, true))
     }
 
     async fn all_texts(&self) -> Result<Vec<String>, SourceError> {
@@ -146,12 +197,14 @@ impl ZarrArray {
             return Err(self.broken(format_args!("more than {MAX_TEXTS} texts")));
         }
         let mut texts: Vec<String> = vec![String::new(); whole.len()];
-        for (position, bytes) in self.objects(whole).await? {
-            let Some(bytes) = bytes else { continue };
-            let decoded = self.decode_chunk(&bytes)?;
-            let found = types::texts(self.stored, decoded).map_err(|e| self.broken(e))?;
-            let sizes: Vec<usize> = self.chunk.iter().map(|n| n.get() as usize).collect();
-            for (i, text) in found.into_iter().enumerate() {
+        let (positions, sizes) = (self.grid.touching(&whole), self.codec.shape());
+        let encoded = self.encoded(positions.clone()).await?;
+        for (position, encoded) in positions.into_iter().zip(encoded) {
+            let found = encoded.with(|bytes| {
+                let decoded = self.codec.decode(bytes).map_err(|e| self.broken(e))?;
+                types::texts(self.stored, decoded).map_err(|e| self.broken(e))
+            })?;
+            for (i, text) in found.into_iter().flatten().enumerate() {
                 if let Some(target) = target_index(i, &sizes, &position, shape) {
                     texts[target] = text;
                 }
@@ -171,57 +224,48 @@ impl ArrayReader for ZarrArray {
     }
 
     fn fetch(&self, region: Region) -> BoxFuture<'_, Result<Fetched, SourceError>> {
+        async move { chunk::fetch_region(self, &region).await }.boxed()
+    }
+
+    fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError> {
+        chunk::decode_region(self, region, fetched)
+    }
+
+    fn fetch_chunks(
+        &self,
+        positions: Vec<Vec<usize>>,
+    ) -> BoxFuture<'_, Result<Vec<Fetched>, SourceError>> {
         async move {
-            if self.stored.is_text() {
-                let what = "texts as pixels".to_owned();
-                return Err(SourceError::Unsupported { href: self.folder.href().to_owned(), what });
-            }
-            let payload = self.objects(region).await?;
-            let bytes = payload.iter().flat_map(|(_, bytes)| bytes).map(|b| b.len() as u64).sum();
-            Ok(Fetched { bytes, payload: Box::new(payload) })
+            self.pixels()?;
+            let encoded = self.encoded(positions).await?;
+            let fetched =
+                |encoded: Encoded| Fetched { bytes: encoded.len(), payload: Box::new(encoded) };
+            Ok(encoded.into_iter().map(fetched).collect())
         }
         .boxed()
     }
 
-    fn decode(&self, region: &Region, fetched: Fetched) -> Result<Block, SourceError> {
-        let payload = (fetched.payload.downcast::<Payload>())
+    fn decode_chunk(
+        &self,
+        position: &[usize],
+        fetched: Fetched,
+        buffers: &Arc<Buffers>,
+    ) -> Result<Chunk, SourceError> {
+        let encoded = (fetched.payload.downcast::<Encoded>())
             .map_err(|_| self.broken("the bytes were fetched by another reader"))?;
-        let dtype = match self.stored {
-            Stored::Number { dtype, .. } => dtype,
-            Stored::Time => DType::I64,
-            Stored::Utf32 { .. } | Stored::Ascii { .. } | Stored::Variable => {
-                return Err(self.broken("texts are no pixels"));
-            }
-        };
-        let full: Vec<usize> = self.chunk.iter().map(|n| n.get() as usize).collect();
-        let mut block = Block::new(region.shape(), Values::zeros(dtype, region.len()));
-        for (position, bytes) in *payload {
-            let bounds = self.grid.region_at(&position);
-            let Some(wanted) = bounds.intersect(region) else {
-                // A box without dimensions or pixels.
-                continue;
-            };
-            let part = match bytes {
-                Some(bytes) => {
-                    let values = self.chunk_values(dtype, &bytes)?;
-                    drop(bytes);
-                    if wanted.shape() == full && wanted == *region {
-                        block = Block::new(full.clone(), values);
-                        continue;
-                    }
-                    Block::new(full.clone(), values).slice(&wanted.relative_to(&bounds))
-                }
-                None => self.absent(dtype, wanted.shape())?,
-            };
-            let start: Vec<usize> =
-                wanted.relative_to(region).0.iter().map(|range| range.start).collect();
-            block.paste(&start, &part);
-        }
-        if dtype.is_float() && self.meta.nodata.is_some() {
-            // xarray writes one value for missing pixels and takes NaN for another.
-            block.mask_value(Number::Float(f64::NAN));
-        }
-        Ok(block.cast(self.meta.dtype))
+        let (dtype, region) = (self.pixels()?, self.grid.region_at(position));
+        let values = encoded.with(|bytes| {
+            self.codec.values(dtype, bytes, buffers).map_err(|reason| self.broken(reason))
+        })?;
+        let Some(values) = values else { return self.absent(dtype, region) };
+        let strides = chunk::c_order(&self.codec.shape());
+        Ok(Chunk { region, values, strides, mask: None, home: Some(Arc::clone(buffers)) })
+    }
+
+    fn also_nodata(&self) -> Option<Number> {
+        // xarray writes one value for missing pixels and takes NaN for another.
+        let second = self.meta.dtype.is_float() && self.meta.nodata.is_some();
+        second.then_some(Number::Float(f64::NAN))
     }
 
     fn version(&self) -> Option<&str> {
@@ -233,7 +277,21 @@ impl ArrayReader for ZarrArray {
     }
 }
 
-/// Codecs give the byte order of this machine, blocks are read from little-endian bytes.
+/// A chunk that is an object of its own.
+async fn whole(location: &Location) -> Result<Encoded, SourceError> {
+    match LocalFile::open(location) {
+        Some(Ok((found, file))) => {
+            let range = found.whole();
+            read_ahead(&file, &range);
+            Ok(Encoded::File(Arc::new(found), range))
+        }
+        Some(Err(StorageError::NotFound(_))) => Ok(Encoded::Absent),
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(location.read_optional().await?.map_or(Encoded::Absent, Encoded::Bytes)),
+    }
+}
+
+/// Fill values have the byte order of this machine, values are read from little-endian bytes.
 fn little_endian(bytes: Cow<'_, [u8]>, size: usize) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") || size == 1 {
         return bytes;
