@@ -8,7 +8,7 @@ import xarray as xr
 from rio_cogeo import cog_validate
 
 import graphs
-from binary import run
+from binary import eolith, run
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +74,15 @@ def test_png(cube, data, tmp_path):
     with rasterio.open(output) as file:
         assert file.shape == cube.ndvi().shape[1:]
         assert file.read(1).max() > file.read(1).min()
+
+
+def test_netcdf_larger_than_memory(tmp_path):
+    source, output = tmp_path / "year.zarr", tmp_path / "year.nc"
+    assert eolith("sample", source, "--dates", "12", "--size", "512").code == 0
+    run(graphs.whole("year"), f"year={source}", output=output, options=["--memory", "16M"])
+    with xr.open_zarr(source, mask_and_scale=False) as expected, xr.open_dataset(output, mask_and_scale=False) as file:
+        bands = [name for name in expected.data_vars if "t" in expected[name].dims]
+        assert bands and sum(file[band].nbytes for band in bands) > 16 << 20
+        for band in bands:
+            np.testing.assert_array_equal(file[band].values, expected[band].values)
+            assert file[band].encoding["shuffle"] and file[band].encoding["zlib"]

@@ -103,7 +103,7 @@ impl SinkFormat {
         match self {
             SinkFormat::GTiff => super::cog::working_memory(schema, options, threads, limit),
             SinkFormat::NetCdf => super::netcdf::working_memory(schema, options, threads, limit),
-            SinkFormat::Zarr => super::zarr::working_memory(schema, options, limit),
+            SinkFormat::Zarr => super::zarr::working_memory(schema, options, threads, limit),
             SinkFormat::Png => super::png::working_memory(schema, options, limit),
             SinkFormat::Json => super::json::working_memory(schema, options, limit),
         }

@@ -3,30 +3,34 @@
 //! The result is a group of plain files: one array a band (one array `data` where there are no bands), one array a
 //! dimension with its labels, the scalar `spatial_ref` with the reference system, and all metadata consolidated in
 //! the root's `zarr.json`; what is said of them is in [`super::cf`]. Dimensions keep their order. Chunks are
-//! regular, about 4 MB before compression with zstd; the last one along a dimension is padded.
+//! regular, at most 4 MB before compression with zstd; the last one along a dimension is padded. Small chunks, where
+//! they are asked for, lie together in shards.
 //!
-//! Writing streams: the result is read once to decide what stands for no-data, and once to be written, a few chunks
-//! at a time.
+//! Writing streams: chunks are encoded and stored side by side, each a file of its own; metadata follow.
 
 mod fill;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use eolith_cube::{Block, ChunkGrid, DType, Number, Region, Schema, Values};
+use eolith_cube::{Block, Number, Schema, Values};
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 use zarrs::array::codec::ZstdCodec;
-use zarrs::array::{Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, FillValueMetadata};
+use zarrs::array::{
+    Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, CodecOptions, FillValueMetadata,
+};
 use zarrs::filesystem::FilesystemStore;
 
+use self::plan::{Plan, stored};
 use crate::crs_text::CfValue;
 use crate::sink::cf::{self, Attributes, Coordinate, Description, Dialect, Layout};
-use crate::sink::format::FormatDescription;
-use crate::sink::nodata::{self, NullCoding, Scan};
+use crate::sink::format::{FormatDescription, ParameterDescription};
+use crate::sink::nodata::{self, Guess, NullCoding};
 use crate::sink::{Options, OutputFile, ResultView, SinkError, codec, file};
 
 /// The entry of `GET /file_formats`.
@@ -38,18 +42,32 @@ pub const DESCRIPTION: FormatDescription = FormatDescription {
     media_type: "application/vnd.zarr; version=3",
     extension: "zarr",
     gis_data_types: &["raster"],
-    parameters: &[],
+    parameters: &[
+        ParameterDescription {
+            name: CHUNKS,
+            description: "Sizes of chunks by dimension, like {\"t\": 36, \"y\": 128, \"x\": 128}; dimensions that \
+                          are not named share 4 MB. Small chunks are put together in shards.",
+            schema_json: SIZES,
+            default_json: None,
+        },
+        ParameterDescription {
+            name: SHARDS,
+            description: "Sizes of shards by dimension, multiples of the chunks; a shard is a file.",
+            schema_json: SIZES,
+            default_json: None,
+        },
+    ],
 };
 
 const NAME: &str = "Zarr";
+const CHUNKS: &str = "chunks";
+const SHARDS: &str = "shards";
+const SIZES: &str = r#"{"type":"object","additionalProperties":{"type":"integer","minimum":1}}"#;
 const DIALECT: Dialect =
     Dialect { format: NAME, unnamed: "data", mapping: "spatial_ref", sorted: false };
 
-/// Bytes of a chunk before compression, about.
-const CHUNK: usize = 4 << 20;
-
-/// Zstandard level: the library's default.
-const LEVEL: i32 = 3;
+/// Zstandard level: the next ones take four times as long for a tenth of the size.
+const LEVEL: i32 = 1;
 
 type Store = Arc<FilesystemStore>;
 
@@ -67,90 +85,52 @@ pub fn write(
     budget: u64,
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    file::check(options, &DESCRIPTION)?;
-    let mut layout = Layout::of(result.schema(), &DIALECT)?;
-    let chunks = Chunks::new(&layout, result.schema().dtype(), budget)?;
-    let fail = |error: std::io::Error| file::error_at(path, &error);
-    let folder =
-        tempfile::Builder::new().prefix(".zarr-").tempdir_in(file::folder(path)).map_err(fail)?;
-    let mut writer = Writer::new(folder.path(), path)?;
-    writer.coordinates(&layout)?;
-    let nulls = scan(result, &layout, &chunks)?;
-    let arrays = writer.data_arrays(&mut layout, &chunks.grid, &nulls)?;
-    for (bands, position) in chunks.tasks() {
-        layout.read(result, &chunks.grid.region_at(&position), bands, |band, part| {
-            writer.chunk(&arrays[band], &chunks.grid, &position, part, nulls[band].value)
-        })?;
+    let mut plan = Plan::new(result.schema(), options)?;
+    let ahead = plan.ahead(budget, rayon::current_num_threads())?;
+    let mut written = None;
+    if let Some(guesses) = plan.layout.guesses(stored) {
+        let mut writer = Writer::new(path)?;
+        let arrays = writer.unnamed(&plan, &guesses)?;
+        let seen = plan.pixels(result, &writer, &arrays, &guesses, ahead)?;
+        let decided = guesses.iter().zip(&seen).map(|(guess, seen)| guess.decide(*seen));
+        if let Some(codings) = decided.collect::<Option<Vec<_>>>() {
+            writer.coordinates(&plan.layout)?;
+            writer.data_arrays(&mut plan, &codings)?;
+            written = Some(writer);
+        }
     }
-    writer.finish(&layout)?;
-    replace(folder.path(), path).map_err(fail)?;
-    let notes = layout.notes;
+    let writer = if let Some(writer) = written {
+        writer
+    } else {
+        let codings = plan.layout.scan(result, &plan.pieces, stored)?;
+        let mut writer = Writer::new(path)?;
+        writer.coordinates(&plan.layout)?;
+        let arrays = writer.data_arrays(&mut plan, &codings)?;
+        plan.pixels(result, &writer, &arrays, &[], ahead)?;
+        writer
+    };
+    writer.finish(&plan.layout)?;
+    let notes = plan.layout.notes;
     Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
 }
 
-/// Bytes that writing takes, of at most `limit`.
-pub fn working_memory(schema: &Schema, options: &Options, limit: u64) -> Result<u64, SinkError> {
-    file::check(options, &DESCRIPTION)?;
-    Chunks::new(&Layout::of(schema, &DIALECT)?, schema.dtype(), limit).map(|chunks| chunks.bytes)
-}
-
-/// Decides what stands for no-data in each band.
-fn scan(
-    result: &dyn ResultView,
-    layout: &Layout,
-    chunks: &Chunks,
-) -> Result<Vec<NullCoding>, SinkError> {
-    let scan = |output: &cf::Output| Scan::new(output.variable.nodata, output.variable.dtype);
-    let mut scans: Vec<Scan> = layout.outputs.iter().map(scan).collect();
-    for (bands, position) in chunks.tasks() {
-        layout.read(result, &chunks.grid.region_at(&position), bands, |band, part| {
-            scans[band].add(&part);
-            Ok(())
-        })?;
-    }
-    Ok(scans.iter().map(Scan::decide).collect())
-}
-
-/// The chunks of all bands, and how many bands of one are read together.
-struct Chunks {
-    grid: ChunkGrid,
-    bands: usize,
-    bands_at_once: usize,
-    bytes: u64,
-}
-
-impl Chunks {
-    /// `common` is the type blocks of the result have.
-    fn new(layout: &Layout, common: DType, budget: u64) -> Result<Chunks, SinkError> {
-        let shape = layout.shape();
-        let chunk = cf::chunk(&shape, &layout.horizontal(), CHUNK / layout.widest());
-        let pixels: u64 = chunk.iter().map(|&n| n as u64).product();
-        // A block with its validity, four times: as read, turned, filled, and as bytes.
-        let needed = pixels.saturating_mul(common.size() as u64 + 1).saturating_mul(4);
-        if needed > budget {
-            return Err(SinkError::Memory { format: NAME, needed, allowed: budget });
-        }
-        let bands = layout.outputs.len();
-        let fitting = usize::try_from(budget / needed.max(1)).unwrap_or(usize::MAX);
-        let grid = ChunkGrid::new(shape, chunk);
-        let bands_at_once = fitting.clamp(1, bands.max(1));
-        Ok(Chunks { grid, bands, bands_at_once, bytes: needed * bands_at_once as u64 })
-    }
-
-    /// All runs of bands for each chunk, in writing order.
-    fn tasks(&self) -> impl Iterator<Item = (Range<usize>, Vec<usize>)> + '_ {
-        let whole = Region::whole(&self.grid.shape);
-        self.grid.touching(&whole).into_iter().flat_map(move |position| {
-            (0..self.bands).step_by(self.bands_at_once).map(move |first| {
-                (first..(first + self.bands_at_once).min(self.bands), position.clone())
-            })
-        })
-    }
+/// Bytes that writing takes, of at most `limit`: with less there are fewer chunks under way.
+///
+/// # Errors
+/// The result cannot be written, or not in so little memory.
+pub fn working_memory(
+    schema: &Schema,
+    options: &Options,
+    threads: usize,
+    limit: u64,
+) -> Result<u64, SinkError> {
+    let plan = Plan::new(schema, options)?;
+    Ok(plan.memory(plan.ahead(limit, threads)?))
 }
 
 /// A group being written.
 struct Writer<'a> {
-    folder: &'a Path,
+    folder: TempDir,
     /// Where it will be, for messages.
     target: &'a Path,
     store: Store,
@@ -162,6 +142,8 @@ struct Writer<'a> {
 struct BandArrays {
     values: Array<FilesystemStore>,
     mask: Option<Array<FilesystemStore>>,
+    /// Written where a pixel is invalid.
+    null: Option<Number>,
 }
 
 /// What an array is made of, beside its attributes.
@@ -169,15 +151,21 @@ struct Plain<'a> {
     name: &'a str,
     dims: &'a [String],
     shape: &'a [usize],
+    /// What is a file.
     chunk: &'a [usize],
+    inner: Option<&'a [usize]>,
     /// Zarr's name of the type.
     dtype: &'a str,
     fill: Value,
 }
 
 impl<'a> Writer<'a> {
-    fn new(folder: &'a Path, target: &'a Path) -> Result<Writer<'a>, SinkError> {
-        let store = FilesystemStore::new(folder).map_err(|error| file::error_at(target, &error))?;
+    /// Writes beside `target`.
+    fn new(target: &'a Path) -> Result<Writer<'a>, SinkError> {
+        let folder = tempfile::Builder::new().prefix(".zarr-").tempdir_in(file::folder(target));
+        let folder = folder.map_err(|error| file::error_at(target, &error))?;
+        let store = FilesystemStore::new(folder.path());
+        let store = store.map_err(|error| file::error_at(target, &error))?;
         Ok(Writer { folder, target, store: Arc::new(store), metadata: Map::new() })
     }
 
@@ -190,8 +178,8 @@ impl<'a> Writer<'a> {
                 Coordinate::Texts(_) => ("string", json!("")),
             };
             let dims = [dim.name.clone()];
-            let plain =
-                Plain { name: &dim.name, dims: &dims, shape: &shape, chunk: &shape, dtype, fill };
+            let (name, chunk, inner) = (&dim.name, &shape, None);
+            let plain = Plain { name, dims: &dims, shape: &shape, chunk, inner, dtype, fill };
             let array = self.array(&plain, json_attributes(dim.attributes()))?;
             let stored = match &dim.coordinate {
                 Coordinate::Floats(values) => array.store_chunk(&[0], values),
@@ -208,6 +196,7 @@ impl<'a> Writer<'a> {
                 dims: &[],
                 shape: &[],
                 chunk: &[],
+                inner: None,
                 dtype: "int64",
                 fill: json!(0),
             };
@@ -216,13 +205,25 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// The arrays of all bands with their guesses, of which nothing is said yet.
+    fn unnamed(&self, plan: &Plan, guesses: &[Guess]) -> Result<Vec<BandArrays>, SinkError> {
+        let (layout, dims) = (&plan.layout, Vec::new());
+        let array = |(output, guess): (&cf::Output, &Guess)| {
+            let (dtype, null) = (output.variable.dtype, Some(guess.value));
+            let plain =
+                plan.plain(&output.name, &dims, dtype.name(), fill::fill_value(dtype, null));
+            Ok(BandArrays { values: self.build(&plain, Map::new())?, mask: None, null })
+        };
+        layout.outputs.iter().zip(guesses).map(array).collect()
+    }
+
     /// Makes the arrays of all bands, and their masks where no value can stand for no-data.
     fn data_arrays(
         &mut self,
-        layout: &mut Layout,
-        grid: &ChunkGrid,
+        plan: &mut Plan,
         nulls: &[NullCoding],
     ) -> Result<Vec<BandArrays>, SinkError> {
+        let layout = &mut plan.layout;
         let dims: Vec<String> = layout.dims.iter().map(|dim| dim.name.clone()).collect();
         // xarray takes what is named here for a coordinate, where rioxarray looks for it.
         let mapping = layout.mapping.as_ref().map(|mapping| mapping.name.clone());
@@ -234,58 +235,43 @@ impl<'a> Writer<'a> {
         };
         let mut arrays = Vec::with_capacity(nulls.len());
         for (band, null) in nulls.iter().enumerate() {
-            let Description { attributes, mask } = layout.describe(band, null);
-            let cf::Output { name, variable, .. } = &layout.outputs[band];
+            let Description { attributes, mask } = plan.layout.describe(band, null);
+            let cf::Output { name, variable, .. } = &plan.layout.outputs[band];
             let dtype = variable.dtype;
             let mut attributes = with_mapping(attributes);
             if let Some(value) = null.value {
                 attributes.insert("_FillValue".to_owned(), fill::fill_attribute(dtype, value));
             }
-            let plain = Plain {
-                name,
-                dims: &dims,
-                shape: &grid.shape,
-                chunk: &grid.chunk,
-                dtype: dtype.name(),
-                fill: fill::fill_value(dtype, null.value),
-            };
-            let values = self.array(&plain, attributes)?;
+            let fill = fill::fill_value(dtype, null.value);
+            let values = self.array(&plan.plain(name, &dims, dtype.name(), fill), attributes)?;
             let mask = match mask {
                 Some(mask) => {
-                    let plain =
-                        Plain { name: &mask.name, dtype: "bool", fill: json!(false), ..plain };
+                    let plain = plan.plain(&mask.name, &dims, "bool", json!(false));
                     Some(self.array(&plain, with_mapping(mask.attributes))?)
                 }
                 None => None,
             };
-            arrays.push(BandArrays { values, mask });
+            arrays.push(BandArrays { values, mask, null: null.value });
         }
         Ok(arrays)
     }
 
+    /// Stores the chunk at `position`, of which `part` is inside the array.
     fn chunk(
         &self,
         arrays: &BandArrays,
-        grid: &ChunkGrid,
-        position: &[usize],
+        chunk: &[usize],
+        position: &[u64],
         part: Block,
-        null: Option<Number>,
     ) -> Result<(), SinkError> {
-        let (dtype, shape) = (part.dtype(), part.shape.clone());
-        let validity = arrays.mask.as_ref().and(part.validity.clone());
-        let part = Block::new(shape, nodata::fill(part, dtype, null));
-        let indices: Vec<u64> = position.iter().map(|&p| p as u64).collect();
+        let (dtype, shape, null) = (part.dtype(), part.shape.clone(), arrays.null);
         if let Some(array) = &arrays.mask {
-            let len = part.len();
-            let mask = validity.unwrap_or_else(|| vec![true; len]);
-            let mask = Block::new(part.shape.clone(), Values::Bool(mask));
-            self.store(array, &indices, padded(mask, grid, Values::zeros(DType::Bool, 1)))?;
+            let mask = part.validity.clone().unwrap_or_else(|| vec![true; part.len()]);
+            let mask = Block::new(shape.clone(), Values::Bool(mask));
+            self.store(array, position, cf::whole(mask, chunk, None))?;
         }
-        let mut fill = Values::zeros(dtype, 1);
-        if let Some(value) = null {
-            fill.set(0, value);
-        }
-        self.store(&arrays.values, &indices, padded(part, grid, fill))
+        let part = Block::new(shape, nodata::fill(part, dtype, null));
+        self.store(&arrays.values, position, cf::whole(part, chunk, null))
     }
 
     fn store(
@@ -299,7 +285,7 @@ impl<'a> Writer<'a> {
             bytes.chunks_exact_mut(block.dtype().size()).for_each(<[u8]>::reverse);
         }
         array
-            .store_chunk(indices, ArrayBytes::new_flen(bytes))
+            .store_chunk_opt(indices, ArrayBytes::new_flen(bytes), &one_by_one())
             .map_err(|error| file::error_at(self.target, &error))
     }
 
@@ -310,26 +296,39 @@ impl<'a> Writer<'a> {
         attributes: Map<String, Value>,
     ) -> Result<Array<FilesystemStore>, SinkError> {
         let fail = |error: &dyn std::fmt::Display| file::error_at(self.target, error);
+        let array = self.build(plain, attributes)?;
+        array.store_metadata().map_err(|error| fail(&error))?;
+        let options = ArrayMetadataOptions::default().with_include_zarrs_metadata(false);
+        let metadata = serde_json::to_value(array.metadata_opt(&options));
+        let metadata = metadata.map_err(|error| fail(&error))?;
+        self.metadata.insert(plain.name.to_owned(), metadata);
+        Ok(array)
+    }
+
+    fn build(
+        &self,
+        plain: &Plain<'_>,
+        attributes: Map<String, Value>,
+    ) -> Result<Array<FilesystemStore>, SinkError> {
+        let fail = |error: &dyn std::fmt::Display| file::error_at(self.target, error);
         let sizes = |sizes: &[usize]| sizes.iter().map(|&n| n as u64).collect::<Vec<u64>>();
         let chunk: Vec<u64> = sizes(plain.chunk);
         let fill = serde_json::from_value::<FillValueMetadata>(plain.fill.clone())
             .map_err(|error| fail(&error))?;
         let options = ArrayMetadataOptions::default().with_include_zarrs_metadata(false);
+        let named = plain.dims.len() == plain.shape.len();
         let array = ArrayBuilder::new(sizes(plain.shape), chunk, plain.dtype, fill)
             .bytes_to_bytes_codecs(vec![Arc::new(ZstdCodec::new(LEVEL, false))])
-            .dimension_names(Some(plain.dims.iter().map(String::as_str)))
+            .dimension_names(named.then(|| plain.dims.iter().map(String::as_str)))
+            .subchunk_shape(plain.inner.map(sizes))
             .attributes(attributes)
             .build(Arc::clone(&self.store), &format!("/{}", plain.name))
             .map_err(|error| fail(&error))?
             .with_metadata_options(options);
-        array.store_metadata().map_err(|error| fail(&error))?;
-        let metadata = array.metadata_opt(&options);
-        let metadata = serde_json::to_value(metadata).map_err(|error| fail(&error))?;
-        self.metadata.insert(plain.name.to_owned(), metadata);
         Ok(array)
     }
 
-    /// Writes the metadata of the group.
+    /// Writes the metadata of the group and puts all in its place.
     fn finish(self, layout: &Layout) -> Result<(), SinkError> {
         let mut attributes = Map::new();
         attributes.insert("Conventions".to_owned(), cf::CONVENTIONS.into());
@@ -348,19 +347,15 @@ impl<'a> Writer<'a> {
         });
         let text =
             serde_json::to_vec_pretty(&group).map_err(|e| file::error_at(self.target, &e))?;
-        fs::write(self.folder.join("zarr.json"), text).map_err(|e| file::error_at(self.target, &e))
+        fs::write(self.folder.path().join("zarr.json"), text)
+            .and_then(|()| replace(self.folder.path(), self.target))
+            .map_err(|e| file::error_at(self.target, &e))
     }
 }
 
-/// The block at the start of a whole chunk of `fill`.
-fn padded(block: Block, grid: &ChunkGrid, fill: Values) -> Block {
-    if block.shape == grid.chunk {
-        return block;
-    }
-    let from = vec![None; grid.chunk.len()];
-    let mut chunk = Block::new(vec![], fill).broadcast(&grid.chunk, &from);
-    chunk.paste(&vec![0; grid.chunk.len()], &block);
-    chunk
+/// Parts of a shard one after the other: in parallel they would lie in any order.
+fn one_by_one() -> CodecOptions {
+    CodecOptions::default().with_concurrent_target(1)
 }
 
 /// Puts `folder` where `target` is. What was there stays until the new one can take its place.

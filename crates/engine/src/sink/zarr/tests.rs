@@ -1,6 +1,7 @@
 use eolith_cube::time::{Instant, TimeLabel};
 use eolith_cube::{
-    Crs, Dimension, Element, Kind, Label, Labels, Number, Regular, Schema, SpatialAxis, Variable,
+    Crs, DType, Dimension, Element, Kind, Label, Labels, Number, Region, Regular, Schema,
+    SpatialAxis, Variable,
 };
 use eolith_plan::need::{Content, Format};
 
@@ -142,4 +143,70 @@ fn what_cannot_be_written_is_an_error() {
     ));
     assert!(write(&small, &Options::new(), 1 << 30, &path).is_ok());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn chunks_and_shards_are_those_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dims = vec![
+        time(&["2020-01-01", "2020-01-11", "2020-01-21"]),
+        Dimension::new("bands", Kind::Bands, Labels::texts(["B04", "B08"])),
+        spatial("y", SpatialAxis::Y, 5_000_005.0, -10.0, 100),
+        spatial("x", SpatialAxis::X, 400_005.0, 10.0, 130),
+    ];
+    let result = Sample::new(dims, DType::I16, |i| {
+        let n = i[0] * 7 + i[1] * 1000 + i[2] * 31 + i[3];
+        (n % 13 > 0).then_some(n as f64)
+    });
+    let sizes = |pairs: &[(&str, usize)]| -> Value {
+        pairs.iter().map(|(name, size)| ((*name).to_owned(), json!(size))).collect()
+    };
+    let chunks = ("chunks".to_owned(), sizes(&[("t", 3), ("y", 16), ("x", 32)]));
+    let shards = ("shards".to_owned(), sizes(&[("y", 64), ("x", 64)]));
+    for (n, options, files) in
+        [(0, vec![chunks.clone()], 1), (1, vec![chunks.clone(), shards], 6), (2, vec![], 1)]
+    {
+        let options: Options = options.into_iter().collect();
+        let write = |threads, name: &str| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let path = folder.path().join(format!("{name}-{n}.zarr"));
+            pool.install(|| write(&result, &options, 1 << 30, &path)).unwrap();
+            path
+        };
+        let path = write(1, "one");
+        let (schema, block, _) = read_back(&path).await;
+        assert_eq!(schema.grid().unwrap(), result.schema.grid().unwrap());
+        assert_eq!(block, result.block);
+        let stored = content(&path.join("B04/c"));
+        assert_eq!(stored.len(), files);
+        assert!(stored == content(&write(4, "four").join("B04/c")));
+    }
+    let refused = |pairs: &[(&str, Value)]| {
+        let options = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let path = folder.path().join("refused.zarr");
+        matches!(write(&result, &options.collect(), 1 << 30, &path), Err(SinkError::Option { .. }))
+    };
+    assert!(refused(&[("chunks", json!({"z": 3}))]));
+    assert!(refused(&[("chunks", json!({"x": -1}))]));
+    assert!(refused(&[("chunks", json!(3))]));
+    assert!(refused(&[("chunks", json!({"x": 32})), ("shards", json!({"x": 40}))]));
+    assert!(!refused(&[("chunks", json!({"x": 32})), ("shards", json!({"x": 64}))]));
+}
+
+/// All files below a folder, by path.
+fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let (mut files, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                files.push((name, std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
 }
