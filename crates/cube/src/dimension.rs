@@ -1,6 +1,9 @@
 //! Dimensions of a cube.
 
+use std::sync::Arc;
+
 use crate::crs::Crs;
+use crate::geometry::Features;
 use crate::label::Labels;
 
 /// One dimension: its name, what it means, and its labels.
@@ -14,9 +17,14 @@ pub struct Dimension {
 /// What a dimension means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    Spatial { axis: SpatialAxis, crs: Option<Crs> },
+    Spatial {
+        axis: SpatialAxis,
+        crs: Option<Crs>,
+    },
     Temporal,
     Bands,
+    /// One feature a label, in order.
+    Geometry(Arc<Features>),
     Other,
 }
 
@@ -64,12 +72,21 @@ impl Dimension {
         self.len() == Some(0)
     }
 
+    /// The features of a dimension of geometries.
+    pub fn features(&self) -> Option<&Arc<Features>> {
+        if let Kind::Geometry(features) = &self.kind { Some(features) } else { None }
+    }
+
     pub fn is_spatial(&self, which: SpatialAxis) -> bool {
         matches!(&self.kind, Kind::Spatial { axis, .. } if *axis == which)
     }
 
     pub fn crs(&self) -> Option<&Crs> {
-        if let Kind::Spatial { crs, .. } = &self.kind { crs.as_ref() } else { None }
+        match &self.kind {
+            Kind::Spatial { crs, .. } => crs.as_ref(),
+            Kind::Geometry(features) => Some(&features.crs),
+            Kind::Temporal | Kind::Bands | Kind::Other => None,
+        }
     }
 }
 
@@ -80,6 +97,7 @@ impl Kind {
             Kind::Spatial { .. } => "spatial",
             Kind::Temporal => "temporal",
             Kind::Bands => "bands",
+            Kind::Geometry(_) => "geometry",
             Kind::Other => "other",
         }
     }

@@ -208,6 +208,11 @@ pub fn reducer_callback() -> Value {
     process_graph([callback_array(), callback_context()], any())
 }
 
+/// A callback that makes one value of an array without labels: `data` and `context`.
+pub fn plain_reducer_callback() -> Value {
+    process_graph([param("data", "", array_any()), callback_context()], any())
+}
+
 /// A callback that makes an array of a labelled array: `data` and `context`.
 pub fn array_callback() -> Value {
     process_graph([callback_array(), callback_context()], array_any())
@@ -235,8 +240,21 @@ pub fn stac() -> Value {
     json!({ "type": "object", "subtype": "stac" })
 }
 
+/// Rows of weights.
+pub fn kernel() -> Value {
+    let rows = array(array(number()));
+    let mut schema = json!({ "type": "array", "subtype": "kernel" });
+    schema["items"] = rows["items"].clone();
+    schema
+}
+
 pub fn geojson() -> Value {
     json!({ "type": "object", "subtype": "geojson" })
+}
+
+/// GeoJSON where a vector data cube is preferred.
+pub fn deprecated_geojson() -> Value {
+    json!({ "title": "GeoJSON", "type": "object", "subtype": "geojson", "deprecated": true })
 }
 
 /// West, south, east, north, optionally base and height, in any CRS.
@@ -261,7 +279,7 @@ pub fn bounding_box() -> Value {
 pub fn spatial_extent() -> Value {
     any_of([
         titled("Bounding Box", bounding_box()),
-        json!({ "title": "GeoJSON", "type": "object", "subtype": "geojson", "deprecated": true }),
+        deprecated_geojson(),
         titled("Vector data cube", vector_cube()),
         no_filter(),
     ])

@@ -10,6 +10,7 @@ mod lanewise;
 mod merge;
 mod operate;
 mod tile;
+mod zonal;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use eolith_cube::zonal::Footprint;
 use eolith_cube::{Axis, Dimension, Labels, Region, Schema};
 
 use crate::expr::{Expr, ExprId, Node};
@@ -172,6 +173,15 @@ fn op(op: &Op, out: &Schema) -> String {
             grid.x.step,
             grid.y.step
         ),
+        Op::Window { stencil, .. } => {
+            let [rows, cols] = stencil.size();
+            format!("{name} {rows} x {cols}, {} beyond the edges", stencil.border)
+        }
+        Op::Zonal(zonal) => {
+            let pixels: usize = zonal.zones.iter().map(Footprint::len).sum();
+            let zones = zonal.zones.len();
+            format!("{name} {zones} zones of {pixels} pixels: {}", expression(&zonal.expr))
+        }
         Op::Merge(merge) => match &merge.resolver {
             Some(expr) => format!("{name} overlap {}", expression(expr)),
             None => name.to_owned(),

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use eolith_cube::warp::Method;
+use eolith_cube::window::Stencil;
+use eolith_cube::zonal::Footprint;
 use eolith_cube::{Block, Grid, Kind, Region, Schema};
 
 use crate::expr::Expr;
@@ -34,6 +36,10 @@ pub enum Op {
     Group { dim: usize, groups: Option<Arc<[Arc<[usize]>]>>, expr: Arc<Expr> },
     /// Another pixel grid.
     Warp { grid: Grid, method: Method },
+    /// Weighted sums over a window that moves over y and x (`dims`, in this order).
+    Window { dims: [usize; 2], stencil: Arc<Stencil> },
+    /// The pixels of each geometry to one value.
+    Zonal(Zonal),
     /// The aligned union of two cubes.
     Merge(Merge),
     /// Hands the result to a sink; identity on values.
@@ -66,6 +72,21 @@ pub struct Cube {
 
 /// For each dimension of the result, the dimension of this input, or `None` where the input is repeated.
 pub type Alignment = Vec<Option<usize>>;
+
+/// Values of zones. The result has a dimension of geometries in place of y and x.
+#[derive(Clone, Debug)]
+pub struct Zonal {
+    /// Positions of y and x in the input.
+    pub dims: [usize; 2],
+    /// Position of the geometries in the result.
+    pub position: usize,
+    /// The pixels of each geometry, in the order of the labels; a zone without pixels has no value.
+    pub zones: Arc<[Footprint]>,
+    /// From the array of a zone's pixels in row-major order of the grid, those without data included.
+    pub expr: Arc<Expr>,
+    /// The last dimension of the result, if it is one of the value, the number of pixels, and that of the valid ones.
+    pub counts: Option<usize>,
+}
 
 /// How two cubes become one. Every index list is as long as the result's dimension and says which label of the
 /// input belongs there, if any; a `None` list repeats the input along that dimension, which it does not have.
@@ -101,6 +122,8 @@ impl Op {
             Op::Along { .. } => "Along",
             Op::Group { .. } => "Group",
             Op::Warp { .. } => "Warp",
+            Op::Window { .. } => "Window",
+            Op::Zonal(_) => "Zonal",
             Op::Merge(_) => "Merge",
             Op::Save(_) => "Save",
         }
@@ -111,12 +134,14 @@ impl Op {
         match self {
             Op::Map { expr, .. } | Op::Reduce { expr, .. } => Some(expr),
             Op::Along { expr, .. } | Op::Group { expr, .. } => Some(expr),
+            Op::Zonal(zonal) => Some(&zonal.expr),
             Op::Merge(merge) => merge.resolver.as_deref(),
             Op::Scan(_)
             | Op::Literal(_)
             | Op::Select(_)
             | Op::Relabel { .. }
             | Op::Warp { .. }
+            | Op::Window { .. }
             | Op::Save(_) => None,
         }
     }
@@ -128,11 +153,31 @@ impl Op {
             Op::Map { .. } | Op::Relabel { .. } => true,
             Op::Reduce { .. } => true,
             Op::Along { dim: own, .. } | Op::Group { dim: own, .. } => *own != dim,
+            Op::Window { dims, .. } => !dims.contains(&dim),
+            Op::Zonal(zonal) => zonal.source_dim(dim).is_some(),
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
             // Sources and merges select by narrowing their own index lists; a save is the end.
             Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
         }
+    }
+}
+
+impl Zonal {
+    /// The dimension of the input that dimension `dim` of the result is.
+    pub fn source_dim(&self, dim: usize) -> Option<usize> {
+        if dim == self.position || Some(dim) == self.counts {
+            return None;
+        }
+        // The geometries stand where the first of y and x was.
+        let [y, x] = self.dims;
+        Some(if dim < y.max(x) { dim } else { dim + 1 })
+    }
+
+    /// The dimension of the result that dimension `dim` of the input is.
+    pub fn result_dim(&self, dim: usize) -> Option<usize> {
+        let [y, x] = self.dims;
+        (dim != y && dim != x).then(|| if dim < y.max(x) { dim } else { dim - 1 })
     }
 }
 

@@ -312,6 +312,8 @@ fn fold(node: &LogicalNode) -> Option<Decomposed> {
         | Op::Map { .. }
         | Op::Along { .. }
         | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Zonal(_)
         | Op::Merge(_)
         | Op::Save(_) => None,
     }

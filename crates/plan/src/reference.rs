@@ -13,7 +13,7 @@ use eolith_cube::{Block, DType, Label, Number, Schema, SpatialAxis, Values};
 use crate::compute::Failure;
 use crate::expr::Expr;
 use crate::logical::{Logical, NodeId};
-use crate::op::{Merge, Op};
+use crate::op::{Merge, Op, Zonal};
 use crate::value::{Array, Fault, Value};
 
 /// A pixel: exact, also where a value of an expression would be a float (the upper half of `u64`).
@@ -116,6 +116,16 @@ fn run(
                 Ok(warp.pixel(index[y], index[x], &pixel))
             })
         }
+        Op::Window { dims: [y, x], stencil } => each(&shape, |index| {
+            let pixel = |row: usize, col: usize| -> Option<Number> {
+                let mut source = index.to_vec();
+                (source[*y], source[*x]) = (row, col);
+                inputs[0].at(&source)
+            };
+            let size = [shape[*y], shape[*x]];
+            Ok(Some(Number::Float(stencil.pixel(index[*y], index[*x], size, &pixel))))
+        }),
+        Op::Zonal(zonal) => each(&shape, |index| zone(zonal, inputs[0], index)),
         Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
     }
 }
@@ -144,6 +154,41 @@ fn along(
             Value::to_pixel,
         )
     })
+}
+
+/// The value, or one of the counts, of a zone.
+fn zone(zonal: &Zonal, input: &Plain, index: &[usize]) -> Result<Pixel, Fault> {
+    let zone = &zonal.zones[index[zonal.position]];
+    let mut source = vec![0; input.shape.len()];
+    for (dim, &i) in index.iter().enumerate() {
+        if let Some(own) = zonal.source_dim(dim) {
+            source[own] = i;
+        }
+    }
+    let [y, x] = zonal.dims;
+    let mut values = Vec::new();
+    for row in 0..input.shape[y] {
+        for col in 0..input.shape[x] {
+            if zone.contains(row, col) {
+                (source[y], source[x]) = (row, col);
+                values.push(input.value(&source));
+            }
+        }
+    }
+    let valid = |value: &Value| match value {
+        Value::Null => false,
+        Value::Float(value) => value.is_finite(),
+        _ => true,
+    };
+    match zonal.counts.map(|dim| index[dim]) {
+        Some(1) => Ok(Some(Number::Int(values.len() as i128))),
+        Some(2) => Ok(Some(Number::Int(values.iter().filter(|v| valid(v)).count() as i128))),
+        _ if values.is_empty() => Ok(None),
+        _ => {
+            let array = Value::Array(Arc::new(Array { values, labels: None }));
+            zonal.expr.evaluate(&[array])?.to_pixel()
+        }
+    }
 }
 
 fn merged(merge: &Merge, inputs: &[&Plain], index: &[usize]) -> Result<Pixel, Fault> {

@@ -1,9 +1,11 @@
 //! Processes on data cubes: an operator or a few each.
 
+mod aggregate_spatial;
 mod aggregate_temporal;
 mod aggregate_temporal_period;
 mod apply;
 mod apply_dimension;
+mod apply_kernel;
 mod arguments;
 mod dimensions;
 mod filter_bands;
@@ -27,10 +29,12 @@ mod testing;
 use eolith_plan::process::Process;
 
 pub(crate) static ALL: &[&Process] = &[
+    &aggregate_spatial::AGGREGATE_SPATIAL,
     &aggregate_temporal::AGGREGATE_TEMPORAL,
     &aggregate_temporal_period::AGGREGATE_TEMPORAL_PERIOD,
     &apply::APPLY,
     &apply_dimension::APPLY_DIMENSION,
+    &apply_kernel::APPLY_KERNEL,
     &dimensions::ADD_DIMENSION,
     &dimensions::CREATE_DATA_CUBE,
     &dimensions::DIMENSION_LABELS,

@@ -204,7 +204,7 @@ fn dimension(dim: &Dimension) -> Value {
                 out["values"] = labels.iter().map(|l| l.to_string()).collect();
             }
         }
-        (Kind::Spatial { .. } | Kind::Other, _) => {
+        (Kind::Spatial { .. } | Kind::Geometry(_) | Kind::Other, _) => {
             let numbers: Vec<f64> =
                 labels.iter().filter_map(|l| l.as_f64()).filter(|n| n.is_finite()).collect();
             if numbers.len() == labels.len() {

@@ -260,7 +260,7 @@ impl StoredDimension {
             }
             Kind::Temporal => StoredKind::Temporal,
             Kind::Bands => StoredKind::Bands,
-            Kind::Other => StoredKind::Other,
+            Kind::Geometry(_) | Kind::Other => StoredKind::Other,
         };
         let axis = match &dim.axis {
             Axis::Known(Labels::Regular(regular)) => {

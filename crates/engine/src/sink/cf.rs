@@ -277,7 +277,10 @@ fn labels(dim: &Dimension) -> Result<&Labels, String> {
 fn rank(dim: &Dimension) -> u8 {
     match dim.kind {
         Kind::Temporal => 0,
-        Kind::Bands | Kind::Other | Kind::Spatial { axis: SpatialAxis::Z, .. } => 1,
+        Kind::Bands
+        | Kind::Geometry(_)
+        | Kind::Other
+        | Kind::Spatial { axis: SpatialAxis::Z, .. } => 1,
         Kind::Spatial { axis: SpatialAxis::Y, .. } => 2,
         Kind::Spatial { axis: SpatialAxis::X, .. } => 3,
     }

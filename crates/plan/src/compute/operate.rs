@@ -1,10 +1,11 @@
 //! The operators over blocks: a box of a result from boxes of its inputs.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use eolith_cube::{Block, Region};
 
-use super::{lanewise, merge};
+use super::{lanewise, merge, zonal};
 use crate::logical::NodeId;
 use crate::op::Op;
 use crate::physical::Physical;
@@ -85,21 +86,50 @@ pub(super) fn run(
         }
         Op::Warp { .. } => {
             let warp = physical.warp(id).expect("invariant: physical planning prepares every warp");
-            let (block, own) = first();
             let (y, x) = crate::physical::spatial(schema);
-            let mut order: Vec<usize> =
-                (0..block.shape.len()).filter(|d| *d != y && *d != x).collect();
-            order.extend([y, x]);
-            let turned = block.permute(&order);
-            let window = [own.0[y].clone(), own.0[x].clone()];
-            let target = [region.0[y].clone(), region.0[x].clone()];
-            let warped = warp.run(&turned, window, target);
-            let mut back = vec![0; order.len()];
-            order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
-            Ok(warped.permute(&back))
+            Ok(planes([y, x], &first(), region, |block, window, target| {
+                warp.run(block, window, target)
+            }))
+        }
+        Op::Window { dims, stencil } => {
+            let size = dims.map(|dim| schema.dims[dim].len().unwrap_or_default());
+            Ok(planes(*dims, &first(), region, |block, window, target| {
+                stencil.run(block, window, target, size)
+            }))
+        }
+        Op::Zonal(own) => {
+            let (block, have) = first();
+            let window = own.dims.map(|dim| have.0[dim].clone());
+            let order = planes_last(own.dims, block.shape.len());
+            zonal::run(own, &turned(&block, &order), &window, region, schema.dtype())
         }
         Op::Merge(merge) => merge::run(merge, &inputs, region, schema.dtype()),
     }
+}
+
+/// Hands a block with y and x (`dims`) as its last dimensions to `f`, with the boxes of source and target in them.
+fn planes(
+    dims: [usize; 2],
+    (block, own): &(Cow<'_, Block>, Region),
+    region: &Region,
+    f: impl FnOnce(&Block, [Range<usize>; 2], [Range<usize>; 2]) -> Block,
+) -> Block {
+    let order = planes_last(dims, block.shape.len());
+    let mut back = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(i, &o)| back[o] = i);
+    let of = |region: &Region| dims.map(|dim| region.0[dim].clone());
+    f(&turned(block, &order), of(own), of(region)).into_permuted(&back)
+}
+
+/// The order of dimensions with y and x (`dims`) at the end.
+fn planes_last(dims: [usize; 2], rank: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).filter(|d| !dims.contains(d)).collect();
+    order.extend(dims);
+    order
+}
+
+fn turned<'a>(block: &'a Block, order: &[usize]) -> Cow<'a, Block> {
+    if order.is_sorted() { Cow::Borrowed(block) } else { Cow::Owned(block.permute(order)) }
 }
 
 fn relabel(block: Block, dims: &[Option<usize>], region: &Region) -> Block {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use eolith_cube::warp::Method;
+use eolith_cube::window::Stencil;
+use eolith_cube::zonal::{Footprint, rasterise};
 use eolith_cube::{
-    Axis, DType, Dimension, Extent, Grid, Kind, Labels, Schema, SpatialAxis, Variable,
+    Axis, DType, Dimension, Extent, Features, Grid, Kind, Labels, Schema, SpatialAxis, Variable,
 };
 
 use crate::expr::Expr;
 use crate::logical::merge;
 use crate::need::Collection;
-use crate::op::{Alignment, Cube, Merge, Op, Save, Scan};
+use crate::op::{Alignment, Cube, Merge, Op, Save, Scan, Zonal};
 use crate::request::LoadRequest;
 use crate::types::Type;
 
@@ -49,6 +51,9 @@ impl Op {
         for (dim, indices) in schema.dims.iter_mut().zip(&indices) {
             if let (Some(indices), Axis::Known(labels)) = (indices, &dim.axis) {
                 dim.axis = Axis::Known(labels.take(indices));
+                if let Kind::Geometry(features) = &dim.kind {
+                    dim.kind = Kind::Geometry(Arc::new(features.take(indices)));
+                }
             }
         }
         if let Some(bands) = input.bands()
@@ -174,11 +179,8 @@ impl Op {
 
     /// Another pixel grid over the same two dimensions.
     pub fn warp(input: &Schema, grid: Grid, method: Method) -> Made {
-        let missing = |axis: &str| {
-            Bad::new("DimensionMissing", format!("the data cube has no dimension `{axis}`"))
-        };
-        let x = input.spatial(SpatialAxis::X).ok_or_else(|| missing("x"))?;
-        let y = input.spatial(SpatialAxis::Y).ok_or_else(|| missing("y"))?;
+        let x = horizontal(input, SpatialAxis::X)?;
+        let y = horizontal(input, SpatialAxis::Y)?;
         let mut schema = input.clone();
         for (dim, axis, regular) in [(x, SpatialAxis::X, grid.x), (y, SpatialAxis::Y, grid.y)] {
             schema.dims[dim].axis = Axis::Known(Labels::Regular(regular));
@@ -192,6 +194,50 @@ impl Op {
             }
         }
         Ok((Op::Warp { grid, method }, schema))
+    }
+
+    /// Weighted sums over y and x.
+    pub fn window(input: &Schema, stencil: Arc<Stencil>) -> Made {
+        let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
+        let variables = input.variables.iter().map(|v| rewritten(v, DType::F64)).collect();
+        Ok((Op::Window { dims, stencil }, Schema { dims: input.dims.clone(), variables }))
+    }
+
+    /// The pixels of each feature to one value. The geometries take the place of the first of y and x; `counts`
+    /// names a last dimension for the value, the number of pixels and that of the valid ones.
+    pub fn zonal(
+        input: &Schema,
+        features: Arc<Features>,
+        expr: Arc<Expr>,
+        counts: Option<&str>,
+    ) -> Made {
+        let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
+        let grid = input.grid().map_err(|e| Bad::new("ProcessParameterInvalid", e.to_string()))?;
+        let zones = footprints(&features, &grid)?;
+        let position = dims[0].min(dims[1]);
+        let mut kept: Vec<Dimension> = input.dims.clone();
+        kept.remove(dims[0].max(dims[1]));
+        let labels = features.labels();
+        kept[position] = Dimension::new(GEOMETRY, Kind::Geometry(features), labels);
+        if kept.iter().filter(|dim| dim.name == GEOMETRY).count() > 1 {
+            let message = format!("the data cube has a dimension `{GEOMETRY}` already");
+            return Err(Bad::new("ProcessParameterInvalid", message));
+        }
+        let mut variables: Vec<Variable> = (input.variables.iter())
+            .map(|v| Ok(rewritten(v, pixel_dtype(&expr.type_for(&[Type::of_dtype(v.dtype)]))?)))
+            .collect::<Result<_, Bad>>()?;
+        if let Some(name) = counts {
+            if input.position(name).is_some() || name == GEOMETRY {
+                let message = format!("the data cube has a dimension `{name}` already");
+                return Err(Bad::new("TargetDimensionExists", message));
+            }
+            let labels = Labels::texts(["value", "total_count", "valid_count"]);
+            kept.push(Dimension::new(name, Kind::Other, labels));
+            variables = variables.iter().map(|v| rewritten(v, DType::F64)).collect();
+        }
+        let counts = counts.map(|_| kept.len() - 1);
+        let zonal = Zonal { dims, position, zones, expr, counts };
+        Ok((Op::Zonal(zonal), Schema { dims: kept, variables }))
     }
 
     /// The aligned union of two cubes.
@@ -213,6 +259,40 @@ pub(crate) fn pending_extent(collection: &Collection, request: &LoadRequest) -> 
     };
     let range = time.and_then(|t| Some((t.start?.to_string(), t.end?.to_string())));
     Extent { range }
+}
+
+/// Name of a dimension of geometries, as in the standard.
+const GEOMETRY: &str = "geometry";
+
+/// Most bytes that the outlines of all zones may take.
+const MOST_OUTLINES: usize = 512 << 20;
+
+/// The pixels of each feature.
+fn footprints(features: &Features, grid: &Grid) -> Result<Arc<[Footprint]>, Bad> {
+    let wrong = |message: String| Bad::new("ProcessParameterInvalid", message);
+    let geometries = features.in_crs(&grid.crs).map_err(|e| wrong(e.to_string()))?;
+    let mut held = 0;
+    let footprint = |geometry: Option<_>| -> Result<Footprint, Bad> {
+        let Some(geometry) = geometry else { return Ok(Footprint::default()) };
+        let complex = |message: String| Bad::new("ProcessGraphComplexity", message);
+        let footprint = rasterise(&geometry, grid).map_err(|e| complex(e.to_string()))?;
+        held += footprint.bytes();
+        if held > MOST_OUTLINES {
+            return Err(complex(format!(
+                "the outlines of the geometries take more than {} MiB on this grid",
+                MOST_OUTLINES >> 20
+            )));
+        }
+        Ok(footprint)
+    };
+    geometries.into_iter().map(footprint).collect()
+}
+
+fn horizontal(schema: &Schema, axis: SpatialAxis) -> Result<usize, Bad> {
+    schema.spatial(axis).ok_or_else(|| {
+        let message = format!("the data cube has no dimension `{}`", axis.name());
+        Bad::new("DimensionMissing", message)
+    })
 }
 
 /// Labels of the first dimension of bands; one where there is none.

@@ -43,6 +43,12 @@ pub(super) fn construct(
             ));
         }
         let union = union(own);
+        if let Some((labels, _)) = &union
+            && dim.features().is_some_and(|features| features.list.len() != labels.len())
+        {
+            let message = format!("the geometries of dimension `{}` differ", dim.name);
+            return Err(Bad::new("IncompatibleDataCubes", message));
+        }
         let mut out = (*dim).clone();
         if let Some((labels, [one, two])) = union {
             out.axis = Axis::Known(labels);
@@ -142,7 +148,7 @@ fn sort(labels: &mut [(Label, Option<usize>, Option<usize>)], kind: &Kind, first
                 if descending { order.reverse() } else { order }
             });
         }
-        Kind::Bands | Kind::Other => {}
+        Kind::Bands | Kind::Geometry(_) | Kind::Other => {}
     }
 }
 

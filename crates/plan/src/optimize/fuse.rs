@@ -75,6 +75,8 @@ fn fuse(logical: &Logical, id: NodeId, uses: &[usize]) -> Option<(LogicalNode, N
             | Op::Along { .. }
             | Op::Group { .. }
             | Op::Warp { .. }
+            | Op::Window { .. }
+            | Op::Zonal(_)
             | Op::Merge(_)
             | Op::Save(_) => continue,
         };
@@ -96,6 +98,8 @@ fn size(op: &Op) -> usize {
         | Op::Along { .. }
         | Op::Group { .. }
         | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Zonal(_)
         | Op::Merge(_)
         | Op::Save(_) => 0,
     }

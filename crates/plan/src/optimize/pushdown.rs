@@ -84,6 +84,8 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
         | Op::Along { .. }
         | Op::Group { .. }
         | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Zonal(_)
         | Op::Save(_) => return None,
     };
     let schema = Arc::new(Op::select(&node.schema, indices.clone()).1);
@@ -127,7 +129,18 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             own.insert(*dim, None);
             Some(vec![own])
         }
-        Op::Along { .. } | Op::Group { .. } | Op::Warp { .. } => Some(vec![indices.clone()]),
+        Op::Along { .. } | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
+            Some(vec![indices.clone()])
+        }
+        Op::Zonal(zonal) => {
+            let mut own: Indices = vec![None; logical.schema(node.inputs[0]).dims.len()];
+            for (dim, indices) in indices.iter().enumerate() {
+                if let Some(source) = zonal.source_dim(dim) {
+                    own[source].clone_from(indices);
+                }
+            }
+            Some(vec![own])
+        }
         Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => None,
     }
 }

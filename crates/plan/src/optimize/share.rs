@@ -50,6 +50,9 @@ fn same(a: &Op, b: &Op) -> bool {
             d == e && g == h && a == b
         }
         (Op::Warp { grid: g, method: m }, Op::Warp { grid: h, method: n }) => g == h && m == n,
+        (Op::Window { dims: d, stencil: a }, Op::Window { dims: e, stencil: b }) => {
+            d == e && a == b
+        }
         (
             Op::Scan(_)
             | Op::Literal(_)
@@ -60,6 +63,8 @@ fn same(a: &Op, b: &Op) -> bool {
             | Op::Along { .. }
             | Op::Group { .. }
             | Op::Warp { .. }
+            | Op::Window { .. }
+            | Op::Zonal(_)
             | Op::Merge(_)
             | Op::Save(_),
             _,

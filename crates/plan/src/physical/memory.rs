@@ -102,6 +102,10 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
         if feed.reaches && rank == 0 {
             most = most.min(REACHING_WIDTH);
         }
+        // A zone needs its own pixels only.
+        if feed.reaches && matches!(dims[d].kind, Kind::Geometry(_)) {
+            most = 1;
+        }
         tile[d] = shape[d].clamp(1, most);
         size *= tile[d];
     }

@@ -22,7 +22,7 @@ use eolith_cube::Kind;
 
 use super::{Physical, memory};
 use crate::logical::{LogicalNode, NodeId};
-use crate::op::Op;
+use crate::op::{Op, Zonal};
 
 /// Nested sweeps beyond this depth are computed on tiles; each removes an axis, so that no sane plan comes near.
 const DEEPEST: usize = 8;
@@ -141,6 +141,8 @@ pub(super) fn reduced(node: &LogicalNode) -> Option<usize> {
         | Op::Map { .. }
         | Op::Along { .. }
         | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Zonal(_)
         | Op::Merge(_)
         | Op::Save(_) => None,
     }
@@ -306,7 +308,7 @@ impl Builder<'_> {
                     }
                 }
             }
-            if let Op::Along { dim, .. } = &node.op {
+            if let Op::Along { dim, .. } | Op::Zonal(Zonal { counts: Some(dim), .. }) = &node.op {
                 own[*dim] = true;
             }
             whole.insert(id, own);
@@ -341,11 +343,13 @@ impl Builder<'_> {
     }
 
     /// The axis along which a result that is no reduction is computed step by step: the longest that is neither x
-    /// nor y and that no operator needs whole.
+    /// nor y nor one of geometries, and that no operator needs whole.
     fn step_axis(&self, target: NodeId) -> Option<usize> {
         let feed = self.feed(target, None, Vec::new(), &BTreeMap::new());
         let dims = &self.physical.logical.schema(target).dims;
-        let other = |d: &usize| !matches!(dims[*d].kind, Kind::Spatial { .. }) && !feed.whole[*d];
+        // Steps over geometries would read the same pixels again and again.
+        let steps = |kind: &Kind| !matches!(kind, Kind::Spatial { .. } | Kind::Geometry(_));
+        let other = |d: &usize| steps(&dims[*d].kind) && !feed.whole[*d];
         (0..dims.len()).filter(other).max_by_key(|&d| (dims[d].len(), usize::MAX - d))
     }
 }
@@ -353,7 +357,7 @@ impl Builder<'_> {
 /// Whether a box of the result needs more than the same box of the inputs in x or y.
 fn reaches(op: &Op) -> bool {
     match op {
-        Op::Warp { .. } => true,
+        Op::Warp { .. } | Op::Window { .. } | Op::Zonal(_) => true,
         Op::Scan(_)
         | Op::Literal(_)
         | Op::Select(_)
@@ -371,7 +375,10 @@ fn reaches(op: &Op) -> bool {
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
         Op::Scan(_) | Op::Literal(_) => None,
-        Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } => Some(dim),
+        Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
+            Some(dim)
+        }
+        Op::Zonal(zonal) => zonal.source_dim(dim),
         Op::Along { dim: own, .. } => (*own != dim).then_some(dim),
         Op::Relabel { dims } => dims[dim],
         Op::Map { inputs, .. } => inputs[k][dim],
@@ -385,9 +392,13 @@ fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     let found = |dims: &[Option<usize>]| dims.iter().position(|from| *from == Some(dim));
     match op {
         Op::Scan(_) | Op::Literal(_) => None,
-        Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } | Op::Along { .. } => {
-            Some(dim)
-        }
+        Op::Select(_)
+        | Op::Save(_)
+        | Op::Group { .. }
+        | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Along { .. } => Some(dim),
+        Op::Zonal(zonal) => zonal.result_dim(dim),
         Op::Relabel { dims } => found(dims),
         Op::Map { inputs, .. } => found(&inputs[k]),
         Op::Reduce { dim: gone, .. } => (dim != *gone).then(|| dim - usize::from(dim > *gone)),

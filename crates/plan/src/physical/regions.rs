@@ -55,6 +55,30 @@ pub fn input_regions(
             ranges[x] = cols;
             vec![Region(ranges)]
         }
+        Op::Window { dims, stencil } => {
+            let mut ranges = region.0.clone();
+            for (axis, &dim) in dims.iter().enumerate() {
+                let len = length(inputs[0], dim);
+                ranges[dim] = stencil.needed(axis, ranges[dim].clone(), len);
+            }
+            vec![Region(ranges)]
+        }
+        Op::Zonal(zonal) => {
+            let zones = &zonal.zones[region.0[zonal.position].clone()];
+            let some = || zones.iter().filter(|zone| !zone.is_empty());
+            let boxes = [
+                hull(some().flat_map(|zone| [zone.rows.start, zone.rows.end - 1])),
+                hull(some().flat_map(|zone| [zone.cols.start, zone.cols.end - 1])),
+            ];
+            let mut ranges = vec![0..0; inputs[0].dims.len()];
+            for (dim, range) in region.0.iter().enumerate() {
+                if let Some(source) = zonal.source_dim(dim) {
+                    ranges[source] = range.clone();
+                }
+            }
+            zonal.dims.iter().zip(boxes).for_each(|(&dim, own)| ranges[dim] = own);
+            vec![Region(ranges)]
+        }
         Op::Merge(merge) => (0..2).map(|side| merged(merge, side, inputs[side], region)).collect(),
     }
 }

@@ -155,7 +155,7 @@ fn candidates(physical: &Physical) -> Vec<NodeId> {
     };
     for (i, node) in nodes.iter().enumerate().rev() {
         match &node.op {
-            Op::Warp { .. } | Op::Select(_) | Op::Merge(_) => {
+            Op::Warp { .. } | Op::Window { .. } | Op::Zonal(_) | Op::Select(_) | Op::Merge(_) => {
                 node.inputs.iter().for_each(|id| add(*id));
             }
             Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } => add(NodeId(i)),

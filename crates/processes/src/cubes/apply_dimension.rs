@@ -68,6 +68,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let Some(target) = target else {
         let kind = match source.kind {
             Kind::Spatial { axis, .. } => Kind::Spatial { axis, crs: None },
+            Kind::Geometry(_) => Kind::Other,
             other @ (Kind::Temporal | Kind::Bands | Kind::Other) => other,
         };
         let changed = Dimension { name: source.name, kind, axis };
@@ -85,6 +86,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     }
     let kind = match &schema.dims[existing].kind {
         Kind::Spatial { axis, .. } => Kind::Spatial { axis: *axis, crs: None },
+        Kind::Geometry(_) => Kind::Other,
         other @ (Kind::Temporal | Kind::Bands | Kind::Other) => other.clone(),
     };
     // First in the place of the source under a name nobody has, then moved to the place of the target.

@@ -1,7 +1,9 @@
 //! Arguments that several cube processes take: extents, intervals, lists of texts, the temporal dimension.
 
+use std::sync::Arc;
+
 use eolith_cube::time::{Instant, Interval, TimeError, TimeLabel};
-use eolith_cube::{Crs, Kind, Label, Schema};
+use eolith_cube::{Crs, Features, Kind, Label, Schema};
 use eolith_graph::{Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem};
 use eolith_plan::function::Function;
@@ -138,6 +140,25 @@ pub(super) fn bounding_box(
         return Err(Problem::argument(name, format!("`west` ({west}) is beyond `east` ({east})")));
     }
     Ok(Some(BoundingBox { west, south, east, north, crs }))
+}
+
+/// Features from GeoJSON or from the geometries of a vector data cube.
+pub(super) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+    if let Ok(cube) = call.cube(name) {
+        let schema = call.schema(cube);
+        let features = schema.dims.iter().find_map(|dim| dim.features());
+        return features.map(Arc::clone).ok_or_else(|| {
+            Problem::argument(name, "the data cube has no dimension of geometries")
+        });
+    }
+    let value = call.constant(name)?;
+    let Value::Object(map) = &value else {
+        let message = format!("GeoJSON is expected, not {}", value.kind());
+        return Err(Problem::argument(name, message));
+    };
+    Features::parse(&Json::Object((**map).clone()))
+        .map(Arc::new)
+        .map_err(|e| Problem::argument(name, e.to_string()))
 }
 
 /// A reference system: an EPSG code or a text.

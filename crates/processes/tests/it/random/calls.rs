@@ -9,10 +9,12 @@ use super::chance::Chance;
 
 pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "add_dimension",
+    "aggregate_spatial",
     "aggregate_temporal",
     "aggregate_temporal_period",
     "apply",
     "apply_dimension",
+    "apply_kernel",
     "drop_dimension",
     "filter_bands",
     "filter_bbox",
@@ -48,6 +50,28 @@ pub(crate) fn call(
             "label": chance.pick(&[json!("a"), json!(1), json!(2.5)]),
             "type": chance.pick(&["other", "temporal", "bands"]),
         }),
+        "aggregate_spatial" => {
+            let grid = schema.grid().ok()?;
+            let [west, south, east, north] = grid.bounds();
+            let mut place = |low: f64, high: f64| {
+                low + (high - low) * (chance.below(1200) as f64 - 100.0) / 1000.0
+            };
+            let features: Vec<Json> = (0..3)
+                .map(|_| {
+                    let mut ring: Vec<[f64; 2]> =
+                        (0..4).map(|_| [place(west, east), place(south, north)]).collect();
+                    ring.push(ring[0]);
+                    let geometry = json!({ "type": "Polygon", "coordinates": [ring] });
+                    json!({ "type": "Feature", "properties": null, "geometry": geometry })
+                })
+                .collect();
+            let crs = json!({ "type": "name", "properties": { "name": grid.crs.to_string() } });
+            json!({
+                "geometries": { "type": "FeatureCollection", "features": features, "crs": crs },
+                "reducer": reducer(chance, numeric),
+                "target_dimension": chance.pick(&[Json::Null, json!("statistics")]),
+            })
+        }
         "aggregate_temporal" => {
             let intervals = [
                 ["2020-01-01", "2020-01-02"],
@@ -63,6 +87,17 @@ pub(crate) fn call(
             "reducer": reducer(chance, numeric),
         }),
         "apply" => json!({ "process": element(chance, &["x"], numeric) }),
+        "apply_kernel" => {
+            schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
+            let (rows, columns) = (1 + 2 * chance.below(3), 1 + 2 * chance.below(3));
+            let weights: Vec<Vec<f64>> = (0..rows)
+                .map(|_| (0..columns).map(|_| chance.below(100) as f64 / 7.0 - 5.0).collect())
+                .collect();
+            let borders = ["replicate", "reflect", "reflect_pixel", "wrap"];
+            let border =
+                if chance.below(3) == 0 { json!(1.5) } else { json!(chance.pick(&borders)) };
+            json!({ "kernel": weights, "border": border, "factor": 0.3, "replace_invalid": -2 })
+        }
         "apply_dimension" => {
             let target = match chance.below(4) {
                 0 => json!("target"),

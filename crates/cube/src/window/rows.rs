@@ -1,0 +1,152 @@
+//! Source rows as a kernel sees them: as doubles, with replacements, and with the halo along x.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use super::Stencil;
+use crate::values::Element;
+
+/// Results computed together; rows of a ring are padded to a multiple of it.
+pub(super) const LANES: usize = 32;
+
+/// Numbers that are 4096 bytes, and how far rows are to be apart within them.
+const SET: usize = 512;
+const APART: usize = 72;
+
+/// A storage type as input of a kernel.
+pub(super) trait Pixel: Element {
+    /// The number, if it is finite.
+    fn finite(self) -> Option<f64>;
+}
+
+impl<T: Element> Pixel for T {
+    fn finite(self) -> Option<f64> {
+        let value = self.to_f64();
+        (!T::DTYPE.is_float() || value.is_finite()).then_some(value)
+    }
+}
+
+/// One plane of a block and where it lies in its grid.
+#[derive(Debug)]
+pub(super) struct Source<'a, T> {
+    values: &'a [T],
+    mask: Option<&'a [bool]>,
+    top: usize,
+    cols: Range<usize>,
+    target: Range<usize>,
+    size: [usize; 2],
+}
+
+/// The last rows that were read, with their halo.
+#[derive(Debug)]
+pub(super) struct Ring {
+    pub(super) values: Vec<f64>,
+    pub(super) rows: usize,
+    pub(super) stride: usize,
+    pub(super) halo: usize,
+    /// The row that was read first of those that are there.
+    pub(super) oldest: usize,
+}
+
+impl<'a, T: Pixel> Source<'a, T> {
+    /// `values` are those of `window` (rows, columns) of a grid of `size`; results are wanted for the columns `target`.
+    pub(super) fn new(
+        values: &'a [T],
+        mask: Option<&'a [bool]>,
+        window: &[Range<usize>; 2],
+        target: Range<usize>,
+        size: [usize; 2],
+    ) -> Source<'a, T> {
+        Source { values, mask, top: window[0].start, cols: window[1].clone(), target, size }
+    }
+
+    /// Results in a row.
+    pub(super) fn width(&self) -> usize {
+        self.target.len()
+    }
+
+    /// Reads row `row` of the grid, or what stands for it beyond the edge.
+    pub(super) fn read(&self, stencil: &Stencil, row: i64, out: &mut [f64]) {
+        let halo = stencil.halo()[1];
+        let border = stencil.border;
+        let (before, rest) = out.split_at_mut(halo.saturating_sub(self.target.start));
+        let inner = self.needed_inside(halo);
+        let (inside, after) = rest.split_at_mut(inner.len());
+        let Some(row) = border.source(row, self.size[0]) else {
+            for part in [before, inside, after] {
+                part.fill(border.constant());
+            }
+            return;
+        };
+        let start = (row - self.top) * self.cols.len();
+        let line = start + inner.start - self.cols.start..start + inner.end - self.cols.start;
+        let replacement = stencil.replacement;
+        let values = &self.values[line.clone()];
+        match self.mask {
+            None => convert(values, replacement, inside),
+            Some(mask) => convert_masked(values, &mask[line], replacement, inside),
+        }
+        let beyond = |at: i64| match border.source(at, self.size[1]) {
+            None => border.constant(),
+            Some(col) => {
+                let i = start + col - self.cols.start;
+                let ok = self.mask.is_none_or(|mask| mask[i]);
+                self.values[i].finite().filter(|_| ok).unwrap_or(replacement)
+            }
+        };
+        let first = self.target.start as i64 - halo as i64;
+        before.iter_mut().enumerate().for_each(|(k, out)| *out = beyond(first + k as i64));
+        let missing = (self.target.end + halo).saturating_sub(self.size[1]);
+        for (k, out) in after.iter_mut().take(missing).enumerate() {
+            *out = beyond((self.size[1] + k) as i64);
+        }
+    }
+
+    /// The columns of the target and the halo that lie in the grid.
+    fn needed_inside(&self, halo: usize) -> Range<usize> {
+        self.target.start.saturating_sub(halo)..(self.target.end + halo).min(self.size[1])
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn convert<T: Pixel>(values: &[T], replacement: f64, out: &mut [f64]) {
+    let values = &values[..out.len()];
+    for k in 0..out.len() {
+        let value = values[k].to_f64();
+        out[k] = if !T::DTYPE.is_float() || value.is_finite() { value } else { replacement };
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn convert_masked<T: Pixel>(values: &[T], mask: &[bool], replacement: f64, out: &mut [f64]) {
+    let (values, mask) = (&values[..out.len()], &mask[..out.len()]);
+    for k in 0..out.len() {
+        let value = values[k].to_f64();
+        let finite = !T::DTYPE.is_float() || value.is_finite();
+        out[k] = if mask[k] & finite { value } else { replacement };
+    }
+}
+
+impl Ring {
+    /// For kernels of `rows` × `cols` and lines of `width` results.
+    pub(super) fn new(rows: usize, width: usize, cols: usize) -> Ring {
+        let stride = width.next_multiple_of(LANES) + cols - 1;
+        // Rows a multiple of 4096 bytes apart would share the few places of the cache next to the core.
+        let stride = stride + (SET + APART - stride % SET) % SET;
+        Ring { values: vec![0.0; rows * stride], rows, stride, halo: cols - 1, oldest: 0 }
+    }
+
+    /// The place of the next row, in which the oldest was.
+    pub(super) fn next(&mut self) -> &mut [f64] {
+        let start = self.oldest * self.stride;
+        self.oldest = (self.oldest + 1) % self.rows;
+        &mut self.values[start..start + self.stride]
+    }
+
+    /// Row `j` of those that are there, from the oldest.
+    pub(super) fn row(&self, j: usize) -> &[f64] {
+        let start = (self.oldest + j) % self.rows * self.stride;
+        &self.values[start..start + self.stride]
+    }
+}
