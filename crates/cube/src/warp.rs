@@ -35,6 +35,7 @@ mod hull;
 mod lines;
 mod mesh;
 mod method;
+mod narrow;
 mod pixel;
 mod place;
 mod sample;
@@ -110,6 +111,10 @@ impl Warp {
         }
         let planes = Planes::new(source, source_window.map(|range| range.start), self.method);
         let mut target = Target::new(dtype, &planes, rows.len(), cols.len());
+        if narrow::fits(&self.rule, &planes) {
+            narrow::run(self.method, &self.rule, &planes, rows, cols, &mut target);
+            return target.finish(shape);
+        }
         let mut lines = Lines::new(&self.rule, rows.clone(), cols);
         for row in 0..rows.len() {
             if let Some(taps) = lines.next() {

@@ -66,8 +66,27 @@ impl<'a> Planes<'a> {
         inside(y, self.top, self.size[0]) && inside(x, self.left, self.size[1])
     }
 
-    fn count(&self) -> usize {
-        self.block.len() / (self.size[0] * self.size[1]).max(1)
+    pub(super) fn count(&self) -> usize {
+        self.block.len() / self.area().max(1)
+    }
+
+    /// Pixels of a plane.
+    pub(super) fn area(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Where a plane starts in the grid, and its rows and columns.
+    pub(super) fn place(&self) -> [[usize; 2]; 2] {
+        [[self.top, self.left], self.size]
+    }
+
+    pub(super) fn values(&self) -> &Values {
+        &self.block.values
+    }
+
+    /// Pixels of a plane that count; `None` = all.
+    pub(super) fn mask(&self, plane: usize) -> Option<&[bool]> {
+        self.mask.as_ref().map(|mask| &mask[plane * self.area()..(plane + 1) * self.area()])
     }
 }
 
@@ -92,7 +111,18 @@ impl Target {
 
     /// Computes row `row` of all planes.
     pub(super) fn fill(&mut self, method: Method, planes: &Planes<'_>, row: usize, taps: Row<'_>) {
-        let line = Line { rows: self.rows, cols: self.cols, row, taps };
+        self.fill_at(method, planes, (row, 0), taps);
+    }
+
+    /// Computes pixels of all planes from column `at.1` of row `at.0` on; those without value stay as they are.
+    pub(super) fn fill_at(
+        &mut self,
+        method: Method,
+        planes: &Planes<'_>,
+        at: (usize, usize),
+        taps: Row<'_>,
+    ) {
+        let line = Line { rows: self.rows, cols: self.cols, at, taps };
         let (values, mask) = (&mut self.values, &mut self.mask);
         if picks(method) {
             for_values!(&planes.block.values, source => {
@@ -109,6 +139,21 @@ impl Target {
         });
     }
 
+    /// Index of a pixel (row, column) of a plane.
+    pub(super) fn place(&self, plane: usize, (row, col): (usize, usize)) -> usize {
+        (plane * self.rows + row) * self.cols + col
+    }
+
+    pub(super) fn values_mut(&mut self) -> &mut Values {
+        &mut self.values
+    }
+
+    /// Which of `len` pixels from `at` (row, column) on are valid.
+    pub(super) fn validity(&mut self, plane: usize, at: (usize, usize), len: usize) -> &mut [bool] {
+        let start = self.place(plane, at);
+        &mut self.mask[start..start + len]
+    }
+
     pub(super) fn finish(self, shape: Vec<usize>) -> Block {
         Block { shape, values: self.values, validity: Some(self.mask) }.canonical()
     }
@@ -117,7 +162,8 @@ impl Target {
 struct Line<'a> {
     rows: usize,
     cols: usize,
-    row: usize,
+    /// Row, and the column of the first pixel.
+    at: (usize, usize),
     taps: Row<'a>,
 }
 
@@ -127,7 +173,7 @@ impl Line<'_> {
     fn each(&self, planes: &Planes<'_>, mut f: impl FnMut(usize, usize, usize, Span, Span)) {
         let area = planes.size[0] * planes.size[1];
         for plane in 0..planes.count() {
-            let start = (plane * self.rows + self.row) * self.cols;
+            let start = (plane * self.rows + self.at.0) * self.cols + self.at.1;
             for (k, &x) in self.taps.x.spans.iter().enumerate() {
                 let y = self.taps.y.spans[self.taps.y_span.unwrap_or(k)];
                 if planes.hold(y, x) {

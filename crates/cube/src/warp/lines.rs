@@ -19,6 +19,25 @@ pub(super) struct Rule {
     pub(super) plain: bool,
 }
 
+impl Rule {
+    /// Most source pixels along an axis that a pixel of a point method needs; `None` for footprints.
+    pub(super) fn taps(&self) -> Option<usize> {
+        let reach = self.kernel?.reach() * self.ratios[0].max(self.ratios[1]);
+        Some(if reach < 1e6 { ((2.0 * reach).ceil() as usize).max(1) } else { usize::MAX })
+    }
+
+    /// Places of the centres of a row of target pixels.
+    pub(super) fn line(&self, mesh: &mut Mesh, row: usize, cols: Range<usize>, out: &mut Points) {
+        if !self.places.separable() {
+            return mesh.line(&self.places, row as f64, cols.start as f64, cols.len(), out);
+        }
+        out.rows.clear();
+        out.rows.resize(cols.len(), self.places.row(row as f64));
+        out.cols.clear();
+        out.cols.extend(cols.map(|col| self.places.col(col as f64)));
+    }
+}
+
 /// Spans of the current target row; buffers are kept from row to row.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
