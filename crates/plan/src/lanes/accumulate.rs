@@ -8,6 +8,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use multiversion::multiversion;
+
 use super::operand::Primitive;
 
 /// Elements of one logical cell.
@@ -122,19 +124,7 @@ impl<R: Rule> Cells<R> {
             }
             for start in (0..m.lanes).step_by(BLOCK) {
                 let width = BLOCK.min(m.lanes - start);
-                let cell = &mut self.cell[start..start + width];
-                for i in rows.clone() {
-                    let (row, mask) = m.row(i, start, width);
-                    match mask {
-                        None => cell.iter_mut().zip(row).for_each(|(c, &x)| *c = R::step(*c, x)),
-                        Some(mask) => {
-                            cell.iter_mut().zip(row).zip(mask).for_each(|((c, &x), &ok)| {
-                                let next = R::step(*c, x);
-                                *c = if ok { next } else { *c };
-                            });
-                        }
-                    }
-                }
+                step::<R, P>(&mut self.cell[start..start + width], m, rows.clone(), start);
             }
             self.at += rows.len();
         }
@@ -175,28 +165,9 @@ impl MomentCells {
             }
             for start in (0..m.lanes).step_by(BLOCK) {
                 let width = BLOCK.min(m.lanes - start);
-                let count = &mut self.count[start..start + width];
-                let mean = &mut self.mean[start..start + width];
-                let m2 = &mut self.m2[start..start + width];
-                for i in rows.clone() {
-                    let (row, mask) = m.row(i, start, width);
-                    let state = count.iter_mut().zip(mean.iter_mut()).zip(m2.iter_mut()).zip(row);
-                    let step = |count: &mut f64, mean: &mut f64, m2: &mut f64, x: f64, ok: bool| {
-                        let next = *count + 1.0;
-                        let delta = x - *mean;
-                        let moved = *mean + delta / next;
-                        let grown = *m2 + delta * (x - moved);
-                        *count = if ok { next } else { *count };
-                        *mean = if ok { moved } else { *mean };
-                        *m2 = if ok { grown } else { *m2 };
-                    };
-                    match mask {
-                        None => state.for_each(|(((c, a), s), x)| step(c, a, s, x.f64(), true)),
-                        Some(mask) => state
-                            .zip(mask)
-                            .for_each(|((((c, a), s), x), &ok)| step(c, a, s, x.f64(), ok)),
-                    }
-                }
+                let state = [&mut self.count, &mut self.mean, &mut self.m2];
+                let block = state.map(|state| &mut state[start..start + width]);
+                step_moments(block, m, rows.clone(), start);
             }
             self.at += rows.len();
         }
@@ -310,6 +281,63 @@ rule! {
     IntProduct { exact: Some(1), float: 1.0 },
     |p: IntProduct, x: P| p.times(IntProduct { exact: Some(x.i64()), float: x.f64() }),
     IntProduct::times
+}
+
+/// Takes some rows into the cells of one block of lanes.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn step<R: Rule, P: Primitive>(
+    cell: &mut [R::Cell],
+    m: Matrix<'_, P>,
+    rows: Range<usize>,
+    start: usize,
+) {
+    for i in rows {
+        let (row, mask) = m.row(i, start, cell.len());
+        match mask {
+            None => cell.iter_mut().zip(row).for_each(|(c, &x)| *c = R::step(*c, x)),
+            Some(mask) => {
+                for ((c, &x), &ok) in cell.iter_mut().zip(row).zip(mask) {
+                    let next = R::step(*c, x);
+                    *c = if ok { next } else { *c };
+                }
+            }
+        }
+    }
+}
+
+/// The same for counts, means and sums of squares.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn step_moments<P: Primitive>(
+    [count, mean, m2]: [&mut [f64]; 3],
+    m: Matrix<'_, P>,
+    rows: Range<usize>,
+    start: usize,
+) {
+    for i in rows {
+        let (row, mask) = m.row(i, start, count.len());
+        let state = count.iter_mut().zip(mean.iter_mut()).zip(m2.iter_mut()).zip(row);
+        let next = |count: f64, mean: f64, m2: f64, x: f64| {
+            let next = count + 1.0;
+            let delta = x - mean;
+            let moved = mean + delta / next;
+            (next, moved, m2 + delta * (x - moved))
+        };
+        match mask {
+            None => {
+                for (((count, mean), m2), x) in state {
+                    (*count, *mean, *m2) = next(*count, *mean, *m2, x.f64());
+                }
+            }
+            Some(mask) => {
+                for ((((count, mean), m2), x), &ok) in state.zip(mask) {
+                    let (n, moved, grown) = next(*count, *mean, *m2, x.f64());
+                    *count = if ok { n } else { *count };
+                    *mean = if ok { moved } else { *mean };
+                    *m2 = if ok { grown } else { *m2 };
+                }
+            }
+        }
+    }
 }
 
 /// The next `n` rows after `at`, cut where cells end; numbered from the first of them.

@@ -1,8 +1,10 @@
 //! Kernels that move elements without computing: pick, first, last, joining, lists, branches.
 
-use eolith_cube::{Element, Values, for_values};
+use std::ops::Range;
 
-use super::operand::{Computed, Operand, Rows, Source, column, null, refusal};
+use eolith_cube::{DType, Element, Number, Values, for_dtype, for_values};
+
+use super::operand::{BLOCK, Computed, Operand, Rows, Source, null, ranges, refusal};
 use super::{Column, KernelCall, Lanes, Register, column_dtype};
 use crate::types::Type;
 use crate::value::{Fault, Value};
@@ -68,7 +70,9 @@ pub(super) fn select(
 ) -> Option<Register> {
     match ty {
         Type::Bool => choose::<bool>(taken, accept, reject),
-        Type::Int(_) => choose::<i64>(taken, accept, reject),
+        Type::Int(_) => {
+            for_dtype!(integers(accept, reject), T => choose::<T>(taken, accept, reject))
+        }
         Type::F32 => choose::<f32>(taken, accept, reject),
         Type::F64 => choose::<f64>(taken, accept, reject),
         Type::Null | Type::Text | Type::Array(..) | Type::Any => None,
@@ -89,30 +93,65 @@ pub(super) fn truths(condition: &Register, lanes: usize) -> Option<Vec<bool>> {
     }
 }
 
+/// The type in which integers are chosen: the one of the columns if it is the same and holds the constants.
+fn integers(accept: &Register, reject: &Register) -> DType {
+    let column = |side: &Register| match side {
+        Register::Scalar(Lanes { column: Column::Plain(values), .. }) => Some(values.dtype()),
+        _ => None,
+    };
+    let dtype = column(accept).or_else(|| column(reject)).unwrap_or(DType::I64);
+    let fits = |side: &Register| match side {
+        Register::Const(Value::Int(value)) => dtype.holds(Number::Int((*value).into())),
+        side => column(side).is_none_or(|own| own == dtype),
+    };
+    if dtype.is_integer() && fits(accept) && fits(reject) { dtype } else { DType::I64 }
+}
+
 fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> Option<Register> {
     let (a, b) = (operand_of::<T>(accept)?, operand_of::<T>(reject)?);
     if a.is_none() && b.is_none() {
         return Some(null());
     }
     let lanes = taken.len();
-    let values = |side: &Option<Operand<'_, T>>| match side {
-        Some(operand) => operand.broadcast(lanes).into_owned(),
-        None => vec![T::default(); lanes],
-    };
-    let (x, y) = (values(&a), values(&b));
-    let chosen: Vec<T> = (taken.iter().zip(x.iter().zip(&y)))
-        .map(|(&yes, (&x, &y))| if yes { x } else { y })
-        .collect();
-    let ok = |side: &Option<Operand<'_, T>>, lane: usize| match side {
-        Some(operand) => operand.validity.is_none_or(|mask| mask[lane]),
-        None => false,
-    };
-    let all = |side: &Option<Operand<'_, T>>| side.as_ref().is_some_and(|o| o.validity.is_none());
-    let validity = (!(all(&a) && all(&b))).then(|| {
-        taken.iter().enumerate().map(|(i, &yes)| if yes { ok(&a, i) } else { ok(&b, i) }).collect()
+    let none = || Operand { source: Source::One(T::default()), validity: None };
+    let present = [a.is_some(), b.is_some()];
+    let (a, b) = (a.unwrap_or_else(none), b.unwrap_or_else(none));
+    let mut chosen = vec![T::default(); lanes];
+    let (mut x, mut y) = ([T::default(); BLOCK], [T::default(); BLOCK]);
+    for (range, out) in ranges(lanes, BLOCK).zip(chosen.chunks_mut(BLOCK)) {
+        let (x, y) = (a.block(range.clone(), &mut x), b.block(range.clone(), &mut y));
+        for (((out, &yes), &x), &y) in out.iter_mut().zip(&taken[range]).zip(x).zip(y) {
+            *out = if yes { x } else { y };
+        }
+    }
+    let all = present == [true, true] && a.validity.is_none() && b.validity.is_none();
+    let validity = (!all).then(|| {
+        let mut valid = vec![false; lanes];
+        for (range, out) in ranges(lanes, BLOCK).zip(valid.chunks_mut(BLOCK)) {
+            let masks = (mask(&a, present[0], range.clone()).iter()).zip(mask(
+                &b,
+                present[1],
+                range.clone(),
+            ));
+            for ((out, &yes), (&x, &y)) in out.iter_mut().zip(&taken[range]).zip(masks) {
+                *out = if yes { x } else { y };
+            }
+        }
+        valid
     });
     Some(Register::Scalar(Lanes::plain(T::wrap(chosen), validity)))
 }
+
+/// Validity of some lanes of a branch.
+fn mask<'a, T: Computed>(side: &Operand<'a, T>, present: bool, range: Range<usize>) -> &'a [bool] {
+    match side.validity {
+        Some(mask) => &mask[range],
+        None => &CONSTANT[usize::from(present)][..range.len()],
+    }
+}
+
+/// Validity of lanes that are all no-data, or none.
+static CONSTANT: [[bool; BLOCK]; 2] = [[false; BLOCK], [true; BLOCK]];
 
 /// A scalar register as an operand; the inner `None` is constant no-data.
 #[expect(clippy::option_option, reason = "not plain is not the same as no-data")]
@@ -124,10 +163,7 @@ fn operand_of<T: Computed>(register: &Register) -> Option<Option<Operand<'_, T>>
             Some(Some(Operand { source: Source::One(one), validity: None }))
         }
         Register::Scalar(Lanes { column: Column::Plain(values), validity }) => {
-            Some(Some(Operand {
-                source: Source::Many(column(values)),
-                validity: validity.as_deref(),
-            }))
+            Some(Some(Operand { source: Source::of(values), validity: validity.as_deref() }))
         }
         Register::Scalar(_) | Register::Array { .. } => None,
     }

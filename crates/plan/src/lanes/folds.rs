@@ -183,11 +183,8 @@ impl Presence {
 
     fn push(&mut self, rows: &Slab<'_>) {
         self.n += rows.n;
-        for i in 0..rows.n {
-            if let Some(mask) = rows.mask(i) {
-                let missing = self.missing.get_or_insert_with(|| vec![0; self.lanes]);
-                missing.iter_mut().zip(mask).for_each(|(n, &ok)| *n += u32::from(!ok));
-            }
+        if rows.validity.is_some() {
+            tally(self.missing.get_or_insert_with(|| vec![0; self.lanes]), rows, false);
         }
     }
 
@@ -262,10 +259,7 @@ impl Accumulator for Count {
             Values::F64(v) => self.finite(v, rows),
             _ if rows.validity.is_none() => self.everywhere += rows.n as i64,
             _ => {
-                for mask in (0..rows.n).filter_map(|i| rows.mask(i)) {
-                    let counts = self.counts.get_or_insert_with(|| vec![0; self.lanes]);
-                    counts.iter_mut().zip(mask).for_each(|(n, &ok)| *n += u32::from(ok));
-                }
+                tally(self.counts.get_or_insert_with(|| vec![0; self.lanes]), rows, true);
             }
         }
     }
@@ -383,6 +377,24 @@ fn is_float(ty: &Type) -> bool {
 
 fn typed<'a, P: Element>(rows: &Slab<'a>) -> &'a [P] {
     P::slice(rows.values).expect("invariant: rows come in the type that was announced")
+}
+
+/// Counts the elements of each lane that are valid, or those that are not.
+fn tally(counts: &mut [u32], rows: &Slab<'_>, valid: bool) {
+    const BLOCK: usize = 512;
+    for start in (0..rows.lanes).step_by(BLOCK) {
+        let width = BLOCK.min(rows.lanes - start);
+        // Bytes hold the counts of so many rows.
+        for first in (0..rows.n).step_by(255) {
+            let mut bytes = [0u8; BLOCK];
+            for mask in (first..rows.n.min(first + 255)).filter_map(|i| rows.mask(i)) {
+                let mask = &mask[start..start + width];
+                bytes.iter_mut().zip(mask).for_each(|(n, &ok)| *n += u8::from(ok == valid));
+            }
+            let counts = &mut counts[start..start + width];
+            counts.iter_mut().zip(bytes).for_each(|(n, own)| *n += u32::from(own));
+        }
+    }
 }
 
 fn floats<T: Copy>(totals: &[T], f: impl Fn(T) -> f64) -> Values {

@@ -9,9 +9,14 @@
     reason = "branches would keep the loops over lanes from being vectorised"
 )]
 
-use eolith_cube::{Element, Values, for_values};
+use std::cmp::Ordering;
+use std::ops::Range;
 
-use super::operand::{Computed, Operand, Primitive, both, null, refusal, scalar};
+use eolith_cube::{Element, Number, Values, for_values};
+
+use super::operand::{
+    BLOCK, Computed, Operand, Primitive, Source, both, null, ranges, refusal, scalar,
+};
 use super::{Column, KernelCall, Lanes, Register};
 use crate::types::Type;
 use crate::value::{Fault, Value};
@@ -122,12 +127,7 @@ pub fn compare<C: Comparison>(
                 _ => Ok(null()),
             }
         }
-        (Type::Int(_), Type::Int(_)) => match (plain(call, 0), plain(call, 1)) {
-            (Some(Values::U8(_)), Some(Values::U8(_))) => same::<C, u8>(call),
-            (Some(Values::U16(_)), Some(Values::U16(_))) => same::<C, u16>(call),
-            (Some(Values::I16(_)), Some(Values::I16(_))) => same::<C, i16>(call),
-            _ => zip_as(call, C::test::<i64>),
-        },
+        (Type::Int(_), Type::Int(_)) => integers::<C>(call),
         (Type::F32, Type::F32) => zip_as(call, C::test::<f32>),
         _ => zip_as(call, C::test::<f64>),
     }
@@ -138,23 +138,36 @@ pub fn logic(
     call: &KernelCall<'_>,
     f: impl Fn([bool; 2], [bool; 2]) -> [bool; 2],
 ) -> Result<Register, Fault> {
-    let unknown = || Operand { source: super::operand::Source::One(false), validity: None };
     let (x, y) = (call.operand::<bool>(0)?, call.operand::<bool>(1)?);
-    let known = [x.is_some(), y.is_some()];
-    let (x, y) = (x.unwrap_or_else(unknown), y.unwrap_or_else(unknown));
-    if known == [true, true] && x.validity.is_none() && y.validity.is_none() {
-        return Ok(scalar(x.zip(&y, call.lanes, |x, y| f([x, !x], [y, !y])[0]), None));
+    let mut values = vec![false; call.lanes];
+    let certain = |side: &Option<Operand<'_, bool>>| {
+        side.as_ref().is_some_and(|side| side.validity.is_none())
+    };
+    let mut valid = (!(certain(&x) && certain(&y))).then(|| vec![false; call.lanes]);
+    let (mut a, mut b) = (Known::default(), Known::default());
+    for (range, values) in ranges(call.lanes, BLOCK).zip(values.chunks_mut(BLOCK)) {
+        a.read(x.as_ref(), range.clone());
+        b.read(y.as_ref(), range.clone());
+        let width = values.len();
+        let sides = (a.yes[..width].iter().zip(&a.no[..width]))
+            .zip(b.yes[..width].iter().zip(&b.no[..width]));
+        match &mut valid {
+            None => {
+                for (value, ((&a, &not_a), (&b, &not_b))) in values.iter_mut().zip(sides) {
+                    *value = f([a, not_a], [b, not_b])[0];
+                }
+            }
+            Some(valid) => {
+                let out = values.iter_mut().zip(&mut valid[range]);
+                for ((value, valid), ((&a, &not_a), (&b, &not_b))) in out.zip(sides) {
+                    let [yes, no] = f([a, not_a], [b, not_b]);
+                    *value = yes;
+                    *valid = yes | no;
+                }
+            }
+        }
     }
-    let (a, b) = (x.broadcast(call.lanes), y.broadcast(call.lanes));
-    let (mut values, mut valid) = (vec![false; call.lanes], vec![false; call.lanes]);
-    for lane in 0..call.lanes {
-        let ok = known[0] & x.validity.is_none_or(|mask| mask[lane]);
-        let ok2 = known[1] & y.validity.is_none_or(|mask| mask[lane]);
-        let [yes, no] = f([ok & a[lane], ok & !a[lane]], [ok2 & b[lane], ok2 & !b[lane]]);
-        values[lane] = yes;
-        valid[lane] = yes | no;
-    }
-    Ok(scalar(values, Some(valid)))
+    Ok(scalar(values, valid))
 }
 
 pub fn not(call: &KernelCall<'_>) -> Result<Register, Fault> {
@@ -204,9 +217,15 @@ pub fn ternary<T: Computed, R: Element>(
         return Ok(scalar(x.map(call.lanes, |x| f(x, y, z)), validity));
     }
     let lanes = call.lanes;
-    let (x, y, z) = (x.broadcast(lanes), y.broadcast(lanes), z.broadcast(lanes));
-    let values = x.iter().zip(y.iter()).zip(z.iter()).map(|((&x, &y), &z)| f(x, y, z));
-    Ok(scalar(values.collect(), validity))
+    let (mut a, mut b, mut c) =
+        ([T::default(); BLOCK], [T::default(); BLOCK], [T::default(); BLOCK]);
+    let mut values = Vec::with_capacity(lanes);
+    for range in ranges(lanes, BLOCK) {
+        let (x, y) = (x.block(range.clone(), &mut a), y.block(range.clone(), &mut b));
+        let rows = x.iter().zip(y).zip(z.block(range, &mut c));
+        values.extend(rows.map(|((&x, &y), &z)| f(x, y, z)));
+    }
+    Ok(scalar(values, validity))
 }
 
 /// Argument 0 between arguments 1 and 2, which may be swapped in no lane.
@@ -240,6 +259,34 @@ pub fn truncate(call: &KernelCall<'_>) -> Result<Register, Fault> {
     }
 }
 
+/// Which lanes of a block are known to be true, and which to be false.
+struct Known {
+    yes: [bool; BLOCK],
+    no: [bool; BLOCK],
+    buffer: [bool; BLOCK],
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known { yes: [false; BLOCK], no: [false; BLOCK], buffer: [false; BLOCK] }
+    }
+}
+
+impl Known {
+    /// Nothing is known of constant no-data.
+    fn read(&mut self, side: Option<&Operand<'_, bool>>, range: Range<usize>) {
+        let Some(side) = side else { return };
+        let values = side.block(range.clone(), &mut self.buffer);
+        let known = self.yes.iter_mut().zip(&mut self.no).zip(values);
+        match side.validity {
+            None => known.for_each(|((yes, no), &x)| (*yes, *no) = (x, !x)),
+            Some(mask) => known
+                .zip(&mask[range])
+                .for_each(|(((yes, no), &x), &ok)| (*yes, *no) = (ok & x, ok & !x)),
+        }
+    }
+}
+
 /// A column as it is stored.
 pub(super) fn own<'a>(
     call: &'a KernelCall<'_>,
@@ -253,10 +300,6 @@ pub(super) fn own<'a>(
     }
 }
 
-fn plain<'a>(call: &'a KernelCall<'_>, k: usize) -> Option<&'a Values> {
-    own(call, k).ok().map(|(values, _)| values)
-}
-
 /// Validity of any scalar argument; `None` for constant no-data.
 #[expect(clippy::option_option, reason = "constant no-data is not the same as no mask")]
 fn lane_mask<'a>(call: &'a KernelCall<'_>, k: usize) -> Result<Option<Option<&'a [bool]>>, Fault> {
@@ -267,11 +310,48 @@ fn lane_mask<'a>(call: &'a KernelCall<'_>, k: usize) -> Result<Option<Option<&'a
     }
 }
 
-fn same<C: Comparison, T: Element>(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let ((x, a), (y, b)) = (own(call, 0)?, own(call, 1)?);
-    let (Some(x), Some(y)) = (T::slice(x), T::slice(y)) else { return Err(refusal()) };
-    let values = x.iter().zip(y).map(|(&x, &y)| C::test(x, y)).collect();
-    Ok(scalar::<bool>(values, both(a, b)))
+/// Compares integers in the type they are stored in.
+fn integers<C: Comparison>(call: &KernelCall<'_>) -> Result<Register, Fault> {
+    match (own(call, 0), own(call, 1), &*call.args[0], &*call.args[1]) {
+        (Ok((x, a)), Ok((y, b)), ..) if x.dtype() == y.dtype() => {
+            let values = for_values!(x, x => {
+                let (x, y) = (Source::Many(x), Source::of(y));
+                let (x, y) = (Operand { source: x, validity: a }, Operand { source: y, validity: b });
+                x.zip(&y, call.lanes, |x, y| C::test(x, y))
+            });
+            Ok(scalar::<bool>(values, both(a, b)))
+        }
+        (Ok((x, mask)), _, _, Register::Const(Value::Int(y))) => {
+            Ok(scalar::<bool>(against::<C>(x, *y, false), mask.map(<[bool]>::to_vec)))
+        }
+        (_, Ok((y, mask)), Register::Const(Value::Int(x)), _) => {
+            Ok(scalar::<bool>(against::<C>(y, *x, true), mask.map(<[bool]>::to_vec)))
+        }
+        _ => zip_as(call, C::test::<i64>),
+    }
+}
+
+/// Compares a column of integers with a constant, which comes first where `turned`.
+fn against<C: Comparison>(values: &Values, constant: i64, turned: bool) -> Vec<bool> {
+    fn test<C: Comparison, T: PartialOrd>(x: T, y: T, turned: bool) -> bool {
+        if turned { C::test(y, x) } else { C::test(x, y) }
+    }
+    for_values!(values, v => {
+        let nearest = Element::from_number(Number::Int(constant.into()));
+        match constant.cmp(&Primitive::i64(nearest)) {
+            Ordering::Equal => {
+                let column = Operand { source: Source::Many(v), validity: None };
+                if turned {
+                    column.map(v.len(), |x| C::test(nearest, x))
+                } else {
+                    column.map(v.len(), |x| C::test(x, nearest))
+                }
+            }
+            // Beyond all values of the storage type.
+            Ordering::Greater => vec![test::<C, _>(0, 1, turned); v.len()],
+            Ordering::Less => vec![test::<C, _>(1, 0, turned); v.len()],
+        }
+    })
 }
 
 /// The call, if argument 1 is above argument 2 in no lane.
@@ -282,8 +362,7 @@ fn ordered<'c, 'a, T: Computed>(call: &'c KernelCall<'a>) -> Result<&'c KernelCa
     let swapped = if let (Some(lo), Some(hi)) = (lo.one(), hi.one()) {
         lo > hi
     } else {
-        let (lo, hi) = (lo.broadcast(call.lanes), hi.broadcast(call.lanes));
-        lo.iter().zip(hi.iter()).any(|(lo, hi)| lo > hi)
+        lo.zip(&hi, call.lanes, |lo, hi| lo > hi).contains(&true)
     };
     if swapped { Err(refusal()) } else { Ok(call) }
 }

@@ -2,12 +2,13 @@
 //!
 //! Everything that a kernel does not want to handle is an `Err`, which sends the call to the scalar definition.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use eolith_cube::{Element, Label, Values, for_values};
+use multiversion::multiversion;
 
 use super::{Column, KernelCall, Lanes, Register};
 use crate::value::{Fault, Value};
@@ -44,8 +45,13 @@ pub struct Operand<'a, T: Computed> {
 #[derive(Debug)]
 pub enum Source<'a, T: Computed> {
     One(T),
-    Many(Cow<'a, [T]>),
+    Many(&'a [T]),
+    /// Stored in another type: converted block by block.
+    Cast(&'a Values),
 }
+
+/// Lanes that are converted at once, so that what is converted stays in the first-level cache.
+pub const BLOCK: usize = 512;
 
 /// An array argument: `n` rows of one value a lane.
 #[derive(Clone, Copy, Debug)]
@@ -90,8 +96,7 @@ impl KernelCall<'_> {
                 Ok(Some(Operand { source: Source::One(value), validity: None }))
             }
             Register::Scalar(Lanes { column: Column::Plain(values), validity }) => {
-                let source = Source::Many(column(values));
-                Ok(Some(Operand { source, validity: validity.as_deref() }))
+                Ok(Some(Operand { source: Source::of(values), validity: validity.as_deref() }))
             }
             Register::Scalar(_) | Register::Array { .. } => Err(refusal()),
         }
@@ -120,13 +125,25 @@ impl KernelCall<'_> {
     }
 }
 
+impl<'a, T: Computed> Source<'a, T> {
+    /// A column in the type `T`.
+    pub fn of(values: &'a Values) -> Source<'a, T> {
+        T::slice(values).map_or(Source::Cast(values), Source::Many)
+    }
+}
+
 impl<T: Computed> Operand<'_, T> {
     /// One result a lane.
     pub fn map<R: Element>(&self, lanes: usize, f: impl Fn(T) -> R) -> Vec<R> {
-        match &self.source {
-            Source::One(value) => vec![f(*value); lanes],
-            Source::Many(values) => values.iter().map(|&value| f(value)).collect(),
+        if let Source::One(value) = &self.source {
+            return vec![f(*value); lanes];
         }
+        let mut out = vec![R::default(); lanes];
+        let mut buffer = [T::default(); BLOCK];
+        for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
+            map_slice(out, self.block(range, &mut buffer), &f);
+        }
+        out
     }
 
     /// One result a lane from two arguments.
@@ -137,33 +154,60 @@ impl<T: Computed> Operand<'_, T> {
         f: impl Fn(T, U) -> R,
     ) -> Vec<R> {
         match (&self.source, &other.source) {
-            (Source::Many(a), Source::Many(b)) => {
-                a.iter().zip(b.iter()).map(|(&a, &b)| f(a, b)).collect()
-            }
-            (Source::Many(a), Source::One(b)) => a.iter().map(|&a| f(a, *b)).collect(),
-            (Source::One(a), Source::Many(b)) => b.iter().map(|&b| f(*a, b)).collect(),
-            (Source::One(a), Source::One(b)) => vec![f(*a, *b); lanes],
+            (_, Source::One(b)) => return self.map(lanes, |a| f(a, *b)),
+            (Source::One(a), _) => return other.map(lanes, |b| f(*a, b)),
+            _ => {}
         }
+        let mut out = vec![R::default(); lanes];
+        let (mut a, mut b) = ([T::default(); BLOCK], [U::default(); BLOCK]);
+        for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
+            zip_slices(out, self.block(range.clone(), &mut a), other.block(range, &mut b), &f);
+        }
+        out
     }
 
     pub fn one(&self) -> Option<T> {
         if let Source::One(value) = self.source { Some(value) } else { None }
     }
 
-    /// The values of all lanes.
-    pub fn broadcast(&self, lanes: usize) -> Cow<'_, [T]> {
+    /// The values of some lanes, at most [`BLOCK`].
+    pub fn block<'b>(&'b self, range: Range<usize>, buffer: &'b mut [T; BLOCK]) -> &'b [T] {
+        let own = match &self.source {
+            Source::Many(values) => return &values[range],
+            Source::One(_) | Source::Cast(_) => &mut buffer[..range.len()],
+        };
         match &self.source {
-            Source::One(value) => Cow::Owned(vec![*value; lanes]),
-            Source::Many(values) => Cow::Borrowed(values),
+            Source::Cast(values) => for_values!(values, v => cast_slice(own, &v[range])),
+            Source::One(value) => own.fill(*value),
+            Source::Many(_) => {}
         }
+        own
     }
 }
 
-/// A column in the type `T`, borrowed where it is stored so.
-pub fn column<T: Computed>(values: &Values) -> Cow<'_, [T]> {
-    match T::slice(values) {
-        Some(own) => Cow::Borrowed(own),
-        None => Cow::Owned(for_values!(values, v => v.iter().map(|&x| T::of(x)).collect())),
+/// Runs of at most `most` of so many lanes.
+pub(super) fn ranges(lanes: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..lanes).step_by(most).map(move |start| start..(start + most).min(lanes))
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn map_slice<T: Copy, R, F: Fn(T) -> R>(out: &mut [R], values: &[T], f: &F) {
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = f(value);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn zip_slices<T: Copy, U: Copy, R, F: Fn(T, U) -> R>(out: &mut [R], a: &[T], b: &[U], f: &F) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = f(a, b);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn cast_slice<T: Computed, P: Primitive>(out: &mut [T], values: &[P]) {
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = T::of(value);
     }
 }
 
@@ -270,18 +314,6 @@ impl Computed for f32 {
     }
 }
 
-impl Computed for i64 {
-    #[inline]
-    fn of<P: Primitive>(value: P) -> i64 {
-        value.i64()
-    }
-
-    #[inline]
-    fn of_value(value: &Value) -> Option<i64> {
-        if let Value::Int(value) = value { Some(*value) } else { None }
-    }
-}
-
 impl Computed for bool {
     #[inline]
     fn of<P: Primitive>(value: P) -> bool {
@@ -293,3 +325,18 @@ impl Computed for bool {
         value.as_bool()
     }
 }
+
+macro_rules! computed_integer {
+    ($($t:ty)*) => { $(
+        impl Computed for $t {
+            #[inline]
+            fn of<P: Primitive>(value: P) -> $t { value.i64() as $t }
+            #[inline]
+            fn of_value(value: &Value) -> Option<$t> {
+                if let Value::Int(value) = value { (*value).try_into().ok() } else { None }
+            }
+        }
+    )* };
+}
+
+computed_integer! { u8 i8 u16 i16 u32 i32 u64 i64 }

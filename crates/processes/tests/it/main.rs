@@ -5,6 +5,7 @@
 mod encoding;
 mod interface;
 mod kernels;
+mod order;
 mod plans;
 mod random;
 mod streams;

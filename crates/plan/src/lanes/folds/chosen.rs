@@ -6,6 +6,7 @@
 )]
 
 use eolith_cube::{Element, for_dtype, for_values};
+use multiversion::multiversion;
 
 use super::{Folding, Presence, ignores, typed};
 use crate::lanes::operand::{Primitive, null, scalar};
@@ -67,24 +68,11 @@ struct End<P, const LAST: bool> {
 impl<P: Primitive, const GREATEST: bool> Accumulator for Extreme<P, GREATEST> {
     fn push(&mut self, rows: &Slab<'_>) {
         let values = typed::<P>(rows);
-        let better = |x: P, best: P| {
-            let ahead = if GREATEST { x.gt(&best) } else { x.lt(&best) };
-            ahead | x.is_nan()
-        };
         for i in 0..rows.n {
             let row = rows.row(values, i);
             match rows.mask(i) {
                 None if self.presence.n + i == 0 => self.best.copy_from_slice(row),
-                None => self
-                    .best
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(best, &x)| *best = if better(x, *best) { x } else { *best }),
-                Some(mask) => {
-                    for ((best, &x), &ok) in self.best.iter_mut().zip(row).zip(mask) {
-                        *best = if ok & better(x, *best) { x } else { *best };
-                    }
-                }
+                mask => improve::<P, GREATEST>(&mut self.best, row, mask),
             }
         }
         self.presence.push(rows);
@@ -140,7 +128,6 @@ impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
                 return;
             }
             let (row, mask) = (rows.row(values, i), rows.mask(i));
-            let state = self.values.iter_mut().zip(&mut self.found).zip(row);
             match mask {
                 _ if !self.ignore => {
                     self.values.copy_from_slice(row);
@@ -151,16 +138,10 @@ impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
                     self.done = !LAST;
                 }
                 None => {
-                    state.for_each(|((value, found), &x)| {
-                        *value = if LAST | !*found { x } else { *value };
-                        *found = true;
-                    });
+                    keep::<P, LAST>(&mut self.values, &mut self.found, row, None);
                     self.done = !LAST;
                 }
-                Some(mask) => state.zip(mask).for_each(|(((value, found), &x), &ok)| {
-                    *value = if ok & (LAST | !*found) { x } else { *value };
-                    *found |= ok;
-                }),
+                mask => keep::<P, LAST>(&mut self.values, &mut self.found, row, mask),
             }
         }
     }
@@ -174,5 +155,49 @@ impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
 
     fn bytes_per_lane(&self) -> usize {
         size_of::<P>() + 2
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn improve<P: Primitive, const GREATEST: bool>(best: &mut [P], row: &[P], mask: Option<&[bool]>) {
+    let better = |x: P, best: P| {
+        let ahead = if GREATEST { x.gt(&best) } else { x.lt(&best) };
+        ahead | x.is_nan()
+    };
+    match mask {
+        None => {
+            for (best, &x) in best.iter_mut().zip(row) {
+                *best = if better(x, *best) { x } else { *best };
+            }
+        }
+        Some(mask) => {
+            for ((best, &x), &ok) in best.iter_mut().zip(row).zip(mask) {
+                *best = if ok & better(x, *best) { x } else { *best };
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn keep<P: Primitive, const LAST: bool>(
+    values: &mut [P],
+    found: &mut [bool],
+    row: &[P],
+    mask: Option<&[bool]>,
+) {
+    let state = values.iter_mut().zip(&mut *found).zip(row);
+    match mask {
+        None => {
+            state.for_each(|((value, &mut found), &x)| {
+                *value = if LAST | !found { x } else { *value };
+            });
+            found.fill(true);
+        }
+        Some(mask) => {
+            state.zip(mask).for_each(|(((value, &mut found), &x), &ok)| {
+                *value = if ok & (LAST | !found) { x } else { *value };
+            });
+            found.iter_mut().zip(mask).for_each(|(found, &ok)| *found |= ok);
+        }
     }
 }
