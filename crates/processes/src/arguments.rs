@@ -127,6 +127,12 @@ pub(crate) fn of_numbers(types: &[&Type], ty: impl FnOnce(&Type, Option<usize>) 
     }
 }
 
+/// The type of a mean, a spread or a quantile of numbers of this type: computed in `f64`, and rounded once at the end
+/// where the numbers are `f32`.
+pub(crate) fn statistic_of(element: &Type) -> Type {
+    if *element == Type::F32 { Type::F32 } else { Type::F64 }
+}
+
 /// The integer a type stands for, if it is only one.
 pub(crate) fn single(ty: &Type) -> Option<i64> {
     match ty {

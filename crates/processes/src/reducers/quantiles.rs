@@ -7,7 +7,7 @@ use eolith_plan::value::{Fault, Value};
 use serde_json::json;
 
 use super::{Elements, data, definition, ignore_nodata};
-use crate::arguments::{Num, flag, of_numbers, single};
+use crate::arguments::{Num, flag, of_numbers, single, statistic_of};
 
 process! {
     MEDIAN = "median"(data, ignore_nodata),
@@ -27,7 +27,11 @@ process! {
         let mut numbers: Vec<f64> = elements.valid().map(Num::f64).collect();
         Ok(Value::Float(order::median(&mut numbers)))
     },
-    result: |types| of_numbers(types, |_, _| Type::F64),
+    result: |types| of_numbers(types, |element, _| match element {
+        // Half of a sum below 2^24 is exact.
+        Type::Int(i) if i.narrow && i.lo >= -(1 << 23) && i.hi <= 1 << 23 => Type::F32,
+        element => statistic_of(element),
+    }),
     kernel: Some(order::median_lanes),
     simplify: None,
 }
@@ -83,14 +87,14 @@ process! {
         order::quantiles(&mut numbers, &probabilities, &mut result);
         Ok(Value::array(result.into_iter().map(Value::Float).collect()))
     },
-    result: |types| of_numbers(types, |_, _| {
+    result: |types| of_numbers(types, |element, _| {
         let intervals = |ty: &Type| single(ty).and_then(|q| usize::try_from(q - 1).ok());
         let len = match types[1] {
             Type::Array(_, len) => *len,
             Type::Null => intervals(types[2]),
             other => intervals(other),
         };
-        Type::array(Type::F64, len)
+        Type::array(statistic_of(element), len)
     }),
     kernel: Some(|call| {
         let probabilities = probabilities(call.constant(1)?, call.constant(2)?)

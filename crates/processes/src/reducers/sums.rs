@@ -9,7 +9,7 @@ use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::{Fault, Value};
 
 use super::{Elements, definition};
-use crate::arguments::{exact, of_numbers};
+use crate::arguments::{exact, of_numbers, statistic_of};
 
 /// Elements that an array of unknown length is taken to have at most.
 const MANY: i128 = 1 << 31;
@@ -115,7 +115,7 @@ process! {
         };
         Ok(Value::Float(sum / elements.valid().count() as f64))
     },
-    result: |types| of_numbers(types, |_, _| Type::F64),
+    result: |types| of_numbers(types, |element, _| statistic_of(element)),
     kernel: None,
     fold: folds::mean,
     simplify: None,
@@ -132,7 +132,7 @@ process! {
         "The variance; no-data for an array without values.",
     ),
     scalar: |args| statistic(args, Moments::variance),
-    result: |types| of_numbers(types, |_, _| Type::F64),
+    result: |types| of_numbers(types, |element, _| statistic_of(element)),
     kernel: None,
     fold: folds::variance,
     simplify: None,
@@ -148,7 +148,7 @@ process! {
         "The standard deviation; no-data for an array without values.",
     ),
     scalar: |args| statistic(args, |moments| moments.variance().sqrt()),
-    result: |types| of_numbers(types, |_, _| Type::F64),
+    result: |types| of_numbers(types, |element, _| statistic_of(element)),
     kernel: None,
     fold: folds::sd,
     simplify: None,
