@@ -109,12 +109,14 @@ struct Equal;
 struct Unequal;
 
 impl kernels::Comparison for Equal {
+    #[inline]
     fn test<T: PartialOrd>(a: T, b: T) -> bool {
         a == b
     }
 }
 
 impl kernels::Comparison for Unequal {
+    #[inline]
     fn test<T: PartialOrd>(a: T, b: T) -> bool {
         a != b
     }

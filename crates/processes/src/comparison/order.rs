@@ -18,6 +18,7 @@ macro_rules! order_process {
         struct $kernel;
 
         impl kernels::Comparison for $kernel {
+            #[inline]
             fn test<T: PartialOrd>(a: T, b: T) -> bool {
                 a $operator b
             }

@@ -134,7 +134,7 @@ fn plain(case: &Case) -> bool {
 fn every_fold_gives_the_same_for_every_cut() {
     for id in FOLDS {
         let logical = ["all", "any"].contains(&id);
-        run(logical, 80, |case| {
+        run(logical, 50, |case| {
             if !(logical || plain(case) || ["first", "last"].contains(&id)) {
                 return Ok(());
             }
@@ -145,7 +145,7 @@ fn every_fold_gives_the_same_for_every_cut() {
 
 #[test]
 fn expressions_of_folds_stream() {
-    run(false, 120, |case| {
+    run(false, 60, |case| {
         if !plain(case) {
             return Ok(());
         }

@@ -178,6 +178,9 @@ fn improve<P: Primitive, const GREATEST: bool>(best: &mut [P], row: &[P], mask: 
     }
 }
 
+/// Lanes that are decided together.
+const BLOCK: usize = 512;
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn keep<P: Primitive, const LAST: bool>(
     values: &mut [P],
@@ -185,19 +188,26 @@ fn keep<P: Primitive, const LAST: bool>(
     row: &[P],
     mask: Option<&[bool]>,
 ) {
-    let state = values.iter_mut().zip(&mut *found).zip(row);
-    match mask {
-        None => {
-            state.for_each(|((value, &mut found), &x)| {
-                *value = if LAST | !found { x } else { *value };
-            });
-            found.fill(true);
+    // What is taken is decided before anything moves: both loops are without branches then.
+    let mut taken = [false; BLOCK];
+    for start in (0..row.len()).step_by(BLOCK) {
+        let range = start..(start + BLOCK).min(row.len());
+        let (found, taken) = (&mut found[range.clone()], &mut taken[..range.len()]);
+        match mask {
+            None => {
+                taken.iter_mut().zip(&*found).for_each(|(taken, &found)| *taken = LAST | !found);
+                found.fill(true);
+            }
+            Some(mask) => {
+                for ((taken, found), &ok) in taken.iter_mut().zip(found).zip(&mask[range.clone()]) {
+                    *taken = ok & (LAST | !*found);
+                    *found |= ok;
+                }
+            }
         }
-        Some(mask) => {
-            state.zip(mask).for_each(|(((value, &mut found), &x), &ok)| {
-                *value = if ok & (LAST | !found) { x } else { *value };
-            });
-            found.iter_mut().zip(mask).for_each(|(found, &ok)| *found |= ok);
+        for ((value, &x), &taken) in values[range.clone()].iter_mut().zip(&row[range]).zip(&*taken)
+        {
+            *value = if taken { x } else { *value };
         }
     }
 }
