@@ -117,10 +117,12 @@ impl Session {
             .thread_name(|i| format!("cpu-{i}"))
             .build()
             .map_err(std::io::Error::other)?;
+        // Streams never come back to a chunk: the cache serves tasks that overlap, and is small.
+        let cache = settings.memory / 64;
         let machine = Machine {
-            readers: Arc::new(Readers::new(Arc::clone(catalog.access()))),
+            readers: Arc::new(Readers::new(Arc::clone(catalog.access())).with_cache(cache)),
             pool: Arc::new(pool),
-            budget: Budget::new(settings.memory - settings.memory / 4),
+            budget: Budget::new(settings.memory - settings.memory / 4 - cache),
         };
         let results = Budget::new(settings.memory / 4);
         Ok(Session { catalog, machine, results, settings })

@@ -68,8 +68,7 @@ pub(super) fn source_chunks(scan: &Scan) -> Vec<usize> {
     for piece in source.pieces.iter() {
         for (i, dim) in piece.dims.iter().enumerate() {
             if let ArrayDim::Along { dim, .. } = dim {
-                let own = piece.array.chunk.as_ref().map_or(USUAL_TILE, |chunk| chunk[i]);
-                chunks[*dim] = chunks[*dim].max(own);
+                chunks[*dim] = chunks[*dim].max(decoding_unit(piece, i));
             }
         }
     }
@@ -120,6 +119,13 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
     tile
 }
 
+/// Length of an array's decoding unit along its dimension `i`; of files that were not opened a usual tile of the last
+/// two dimensions.
+fn decoding_unit(piece: &Piece, i: usize) -> usize {
+    let usual = if i + 2 >= piece.dims.len() { USUAL_TILE } else { 1 };
+    piece.array.chunk.as_ref().map_or(usual, |chunk| chunk[i])
+}
+
 /// The hull of the source indices behind a box of a scan.
 fn window(scan: &Scan, region: &Region) -> Region {
     let hull = |indices: &[usize]| match (indices.iter().min(), indices.iter().max()) {
@@ -154,7 +160,7 @@ fn decoded(source: &ScanSource, piece: &Piece, part: &Region) -> u64 {
     }
     let mut pixels = 1_u64;
     for (i, dim) in piece.dims.iter().enumerate() {
-        let unit = piece.array.chunk.as_ref().map_or(USUAL_TILE, |chunk| chunk[i]).max(1);
+        let unit = decoding_unit(piece, i).max(1);
         let n = match dim {
             ArrayDim::Fixed(_) => unit,
             ArrayDim::Along { dim, offset } => {
