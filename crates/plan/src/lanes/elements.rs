@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use eolith_cube::{DType, Element, Number, Values, for_dtype, for_values};
+use multiversion::multiversion;
 
 use super::operand::{BLOCK, Computed, Operand, Rows, Source, null, ranges, refusal};
 use super::{Column, KernelCall, Lanes, Register, column_dtype};
@@ -120,26 +121,29 @@ fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> 
     let (mut x, mut y) = ([T::default(); BLOCK], [T::default(); BLOCK]);
     for (range, out) in ranges(lanes, BLOCK).zip(chosen.chunks_mut(BLOCK)) {
         let (x, y) = (a.block(range.clone(), &mut x), b.block(range.clone(), &mut y));
-        for (((out, &yes), &x), &y) in out.iter_mut().zip(&taken[range]).zip(x).zip(y) {
-            *out = if yes { x } else { y };
-        }
+        pick(out, &taken[range], x, y);
     }
     let all = present == [true, true] && a.validity.is_none() && b.validity.is_none();
     let validity = (!all).then(|| {
         let mut valid = vec![false; lanes];
         for (range, out) in ranges(lanes, BLOCK).zip(valid.chunks_mut(BLOCK)) {
-            let masks = (mask(&a, present[0], range.clone()).iter()).zip(mask(
-                &b,
-                present[1],
-                range.clone(),
-            ));
-            for ((out, &yes), (&x, &y)) in out.iter_mut().zip(&taken[range]).zip(masks) {
-                *out = if yes { x } else { y };
-            }
+            let x = mask(&a, present[0], range.clone());
+            let y = mask(&b, present[1], range.clone());
+            pick(out, &taken[range], x, y);
         }
         valid
     });
     Some(Register::Scalar(Lanes::plain(T::wrap(chosen), validity)))
+}
+
+/// Of every lane the value of the branch that is taken.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn pick<T: Copy>(out: &mut [T], taken: &[bool], accept: &[T], reject: &[T]) {
+    let n = out.len();
+    let (taken, accept, reject) = (&taken[..n], &accept[..n], &reject[..n]);
+    for k in 0..n {
+        out[k] = if taken[k] { accept[k] } else { reject[k] };
+    }
 }
 
 /// Validity of some lanes of a branch.

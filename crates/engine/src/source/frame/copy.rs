@@ -1,10 +1,14 @@
 //! Copying a box out of a chunk: runs, casts and validity in one pass.
 
 use eolith_cube::{Element, Number, Values, for_values};
+use multiversion::multiversion;
 
 use super::Part;
 use super::indices::Span;
 use crate::source::chunk::{Chunk, Mask};
+
+/// Values that are looked at before giving up early.
+const BLOCK: usize = 1024;
 
 /// The pixels of a box while they are put together.
 pub(super) struct Target<'a> {
@@ -33,16 +37,17 @@ pub(super) fn copy(
     for_values!(values, to => {
         let to = to.as_mut_slice();
         if let Some(from) = Element::slice(&chunk.values) {
-            walk.copy(&Source::new(part, chunk, from), to, |v| v, valid, keep, flags);
+            let source = Source::new(part, chunk, from);
+            walk.copy(&source, to, (|v| v, |to: &mut [_], from: &[_]| to.copy_from_slice(from)), valid, keep, flags);
         } else {
             for_values!(&chunk.values, from => {
                 let source = Source::new(part, chunk, from);
                 if floats {
                     let cast = |v| Element::from_f64(Element::to_f64(v));
-                    walk.copy(&source, to, cast, valid, keep, flags);
+                    walk.copy(&source, to, (cast, each(cast)), valid, keep, flags);
                 } else {
                     let cast = |v| Element::from_number(Element::to_number(v));
-                    walk.copy(&source, to, cast, valid, keep, flags);
+                    walk.copy(&source, to, (cast, each(cast)), valid, keep, flags);
                 }
             });
         }
@@ -154,7 +159,7 @@ impl Walk {
         &self,
         source: &Source<'_, S>,
         to: &mut [T],
-        cast: impl Fn(S) -> T + Copy,
+        (cast, run): (impl Fn(S) -> T + Copy, impl Fn(&mut [T], &[S])),
         valid: &mut Option<Vec<bool>>,
         keep: bool,
         flags: &mut Vec<bool>,
@@ -166,14 +171,12 @@ impl Walk {
         self.for_runs(|at| {
             let here = at.to as usize..at.to as usize + n;
             let to = &mut to[here.clone()];
-            if !plain || keep {
-                source.flags(at, step, n, flags);
-            }
+            let all = plain || source.flags(at, step, n, flags);
             if keep {
                 // Everything so far is valid: nothing is missing.
                 let Some(valid) = valid else { return };
                 for (i, (to, valid)) in to.iter_mut().zip(&mut valid[here]).enumerate() {
-                    if !*valid && flags[i] {
+                    if !*valid && (all || flags[i]) {
                         *to = cast(source.values[(at.from + i as isize * step.from) as usize]);
                         *valid = true;
                     }
@@ -182,10 +185,7 @@ impl Walk {
             }
             let from = at.from as usize;
             match step.from {
-                1 => {
-                    let from = &source.values[from..from + n];
-                    to.iter_mut().zip(from).for_each(|(to, &from)| *to = cast(from));
-                }
+                1 => run(to, &source.values[from..from + n]),
                 0 => to.fill(cast(source.values[from])),
                 step => {
                     for (i, to) in to.iter_mut().enumerate() {
@@ -193,7 +193,7 @@ impl Walk {
                     }
                 }
             }
-            if plain || !flags.contains(&false) {
+            if all {
                 if let Some(valid) = valid {
                     valid[here].fill(true);
                 }
@@ -217,30 +217,77 @@ impl<'a, S: Element> Source<'a, S> {
         Source { values, nodata, mask: chunk.mask.as_ref() }
     }
 
-    /// Which pixels of a run are valid.
-    fn flags(&self, at: Steps, step: Steps, n: usize, flags: &mut Vec<bool>) {
-        flags.clear();
+    /// Which pixels of a run are valid, or `true` if all are; then `flags` is left as it was.
+    fn flags(&self, at: Steps, step: Steps, n: usize, flags: &mut Vec<bool>) -> bool {
         let from = at.from as usize;
+        let mut all = true;
         match (self.nodata.as_slice(), step.from) {
             (&[nodata], 1) => {
-                flags.extend(self.values[from..from + n].iter().map(|&v| shown(v, nodata)));
+                let run = &self.values[from..from + n];
+                // Most runs have none: to see that takes a part of the time that flags do.
+                all = all_shown(run, nodata);
+                if !all {
+                    flags.resize(n, true);
+                    mark_shown(flags, run, nodata);
+                }
             }
-            ([], _) => flags.resize(n, true),
-            (nodata, step) => flags.extend((0..n).map(|i| {
-                let value = self.values[(at.from + i as isize * step) as usize];
-                nodata.iter().all(|&nodata| shown(value, nodata))
-            })),
+            ([], _) => {}
+            (nodata, step) => {
+                flags.clear();
+                flags.extend((0..n).map(|i| {
+                    let value = self.values[(at.from + i as isize * step) as usize];
+                    nodata.iter().all(|&nodata| shown(value, nodata))
+                }));
+                all = !flags.contains(&false);
+            }
         }
         if let Some(mask) = self.mask {
+            if all {
+                flags.clear();
+                flags.resize(n, true);
+            }
             for (i, flag) in flags.iter_mut().enumerate() {
                 *flag &= mask.valid[(at.mask + i as isize * step.mask) as usize];
             }
+            all = !flags.contains(&false);
         }
+        all
+    }
+}
+
+/// A run of values one by one.
+fn each<S: Element, T: Element>(cast: impl Fn(S) -> T) -> impl Fn(&mut [T], &[S]) {
+    move |to, from| to.iter_mut().zip(from).for_each(|(to, &from)| *to = cast(from))
+}
+
+/// Whether no value of a run is the no-data value.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn all_shown<S: Element>(run: &[S], nodata: S) -> bool {
+    // Plain loops: closures of iterators are not inlined into functions with other target features.
+    let mut all = true;
+    for block in run.chunks(BLOCK) {
+        for &value in block {
+            all &= shown(value, nodata);
+        }
+        if !all {
+            return false;
+        }
+    }
+    true
+}
+
+/// Which values of a run are not the no-data value.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn mark_shown<S: Element>(flags: &mut [bool], run: &[S], nodata: S) {
+    for k in 0..flags.len().min(run.len()) {
+        flags[k] = shown(run[k], nodata);
     }
 }
 
 /// Whether a value is not the no-data value, where NaN equals NaN.
 #[expect(clippy::eq_op, reason = "the portable NaN test for a generic element")]
+#[expect(clippy::inline_always, reason = "else it would not have the features of its caller")]
+#[inline(always)]
 fn shown<S: Element>(value: S, nodata: S) -> bool {
     value != nodata && (value == value || nodata == nodata)
 }
