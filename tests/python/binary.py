@@ -69,6 +69,14 @@ def run(graph, *data, output=None, options=()):
     return result
 
 
+def collections(*data):
+    """The descriptions of all collections by id."""
+    listed = eolith("collections", *data)
+    assert listed.code == 0, listed.stderr
+    ids = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
+    return {id: json.loads(eolith("collections", id, *data).stdout) for id in ids}
+
+
 class Server:
     """`eolith serve` on a free port of loopback, until the end of a `with` block."""
 

@@ -1,5 +1,7 @@
 //! North-up pixel grids over x and y.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::crs::Crs;
@@ -58,6 +60,19 @@ impl Grid {
         [x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)]
     }
 
+    /// Rows and columns whose pixel centres lie in a box (west, south, east, north) or on its edge; a millionth of a
+    /// step beyond still counts as the edge.
+    pub fn pixels_inside(&self, [west, south, east, north]: [f64; 4]) -> [Range<usize>; 2] {
+        let inside = |axis: Regular, lo: f64, hi: f64| {
+            let index = |place: f64| (place - axis.start) / axis.step;
+            let (a, b) = (index(lo), index(hi));
+            let whole = |index: f64| index.clamp(0.0, axis.len as f64) as usize;
+            let start = whole((a.min(b) - 1e-6).ceil());
+            start..whole((a.max(b) + 1e-6).floor() + 1.0).max(start)
+        };
+        [inside(self.y, south, north), inside(self.x, west, east)]
+    }
+
     /// Whether both have the same pixels in the same places (1e-3 of a pixel at every corner).
     pub fn aligned(&self, other: &Grid) -> bool {
         let close = |a: Regular, b: Regular| {
@@ -67,5 +82,22 @@ impl Grid {
                 && (a.at(a.len) - b.at(b.len)).abs() <= tolerance
         };
         self.crs == other.crs && close(self.x, other.x) && close(self.y, other.y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_inside_a_box_have_their_centre_there() {
+        let grid = Grid::from_corner(Crs::wgs84(), (10.0, 50.0), (0.5, -0.5), (8, 6));
+        assert_eq!(grid.pixels_inside(grid.bounds()), [0..6, 0..8]);
+        // Centres on the edge count, from either side.
+        assert_eq!(grid.pixels_inside([10.25, 48.75, 11.25, 49.25]), [1..3, 0..3]);
+        assert_eq!(grid.pixels_inside([10.3, 0.0, 10.7, 90.0]), [0..6, 0..0]);
+        for outside in [[0.0, 48.0, 9.9, 49.0], [14.1, 48.0, 20.0, 49.0]] {
+            assert!(grid.pixels_inside(outside)[1].is_empty());
+        }
     }
 }

@@ -16,6 +16,7 @@ mod cache;
 mod dates;
 mod describe;
 mod external;
+mod foreign;
 mod geotiff;
 mod headers;
 mod ids;

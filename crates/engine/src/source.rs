@@ -11,6 +11,8 @@ pub mod cf;
 pub mod chunk;
 mod encoded;
 pub mod frame;
+pub mod icechunk;
+pub mod kerchunk;
 pub mod netcdf;
 pub mod open;
 pub mod scan;

@@ -3,6 +3,7 @@
 //! ```text
 //! access   who asks, and what may therefore be read
 //! http     GET by range, POST; retries, limits, signed URLs as they are
+//! view     folders of computed objects, as reference files describe them
 //! bucket   s3:// gs:// az:// abfs://, configured by the usual environment variables
 //! ```
 //! This module turns what a user writes (a path or a URL) into a [`Location`] and gives bytes by range. It does
@@ -14,6 +15,7 @@ pub mod bucket;
 pub mod http;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +32,7 @@ use url::Url;
 pub use self::access::Access;
 use self::address::Scheme;
 use self::bucket::Bucket;
+pub use self::view::View;
 
 /// Objects that one listing may have: beyond it a folder is no data set but an archive.
 const MOST_LISTED: usize = 100_000;
@@ -49,6 +52,8 @@ enum Place {
     Local(object_store::path::Path),
     Bucket(Arc<Bucket>, object_store::path::Path),
     Http(Url),
+    /// A folder of computed objects, and a key in it.
+    View(Arc<dyn View>, object_store::path::Path),
 }
 
 /// Names in one folder, sorted.
@@ -79,6 +84,9 @@ pub enum StorageError {
     TooLarge { href: String, limit: u64 },
     #[error("`{href}` was refused with HTTP status {status}: {text}")]
     Status { href: String, status: u16, text: String },
+    /// A file that a reference leads to is not there.
+    #[error("`{file}`, to which `{key}` refers, does not exist")]
+    Lost { key: String, file: String },
     #[error("cannot read `{href}`: {reason}")]
     Read { href: String, reason: String },
 }
@@ -109,6 +117,12 @@ impl Location {
         Ok(Location { place: Place::Local(inside), href, access: None })
     }
 
+    /// A folder of computed objects, under the address of the file that describes it and on its behalf.
+    pub fn view(view: Arc<dyn View>, file: &Location) -> Location {
+        let place = Place::View(view, object_store::path::Path::default());
+        Location { place, href: file.href.clone(), access: file.access.clone() }
+    }
+
     /// What `href` means in the document at this location; on the same behalf.
     pub fn relative(&self, href: &str) -> Result<Location, StorageError> {
         let href = address::relative(&self.href, href)?;
@@ -132,6 +146,7 @@ impl Location {
             }
             Place::Local(path) => Place::Local(below(path, name)),
             Place::Bucket(bucket, path) => Place::Bucket(Arc::clone(bucket), below(path, name)),
+            Place::View(view, path) => Place::View(Arc::clone(view), below(path, name)),
         };
         let href = format!("{}/{}", self.href.trim_end_matches('/'), name.trim_matches('/'));
         Location { place, href, access: self.access.clone() }
@@ -183,6 +198,7 @@ impl Location {
                 let _permit = bucket.permit(&self.href).await?;
                 whole(bucket.store(), path, self).await
             }
+            Place::View(view, path) => view.read(path.as_ref(), None).await,
         }
     }
 
@@ -227,6 +243,7 @@ impl Location {
                 let _permit = bucket.permit(&self.href).await?;
                 bucket.store().get_range(path, range).await.map_err(|e| self.error(e))
             }
+            Place::View(view, path) => view.read(path.as_ref(), Some(range)).await,
         }
     }
 
@@ -237,7 +254,7 @@ impl Location {
                 let store = LocalFileSystem::new();
                 store.get_ranges(path, ranges).await.map_err(|e| self.error(e))
             }
-            Place::Http(_) | Place::Bucket(..) => {
+            Place::Http(_) | Place::Bucket(..) | Place::View(..) => {
                 let near = object_store::OBJECT_STORE_COALESCE_DEFAULT;
                 object_store::coalesce_ranges(ranges, |range| self.read_range(range), near).await
             }
@@ -257,6 +274,7 @@ impl Location {
     pub async fn version(&self) -> Result<(u64, String), StorageError> {
         let meta = match &self.place {
             Place::Http(url) => return http::version(url, self.guarded()).await,
+            Place::View(view, path) => return view.version(path.as_ref()).await,
             Place::Local(path) => LocalFileSystem::new().head(path).await,
             Place::Bucket(bucket, path) => {
                 let _permit = bucket.permit(&self.href).await?;
@@ -276,7 +294,7 @@ impl Location {
     /// [`StorageError::Read`] for more than [`MOST_LISTED`] entries, and what the store says.
     pub async fn list(&self) -> Result<Option<Listing>, StorageError> {
         let (listed, _permit) = match &self.place {
-            Place::Http(_) => return Ok(None),
+            Place::Http(_) | Place::View(..) => return Ok(None),
             Place::Local(path) => {
                 (LocalFileSystem::new().list_with_delimiter(Some(path)).await, None)
             }

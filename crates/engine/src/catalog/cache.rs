@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::stored::StoredFile;
 
 /// To be raised when the form changes or readers learn to say more.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const NAME: &str = "catalog-cache.json";
 
 #[derive(Debug)]
@@ -161,7 +161,9 @@ mod tests {
 
         let file = folder.path().join(NAME);
         let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replace("\"version\":1", "\"version\":0")).unwrap();
+        let older = text.replace(&format!("\"version\":{VERSION}"), "\"version\":0");
+        assert_ne!(older, text);
+        std::fs::write(&file, older).unwrap();
         assert!(open(folder.path()).get(here, "1").is_none());
         std::fs::write(&file, &text[..text.len() / 2]).unwrap();
         assert!(open(folder.path()).get(here, "1").is_none());

@@ -154,7 +154,13 @@ async fn cube(
     }
     let Some((href, format)) = chosen else { return Ok(None) };
     let file = location.relative(&href).map_err(|e| e.to_string())?;
-    let mut cube = headers.cube(&file, format).await?;
+    let mut cubes = headers.cubes(&file, format).await?.into_iter();
+    let mut cube = cubes.next().ok_or_else(|| format!("`{}` has no data cube", file.href()))?;
+    let others = cubes.count();
+    if others > 0 {
+        cube.notes
+            .push(format!("{others} more cubes of other dimensions in the file were not used"));
+    }
     if file.is_requested() {
         cube.pieces = (cube.pieces.iter().cloned())
             .map(|mut piece| {

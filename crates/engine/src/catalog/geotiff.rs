@@ -112,6 +112,7 @@ pub(super) fn cube(files: &[(Option<Instant>, String, Arc<TiffHeader>)]) -> Opti
     };
     tracing::debug!(file = first, count = files.len(), "a cube of GeoTIFFs");
     Some(CubeFile {
+        name: String::new(),
         schema: Schema { dims, variables },
         pieces: pieces.collect(),
         title: text(&["title", "TITLE"]),

@@ -1,5 +1,6 @@
 //! Opening files for what they say of themselves, each once while it does not change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::stored::{StoredCube, StoredFile, StoredTiff};
-use crate::source::{SourceError, cf, netcdf, tiff, zarr};
+use crate::source::{SourceError, cf, kerchunk, netcdf, tiff, zarr};
 use crate::storage::{Location, StorageError};
 
 /// Files that are opened at the same time.
@@ -32,6 +33,8 @@ pub(super) struct TiffHeader {
 /// What a Zarr store or a NetCDF file says of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CubeFile {
+    /// Tells it from other cubes of the same file; empty for the first.
+    pub(super) name: String,
     pub(super) schema: Schema,
     pub(super) pieces: Arc<[Piece]>,
     pub(super) title: Option<String>,
@@ -84,7 +87,7 @@ impl Headers {
                 }
             }
             Some(StoredFile::Broken(reason)) => return Err(reason),
-            Some(StoredFile::Cube(_)) | None => {}
+            Some(StoredFile::Cubes(_)) | None => {}
         }
         let result = self.open(tiff::open(location)).await;
         let file = self.checked(location, Some(&version), result)?;
@@ -107,37 +110,45 @@ impl Headers {
             attributes: meta.attributes.clone(),
             version: Some(version.clone()),
         };
-        self.cache.put(location.href(), &version, StoredFile::Tiff(StoredTiff::of(&header)));
+        self.cache.put(
+            location.href(),
+            &version,
+            StoredFile::Tiff(Box::new(StoredTiff::of(&header))),
+        );
         Ok(Arc::new(header))
     }
 
-    /// The cube in a Zarr store or a NetCDF file. Errors are texts that name the file.
-    pub(super) async fn cube(
+    /// The cubes in a Zarr store or a NetCDF file, at least one. Errors are texts that name the file.
+    pub(super) async fn cubes(
         &self,
         location: &Location,
         format: Format,
-    ) -> Result<CubeFile, String> {
+    ) -> Result<Vec<CubeFile>, String> {
         let version = match format {
-            Format::Zarr => zarr_version(location).await,
-            Format::NetCdf | Format::Tiff => location.version().await.map(|(_, token)| Some(token)),
+            Format::Zarr if !kerchunk::is_named(location) => zarr_version(location).await,
+            Format::Zarr | Format::NetCdf | Format::Tiff => {
+                location.version().await.map(|(_, token)| Some(token))
+            }
         };
         let version = version.map_err(|e| e.to_string())?;
         let known = version.as_deref().and_then(|token| self.cache.get(location.href(), token));
         match known {
-            Some(StoredFile::Cube(stored)) => {
-                if let Some(file) = stored.read() {
-                    return Ok(file);
+            Some(StoredFile::Cubes(stored)) => {
+                let cubes: Option<Vec<CubeFile>> = stored.iter().map(StoredCube::read).collect();
+                if let Some(cubes) = cubes.filter(|cubes| !cubes.is_empty()) {
+                    return Ok(cubes);
                 }
             }
             Some(StoredFile::Broken(reason)) => return Err(reason),
             Some(StoredFile::Tiff(_)) | None => {}
         }
-        let result = self.open(open_cube(location, format)).await;
-        let file = self.checked(location, version.as_deref(), result)?;
+        let result = self.open(open_cubes(location, format)).await;
+        let cubes = self.checked(location, version.as_deref(), result)?;
         if let Some(token) = &version {
-            self.cache.put(location.href(), token, StoredFile::Cube(StoredCube::of(&file)));
+            let stored = cubes.iter().map(StoredCube::of).collect();
+            self.cache.put(location.href(), token, StoredFile::Cubes(stored));
         }
-        Ok(file)
+        Ok(cubes)
     }
 
     async fn open<T>(
@@ -166,33 +177,44 @@ impl Headers {
     }
 }
 
-async fn open_cube(location: &Location, format: Format) -> Result<CubeFile, SourceError> {
-    let (arrays, attributes, mut notes) = match format {
+async fn open_cubes(location: &Location, format: Format) -> Result<Vec<CubeFile>, SourceError> {
+    let (arrays, root, groups, mut notes) = match format {
         Format::Zarr => {
             let group = zarr::open_group(location).await?;
-            (group.arrays, group.attributes, group.notes)
+            (group.arrays, group.attributes, group.groups, group.notes)
         }
         Format::NetCdf | Format::Tiff => {
             let (arrays, attributes) = netcdf::open(location).await?;
-            (arrays, attributes, Vec::new())
+            (arrays, attributes, BTreeMap::new(), Vec::new())
         }
     };
-    let (content, cube) = cf::describe(&arrays, &attributes, location.href(), format).await?;
-    notes.extend(cube.notes);
-    match content {
-        Content::Cube { schema, pieces } => Ok(CubeFile {
-            schema,
-            pieces,
-            title: cube.title,
-            description: cube.description,
-            attributes: cube.attributes,
-            notes,
-        }),
+    if arrays.is_empty() && !notes.is_empty() {
+        let (href, what) = (location.href().to_owned(), notes.swap_remove(0));
+        return Err(SourceError::Invalid { href, format: format.name(), reason: what });
+    }
+    let attributes = cf::Attributes { root: &root, groups: &groups };
+    let cubes = cf::describe_all(&arrays, attributes, location.href(), format).await?;
+    let read = |cube: cf::Cube| match cube.content {
+        Content::Cube { schema, pieces } => {
+            // What was left out of the file is said once.
+            let mut all = std::mem::take(&mut notes);
+            all.extend(cube.notes.notes);
+            Ok(CubeFile {
+                name: cube.name,
+                schema,
+                pieces,
+                title: cube.notes.title,
+                description: cube.notes.description,
+                attributes: cube.notes.attributes,
+                notes: all,
+            })
+        }
         Content::Scenes(_) => Err(SourceError::Unsupported {
             href: location.href().to_owned(),
             what: "scenes inside a file".to_owned(),
         }),
-    }
+    };
+    cubes.into_iter().map(read).collect()
 }
 
 /// A token of a store: of all metadata documents at its root and one level below where it is local, of the root

@@ -10,11 +10,13 @@ const ENDINGS: [&str; 8] = [".zarr", ".tiff", ".tif", ".nc4", ".nc", ".cdf", ".h
 pub(super) struct Wish {
     /// Its own name.
     pub(super) name: String,
+    /// What tells it from other data sets in the same file; empty for the first of them.
+    pub(super) part: String,
     /// The folder or catalogue it is in, to tell it from others of the same name.
     pub(super) parent: Option<String>,
     /// The id given by the user, which stands before all others.
     pub(super) prefix: Option<String>,
-    /// Whether the user's id names this data set alone.
+    /// Whether the user's id names this file alone.
     pub(super) alone: bool,
 }
 
@@ -73,6 +75,9 @@ fn candidates(wish: &Wish) -> impl Iterator<Item = String> + use<> {
         (None, Some(parent)) => (name.clone(), Some(format!("{parent}/{name}"))),
         (None, None) => (name, None),
     };
+    let part = wish.part.clone();
+    let whole = move |id: String| if part.is_empty() { id } else { format!("{id}/{part}") };
+    let (first, second) = (whole(first), second.map(whole));
     let longest = second.clone().unwrap_or_else(|| first.clone());
     let numbered = (2..).map(move |n: usize| format!("{longest}-{n}"));
     std::iter::once(first).chain(second).chain(numbered)
@@ -83,7 +88,8 @@ mod tests {
     use super::*;
 
     fn wish(href: &str) -> Wish {
-        Wish { name: name_of(href), parent: parent_of(href), prefix: None, alone: false }
+        let (name, parent, part) = (name_of(href), parent_of(href), String::new());
+        Wish { name, parent, part, prefix: None, alone: false }
     }
 
     #[test]

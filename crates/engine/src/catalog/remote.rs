@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt};
 
 use super::walk::{self, Kind};
-use crate::source::stac;
+use crate::source::{kerchunk, stac};
 use crate::storage::{Listing, Location, StorageError, bucket, shown};
 
 /// Folders of a bucket that are listed at the same time, and in all.
@@ -58,6 +58,9 @@ fn by_name(location: &Location) -> Option<Result<(Location, Kind), StorageError>
 /// What a URL leads to: by its name, else by trying.
 async fn single(location: Location) -> Found {
     match by_name(&location) {
+        Some(Ok((location, Kind::Stac))) if kerchunk::is_one(&location).await => {
+            return Found { targets: vec![(location, Kind::Zarr)], problems: Vec::new() };
+        }
         Some(Ok(target)) => return Found { targets: vec![target], problems: Vec::new() },
         Some(Err(error)) => return failed(location.href(), &error),
         None => {}

@@ -16,14 +16,15 @@ use eolith_plan::need::Format;
 use futures::stream::{self, StreamExt};
 use tracing::{info, warn};
 
+use super::foreign;
 use super::geotiff::{self, Group};
 use super::headers::{CubeFile, Headers};
 use super::ids::{self, Wish};
 use super::scenes::SceneSource;
 use super::walk::{self, Kind};
 use super::{Data, Entry, Index, Listed, Problem, remote};
-use crate::source::SourceError;
 use crate::source::stac::{self, Document};
+use crate::source::{SourceError, kerchunk};
 use crate::storage::Location;
 
 /// Data sets that are opened at the same time.
@@ -75,17 +76,17 @@ pub(super) async fn scan(entries: &[Entry], headers: &Arc<Headers>) -> Index {
     let work: Vec<_> =
         cubes
             .map(|(target, format)| async move {
-                (target, headers.cube(&target.location, format).await)
+                (target, headers.cubes(&target.location, format).await)
             })
             .collect();
     let opened: Vec<_> = stream::iter(work).buffered(CONCURRENT).collect().await;
     for (target, result) in opened {
         let href = target.location.href();
         match result {
-            Ok(cube) => {
+            Ok(cubes) => found.extend(cubes.into_iter().map(|cube| {
                 let (name, parent) = (ids::name_of(href), ids::parent_of(href));
-                found.push(Found::cube(target.entry, href, name, parent, cube));
-            }
+                Found::cube(target.entry, href, name, parent, cube)
+            })),
             Err(reason) => problems.push(Problem { path: href.to_owned(), reason }),
         }
     }
@@ -144,10 +145,21 @@ async fn find(entry: usize, path: &str, problems: &mut Vec<Problem>) -> Vec<Targ
         let result = match walk::kind_of_name(&name) {
             Some(kind) => single(&root, kind),
             None if walk::is_zarr_document(&name) => single(folder, Kind::Zarr),
-            None if name.to_ascii_lowercase().ends_with(".json") => single(&root, Kind::Stac),
+            None if name.to_ascii_lowercase().ends_with(".json") => {
+                let references = match Location::local(&root) {
+                    Ok(location) => kerchunk::is_one(&location).await,
+                    Err(_) => false,
+                };
+                single(&root, if references { Kind::Zarr } else { Kind::Stac })
+            }
             None => {
-                let reason = "not a GeoTIFF, NetCDF, Zarr or STAC file by its name";
-                return problem(path, reason.to_owned());
+                let known = match Location::local(&root) {
+                    Ok(location) => foreign::by_content(&location).await,
+                    Err(_) => None,
+                };
+                let reason = known.or_else(|| foreign::by_name(&name));
+                let plain = "not a GeoTIFF, NetCDF, Zarr or STAC file by its name";
+                return problem(path, reason.unwrap_or(plain).to_owned());
             }
         };
         return result.unwrap_or_else(|error| problem(path, error.to_string()));
@@ -324,16 +336,20 @@ async fn geotiffs(
 
 fn index(entries: &[Entry], mut found: Vec<Found>, mut problems: Vec<Problem>) -> Index {
     found.sort_by(|a, b| a.href.cmp(&b.href));
-    let mut counts = BTreeMap::<usize, usize>::new();
+    let mut files = BTreeMap::<usize, BTreeSet<&str>>::new();
     for one in &found {
-        *counts.entry(one.entry).or_default() += 1;
+        files.entry(one.entry).or_default().insert(&one.href);
     }
     let wishes: Vec<Wish> = (found.iter())
         .map(|one| Wish {
             name: one.name.clone(),
             parent: one.parent.clone(),
             prefix: entries[one.entry].id.as_deref().map(ids::clean).filter(|id| !id.is_empty()),
-            alone: counts.get(&one.entry) == Some(&1),
+            part: match &one.data {
+                Data::Cube { cube, .. } => ids::clean(&cube.name),
+                Data::Scenes(_) => String::new(),
+            },
+            alone: files.get(&one.entry).is_some_and(|files| files.len() == 1),
         })
         .collect();
     let ids = ids::assign(&wishes);

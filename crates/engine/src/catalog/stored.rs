@@ -18,8 +18,8 @@ use super::headers::{CubeFile, TiffHeader};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum StoredFile {
-    Tiff(StoredTiff),
-    Cube(StoredCube),
+    Tiff(Box<StoredTiff>),
+    Cubes(Vec<StoredCube>),
     /// The file cannot be read, for the reason given; it has to change before it is tried again.
     Broken(String),
 }
@@ -36,6 +36,7 @@ pub(super) struct StoredTiff {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredCube {
+    name: String,
     dims: Vec<StoredDimension>,
     variables: Vec<StoredVariable>,
     pieces: Vec<StoredPiece>,
@@ -158,6 +159,7 @@ impl StoredTiff {
 impl StoredCube {
     pub(super) fn of(file: &CubeFile) -> StoredCube {
         StoredCube {
+            name: file.name.clone(),
             dims: file.schema.dims.iter().map(StoredDimension::of).collect(),
             variables: file.schema.variables.iter().map(StoredVariable::of).collect(),
             pieces: file.pieces.iter().map(StoredPiece::of).collect(),
@@ -174,6 +176,7 @@ impl StoredCube {
         let pieces: Vec<_> =
             self.pieces.iter().map(|piece| piece.read(dims.len())).collect::<Option<_>>()?;
         Some(CubeFile {
+            name: self.name.clone(),
             schema: Schema { dims, variables },
             pieces: pieces.into(),
             title: self.title.clone(),

@@ -1,10 +1,15 @@
 //! Finding data sets in the file system: by names alone, nothing is opened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use super::foreign;
 
 /// Folders below a given one that are looked into.
 const MAX_DEPTH: usize = 64;
+
+/// Endings of the names of reference files (see `source::kerchunk`), which stand for a Zarr store.
+const REFERENCES: [&str; 3] = ["kerchunk.json", "refs.json", "references.json"];
 
 /// Something that looks like a data set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +34,7 @@ pub(super) struct Walk {
     pub(super) problems: Vec<(PathBuf, String)>,
 }
 
-/// What a file is by its name; JSON is STAC only where it was named by a user.
+/// What a file is by its name; other JSON is looked at only where it was named by a user.
 pub(super) fn kind_of_name(name: &str) -> Option<Kind> {
     let lower = name.to_ascii_lowercase();
     let extension = lower.rsplit_once('.').map(|(_, extension)| extension);
@@ -37,6 +42,7 @@ pub(super) fn kind_of_name(name: &str) -> Option<Kind> {
         Some("tif" | "tiff") => Some(Kind::Tiff),
         Some("nc" | "nc4" | "cdf" | "h5") => Some(Kind::NetCdf),
         _ if lower == "catalog.json" || lower == "collection.json" => Some(Kind::Stac),
+        _ if REFERENCES.iter().any(|ending| lower.ends_with(ending)) => Some(Kind::Zarr),
         _ => None,
     }
 }
@@ -72,6 +78,7 @@ pub(super) fn walk(root: &Path) -> Walk {
         };
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         let mut zarr = false;
+        let mut unread = BTreeMap::<&'static str, usize>::new();
         for entry in entries {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -90,6 +97,9 @@ pub(super) fn walk(root: &Path) -> Walk {
                 continue;
             }
             let kind = kind_of_name(&name);
+            if let (None, Some(format)) = (kind, foreign::by_name(&name)) {
+                *unread.entry(format).or_default() += 1;
+            }
             // The type is in the listing itself, except for links.
             let is_folder = match entry.file_type() {
                 Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
@@ -102,9 +112,17 @@ pub(super) fn walk(root: &Path) -> Walk {
                 files.push(Candidate { path: entry.path(), kind });
             }
         }
-        if zarr {
+        let named = |name: &str| folders.iter().any(|path| path.file_name() == Some(name.as_ref()));
+        // The reader says what it thinks of an Icechunk repository.
+        let icechunk = named("snapshots") && named("manifests") && named("transactions");
+        if zarr || icechunk {
             found.candidates.push(Candidate { path: folder, kind: Kind::Zarr });
             continue;
+        }
+        // One report a format, not one a file.
+        for (format, count) in unread {
+            let which = if count == 1 { String::new() } else { format!("{count} times ") };
+            found.problems.push((folder.clone(), format!("{which}{format}")));
         }
         found.candidates.append(&mut files);
         if depth < MAX_DEPTH {

@@ -1,18 +1,24 @@
 //! What the arrays of a file mean: CF conventions as xarray, GDAL and climate tools write them.
 //!
 //! ```text
-//! arrays ─ layout ─► data variables of one shape, their dimensions, the coordinate arrays to fetch
+//! arrays ─ layout ─► data variables by dimensions, without overviews; the coordinate arrays to fetch
 //!                      │ describe fetches them
 //!                      ▼
-//!                    build ─► labels (labels, time), reference system (crs), bands (bands) ─► Content + CubeNotes
+//!                    build ─► labels (labels, time), reference system (crs)   a Part for each set of dimensions
+//!                      ▼
+//!                   assemble ─► levels of resolution joined, bands (bands)    a Cube for each collection
 //! ```
-//! Zarr and NetCDF share this. It reads metadata and small coordinate arrays, never pixels. What had to be guessed
-//! or left out is said in [`CubeNotes::notes`]. Grids with two-dimensional coordinates are refused by name.
+//! Zarr and NetCDF share this. It reads metadata and small coordinate arrays, never pixels. Variables on a map become
+//! one cube for each set of dimensions; arrays of sibling groups that show the same area in several resolutions are
+//! bands of one cube. What had to be guessed or left out is said in [`CubeNotes::notes`]. Grids with two-dimensional
+//! coordinates are refused by name.
 
+mod assemble;
 mod bands;
 mod crs;
 mod labels;
 mod layout;
+mod overviews;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -20,12 +26,13 @@ mod time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eolith_cube::{Dimension, Kind, Labels, Region, Schema, SpatialAxis, Values};
-use eolith_plan::need::{ArrayDim, ArrayRef, Content, Format, Piece};
+use eolith_cube::{Dimension, Kind, Labels, Region, SpatialAxis, Values};
+use eolith_plan::need::{Content, Format};
 use serde_json::{Map, Value};
 
 use super::{ArrayMeta, ArrayReader, SourceError};
-use layout::{Layout, Role};
+use assemble::Part;
+use layout::{Layout, Layouts, Role};
 
 /// The longest coordinate array that is read.
 const MAX_COORDINATE: usize = 1 << 24;
@@ -39,6 +46,23 @@ pub struct CubeNotes {
     pub attributes: Map<String, Value>,
     /// Guesses that were made and what was left out, for people.
     pub notes: Vec<String>,
+}
+
+/// A cube of a file that may have several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cube {
+    /// Tells it from the others of the file; empty for the first one.
+    pub name: String,
+    pub content: Content,
+    pub notes: CubeNotes,
+}
+
+/// What a file says of itself and of its groups.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    pub root: &'a Map<String, Value>,
+    /// By path, without those of the root.
+    pub groups: &'a BTreeMap<String, Map<String, Value>>,
 }
 
 /// One array of a file, as far as its meaning is concerned.
@@ -57,47 +81,115 @@ pub enum Coordinate {
     Texts(Vec<String>),
 }
 
-/// The cube in a file, with its coordinates fetched.
+/// The first cube of a file without groups, with its coordinates fetched.
 pub async fn describe(
     arrays: &[Arc<dyn ArrayReader>],
     attributes: &Map<String, Value>,
     href: &str,
     format: Format,
 ) -> Result<(Content, CubeNotes), SourceError> {
+    let attributes = Attributes { root: attributes, groups: &BTreeMap::new() };
+    let first = describe_all(arrays, attributes, href, format).await?.into_iter().next();
+    let first = first.ok_or_else(|| layout::Refused::Empty.at(href, format))?;
+    Ok((first.content, first.notes))
+}
+
+/// The cubes of a file, with their coordinates fetched: at least one, that of the file's own name first.
+///
+/// # Errors
+/// [`SourceError::Invalid`] where there are no data, [`SourceError::Unsupported`] where all are on curvilinear grids or
+/// coordinates are too long, and what reading the coordinates says.
+pub async fn describe_all(
+    arrays: &[Arc<dyn ArrayReader>],
+    attributes: Attributes<'_>,
+    href: &str,
+    format: Format,
+) -> Result<Vec<Cube>, SourceError> {
     let entries: Vec<Entry<'_>> = (arrays.iter())
         .map(|array| {
             let text = array.texts().is_some();
             Entry { meta: array.meta(), text, version: array.version() }
         })
         .collect();
+    let layouts = Layouts::of(&entries, attributes).map_err(|e| e.at(href, format))?;
     let mut values = BTreeMap::new();
-    for index in coordinates(&entries, attributes).map_err(|e| e.at(href, format))? {
-        values.insert(arrays[index].meta().name.clone(), fetch(&arrays[index], href).await?);
+    let wanted = layouts.list.iter().flat_map(|layout| &layout.dims).filter_map(|d| d.coordinate);
+    for index in wanted {
+        let name = &arrays[index].meta().name;
+        if !values.contains_key(name) {
+            values.insert(name.clone(), fetch(&arrays[index], href).await?);
+        }
     }
-    build(&entries, &values, attributes, href, format)
+    Ok(make(&entries, &layouts, &values, attributes, href, format))
 }
 
-/// As [`describe`], from coordinates that are there already, by name of their array. Those that are missing count
+/// As [`describe_all`], from coordinates that are there already, by name of their array. Those that are missing count
 /// as not given.
 pub fn build(
     entries: &[Entry<'_>],
     values: &BTreeMap<String, Coordinate>,
-    attributes: &Map<String, Value>,
+    attributes: Attributes<'_>,
     href: &str,
     format: Format,
-) -> Result<(Content, CubeNotes), SourceError> {
-    let layout = Layout::choose(entries, attributes).map_err(|e| e.at(href, format))?;
-    let mut notes = layout.notes.clone();
-    let mapping = crs::mapping(entries, &layout);
-    let crs = crs::find(entries, &layout, mapping, attributes, &mut notes);
+) -> Result<Vec<Cube>, SourceError> {
+    let layouts = Layouts::of(entries, attributes).map_err(|e| e.at(href, format))?;
+    Ok(make(entries, &layouts, values, attributes, href, format))
+}
+
+impl Attributes<'_> {
+    /// What holds inside a group: its own attributes before those of the groups above it.
+    fn inside(&self, group: &str) -> Map<String, Value> {
+        let mut all = self.root.clone();
+        let ends = group.match_indices('/').map(|(at, _)| at).chain([group.len()]);
+        for own in ends.filter_map(|end| self.groups.get(&group[..end])) {
+            all.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        all
+    }
+}
+
+fn make(
+    entries: &[Entry<'_>],
+    layouts: &Layouts,
+    values: &BTreeMap<String, Coordinate>,
+    attributes: Attributes<'_>,
+    href: &str,
+    format: Format,
+) -> Vec<Cube> {
+    let parts = layouts.list.iter().map(|layout| part(entries, layout, values, attributes));
+    let file = assemble::File { entries, attributes, href, format };
+    let mut cubes = file.cubes(parts.collect());
+    if let Some(first) = cubes.first_mut() {
+        first.notes.notes.extend(layouts.notes.iter().cloned());
+    }
+    cubes
+}
+
+/// The dimensions of a layout with their labels.
+fn part<'a>(
+    entries: &[Entry<'_>],
+    layout: &'a Layout,
+    values: &BTreeMap<String, Coordinate>,
+    attributes: Attributes<'_>,
+) -> Part<'a> {
+    let scope = attributes.inside(&layout.group);
+    let mut notes = Vec::new();
+    let mapping = crs::mapping(entries, layout);
+    let crs = crs::find(entries, layout, mapping, &scope, &mut notes);
+    let first = layout.variables.first().map(|&i| &entries[i].meta.attributes);
+    let transforms: Vec<&Map<String, Value>> =
+        mapping.map(|meta| &meta.attributes).into_iter().chain(first).chain([&scope]).collect();
     let mut dims = Vec::new();
     for dim in &layout.dims {
         let coordinate = dim.coordinate.map(|index| entries[index]);
         let given = coordinate.and_then(|entry| values.get(&entry.meta.name));
         let labels = match (coordinate, given) {
             (Some(entry), Some(given)) => labels::read(dim, entry.meta, given, &mut notes),
-            _ => labels::without_coordinate(dim, mapping, &mut notes),
+            _ => labels::without_coordinate(dim, &transforms, &mut notes),
         };
+        if dim.role == Role::X && crs.as_ref().is_some_and(|crs| crs.is_geographic()) {
+            labels::note_longitudes(&labels, &mut notes);
+        }
         let kind = match (dim.role, &labels) {
             (Role::X, _) => Kind::Spatial { axis: SpatialAxis::X, crs: crs.clone() },
             (Role::Y, _) => Kind::Spatial { axis: SpatialAxis::Y, crs: crs.clone() },
@@ -110,26 +202,7 @@ pub fn build(
         };
         dims.push(Dimension::new(dim.name.clone(), kind, labels));
     }
-    let content = assemble(entries, &layout, dims, attributes, href, format, &mut notes);
-    let text = |names: &[&str]| {
-        names.iter().find_map(|name| attributes.get(*name)?.as_str()).map(str::to_owned)
-    };
-    let notes = CubeNotes {
-        title: text(&["title", "name", "long_name"]),
-        description: text(&["description", "summary", "abstract", "comment"]),
-        attributes: attributes.clone(),
-        notes,
-    };
-    Ok((content, notes))
-}
-
-/// Indices of the arrays whose elements [`build`] wants to know.
-fn coordinates(
-    entries: &[Entry<'_>],
-    attributes: &Map<String, Value>,
-) -> Result<Vec<usize>, layout::Refused> {
-    let layout = Layout::choose(entries, attributes)?;
-    Ok(layout.dims.iter().filter_map(|dim| dim.coordinate).collect())
+    Part { layout, dims, scope, notes }
 }
 
 async fn fetch(array: &Arc<dyn ArrayReader>, href: &str) -> Result<Coordinate, SourceError> {
@@ -144,64 +217,6 @@ async fn fetch(array: &Arc<dyn ArrayReader>, href: &str) -> Result<Coordinate, S
     let region = Region::whole(&array.meta().shape);
     let fetched = array.fetch(region.clone()).await?;
     Ok(Coordinate::Numbers(array.decode(&region, fetched)?.values))
-}
-
-/// Puts the variables beside each other along a dimension of bands, unless they have one.
-fn assemble(
-    entries: &[Entry<'_>],
-    layout: &Layout,
-    mut dims: Vec<Dimension>,
-    attributes: &Map<String, Value>,
-    href: &str,
-    format: Format,
-    notes: &mut Vec<String>,
-) -> Content {
-    let own = dims.iter().position(|dim| dim.kind == Kind::Bands);
-    let metas: Vec<&ArrayMeta> = layout.variables.iter().map(|&i| entries[i].meta).collect();
-    // Where the bands go, if they are not there.
-    let at = own.is_none().then(|| {
-        let time = dims.iter().position(|dim| dim.kind == Kind::Temporal);
-        time.map_or(0, |time| time + 1)
-    });
-    let variables = match own {
-        Some(own) => {
-            let names = names(dims[own].labels());
-            bands::along_dimension(metas[0], &names, attributes, notes)
-        }
-        None => bands::of_variables(&metas, &layout.labels, attributes, notes),
-    };
-    let array_dims: Vec<ArrayDim> = (0..dims.len())
-        .map(|i| ArrayDim::Along { dim: i + usize::from(at.is_some_and(|at| i >= at)), offset: 0 })
-        .collect();
-    if let Some(at) = at {
-        let taken = dims.iter().any(|dim| dim.name == "bands");
-        let name = if taken { "eo:bands" } else { "bands" };
-        dims.insert(at, Dimension::new(name, Kind::Bands, Labels::texts(&layout.labels)));
-    }
-    let shape: Vec<usize> = dims.iter().map(|dim| dim.len().unwrap_or(0)).collect();
-    let pieces = (layout.variables.iter().enumerate())
-        .map(|(band, &index)| {
-            let Entry { meta, version, .. } = entries[index];
-            let mut region = Region::whole(&shape);
-            if let Some(at) = at {
-                region.0[at] = band..band + 1;
-            }
-            let array = ArrayRef {
-                href: href.to_owned(),
-                format,
-                array: meta.name.clone(),
-                version: version.map(str::to_owned),
-                chunk: Some(meta.chunk.clone()),
-                requested: false,
-            };
-            Piece { array, region, dims: array_dims.clone(), nodata: meta.nodata, grid: None }
-        })
-        .collect();
-    Content::Cube { schema: Schema { dims, variables }, pieces }
-}
-
-fn names(labels: Option<&Labels>) -> Vec<String> {
-    labels.map(|labels| labels.iter().map(|label| label.to_string()).collect()).unwrap_or_default()
 }
 
 fn text<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

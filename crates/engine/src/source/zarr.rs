@@ -8,6 +8,7 @@
 //! types     data types and dimension names of a document
 //! fill      which value of an array means no-data
 //! ```
+//! A reference file (see [`super::kerchunk`]) is opened as the store that it describes.
 //! Metadata, data types, chunk keys and the codecs without a faster way are those of the `zarrs` crate. A chunk
 //! object is one request; of a shard the index and the chunks that are wanted are read. What the dimensions mean is
 //! decided in [`super::cf`].
@@ -22,13 +23,15 @@ mod shard;
 mod tests;
 mod types;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{ArrayReader, SourceError};
+use super::{ArrayReader, SourceError, icechunk, kerchunk};
 use crate::storage::Location;
 use array::ZarrArray;
+pub(super) use fill::base64;
 
 /// An opened store.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Group {
     pub arrays: Vec<Arc<dyn ArrayReader>>,
     /// Attributes of the root.
     pub attributes: Map<String, Value>,
+    /// Attributes of the groups below it, by path.
+    pub groups: BTreeMap<String, Map<String, Value>>,
     pub notes: Vec<String>,
 }
 
@@ -50,9 +55,20 @@ pub async fn open(location: &Location) -> Result<Vec<Arc<dyn ArrayReader>>, Sour
 
 /// As [`open`], with the attributes of the root and what was left out.
 pub async fn open_group(location: &Location) -> Result<Group, SourceError> {
-    let found = metadata::discover(location).await?;
+    let view;
+    let location = if kerchunk::is_named(location) {
+        view = kerchunk::open(location).await?;
+        &view
+    } else {
+        location
+    };
+    let found = match metadata::discover(location).await {
+        Ok(found) => found,
+        Err(error) => return Err(icechunk::refused(location).await.unwrap_or(error)),
+    };
     let notes = found.note.into_iter().collect();
-    let mut group = Group { arrays: Vec::new(), attributes: found.attributes, notes };
+    let (attributes, groups) = (found.attributes, found.groups);
+    let mut group = Group { arrays: Vec::new(), attributes, groups, notes };
     for node in found.arrays {
         let name = node.path.clone();
         match ZarrArray::new(location, node, found.version.as_deref()) {

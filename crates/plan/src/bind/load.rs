@@ -5,6 +5,7 @@
 //! plain [`Op::Select`].
 
 mod boxes;
+mod grids;
 mod scenes;
 
 use std::collections::BTreeMap;
@@ -178,12 +179,19 @@ fn narrowed(
 }
 
 /// A scan of a cube whose labels are all known.
-fn cube_scan(request: LoadRequest, source: ScanSource) -> Result<(Op, Schema), Problem> {
+fn cube_scan(request: LoadRequest, mut source: ScanSource) -> Result<(Op, Schema), Problem> {
+    if let Some(bands) = &request.bands {
+        check_bands(&source.schema, bands)?;
+        let asked = band_indices(&source.schema, bands)?;
+        source = grids::of_bands(source, &asked);
+    }
+    for bbox in request.boxes.iter().take(1) {
+        source = boxes::unroll(source, bbox)?;
+    }
     let mut window: Vec<Option<Arc<[usize]>>> = vec![None; source.schema.dims.len()];
     let mut filters: Vec<Filter> = request.boxes.iter().cloned().map(Filter::Box).collect();
     filters.extend(request.time.map(|interval| Filter::Time(interval, None)));
     if let Some(bands) = &request.bands {
-        check_bands(&source.schema, bands)?;
         filters.push(Filter::Bands(bands.clone()));
     }
     let mut schema = source.schema.clone();

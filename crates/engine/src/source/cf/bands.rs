@@ -51,11 +51,11 @@ const SENTINEL_2: [(&str, &str); 13] = [
     ("B12", "swir22"),
 ];
 
-/// One band a variable.
+/// One band a variable. From `attributes` of the file common names are guessed.
 pub(super) fn of_variables(
     metas: &[&ArrayMeta],
     labels: &[String],
-    attributes: &Map<String, Value>,
+    attributes: Option<&Map<String, Value>>,
     notes: &mut Vec<String>,
 ) -> Vec<Variable> {
     let mut variables: Vec<Variable> = metas.iter().map(|meta| variable(meta)).collect();
@@ -67,7 +67,7 @@ pub(super) fn of_variables(
 pub(super) fn along_dimension(
     meta: &ArrayMeta,
     labels: &[String],
-    attributes: &Map<String, Value>,
+    attributes: Option<&Map<String, Value>>,
     notes: &mut Vec<String>,
 ) -> Vec<Variable> {
     let mut shared = variable(meta);
@@ -101,12 +101,16 @@ fn variable(meta: &ArrayMeta) -> Variable {
 fn guess(
     variables: &mut [Variable],
     labels: &[String],
-    attributes: &Map<String, Value>,
+    attributes: Option<&Map<String, Value>>,
     notes: &mut Vec<String>,
 ) {
+    let Some(attributes) = attributes else { return };
+    let properties = attributes.get("stac_discovery").and_then(|item| item.get("properties"));
+    let places = [Some(attributes), properties.and_then(Value::as_object)];
     let names =
         ["title", "summary", "description", "platform", "constellation", "mission", "source"];
-    let says_so = names.iter().filter_map(|name| text(attributes, name)).any(|value| {
+    let values = places.into_iter().flatten().flat_map(|own| names.map(|name| text(own, name)));
+    let says_so = values.flatten().any(|value| {
         let value = value.to_ascii_lowercase();
         ["sentinel-2", "sentinel 2", "sentinel2"].iter().any(|name| value.contains(name))
     });

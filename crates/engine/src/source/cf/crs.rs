@@ -57,6 +57,13 @@ pub(super) fn find(
         ));
         return wgs84();
     }
+    // Products of Copernicus EOPF carry a STAC item.
+    let item = attributes.get("stac_discovery").and_then(|item| item.get("properties"));
+    if let Some(crs) =
+        item.and_then(Value::as_object).and_then(|own| from_attributes(own, unit, notes))
+    {
+        return Some(crs);
+    }
     notes.push(format!("no reference system is given for `{}` and `{}`", x.name, y.name));
     None
 }
@@ -102,7 +109,12 @@ fn from_attributes(
             Err(error) => notes.push(format!("`proj:projjson` was not understood: {error}")),
         }
     }
-    let proj = proj_string(attributes, unit)?;
+    let Some(proj) = proj_string(attributes, unit) else {
+        if let Some(name) = text(attributes, "grid_mapping_name") {
+            notes.push(format!("the grid mapping `{name}` is not supported"));
+        }
+        return None;
+    };
     match Crs::parse(&proj) {
         Ok(crs) => Some(crs),
         Err(error) => {

@@ -3,12 +3,11 @@
 use eolith_cube::time::TimeLabel;
 use eolith_cube::{DType, Label, Labels, Number, Regular, Values};
 
+use serde_json::{Map, Value};
+
 use super::layout::{LayoutDim, Role};
 use super::{Coordinate, text, time};
 use crate::source::ArrayMeta;
-
-/// What the file says of its grid mapping.
-pub(super) type Mapping<'a> = Option<&'a ArrayMeta>;
 
 /// The labels of a dimension that has a coordinate array.
 pub(super) fn read(
@@ -52,13 +51,14 @@ pub(super) fn read(
     }
 }
 
-/// The labels of a dimension without coordinates: from the geotransform of the grid mapping, else `0, 1, 2, …`.
+/// The labels of a dimension without coordinates: from a transformation among `attributes` (those of the grid mapping,
+/// the variable and its groups), else `0, 1, 2, …`.
 pub(super) fn without_coordinate(
     dim: &LayoutDim,
-    mapping: Mapping<'_>,
+    attributes: &[&Map<String, Value>],
     notes: &mut Vec<String>,
 ) -> Labels {
-    if let Some(regular) = mapping.and_then(|mapping| from_transform(dim, mapping)) {
+    if let Some(regular) = attributes.iter().find_map(|own| from_transform(dim, own)) {
         return Labels::Regular(regular);
     }
     notes.push(format!("dimension `{}` has no coordinates and is numbered from 0", dim.name));
@@ -68,19 +68,42 @@ pub(super) fn without_coordinate(
     }
 }
 
-/// GDAL's six numbers: left, pixel width, rotation, top, rotation, pixel height.
-fn from_transform(dim: &LayoutDim, mapping: &ArrayMeta) -> Option<Regular> {
-    let numbers: Vec<f64> = match mapping.attributes.get("GeoTransform")? {
-        serde_json::Value::Array(values) => values.iter().filter_map(|v| v.as_f64()).collect(),
-        value => value.as_str()?.split_whitespace().filter_map(|n| n.parse().ok()).collect(),
+/// Says how longitudes beyond 180 degrees are taken.
+pub(super) fn note_longitudes(labels: &Labels, notes: &mut Vec<String>) {
+    let largest = labels.iter().filter_map(|label| label.as_f64()).fold(f64::MIN, f64::max);
+    if largest > 180.0 + 1e-6 {
+        notes.push(format!(
+            "longitudes run up to {largest} degrees: extents in -180 to 180 are understood, and a cube that is loaded \
+             with one has the longitudes that were asked for"
+        ));
+    }
+}
+
+/// Six numbers of a transformation: GDAL's (left, pixel width, rotation, top, rotation, pixel height), or those of an
+/// affine matrix in rows (the conventions `spatial:` of Zarr and `proj:` of STAC).
+fn from_transform(dim: &LayoutDim, attributes: &Map<String, Value>) -> Option<Regular> {
+    let numbers = |name: &str| -> Option<Vec<f64>> {
+        Some(match attributes.get(name)? {
+            Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
+            value => value.as_str()?.split_whitespace().filter_map(|n| n.parse().ok()).collect(),
+        })
     };
-    let &[left, dx, 0.0, top, 0.0, dy] = numbers.as_slice() else { return None };
+    let affine = ["spatial:transform", "proj:transform"].iter().find_map(|name| numbers(name));
+    let gdal = numbers("GeoTransform");
+    let (left, dx, top, dy) = match (gdal.as_deref(), affine.as_deref()) {
+        (Some(&[left, dx, 0.0, top, 0.0, dy]), _) => (left, dx, top, dy),
+        (_, Some(&[dx, 0.0, left, 0.0, dy, top])) => (left, dx, top, dy),
+        (_, Some(&[dx, 0.0, left, 0.0, dy, top, 0.0, 0.0, 1.0])) => (left, dx, top, dy),
+        _ => return None,
+    };
     let (edge, step) = match dim.role {
         Role::X => (left, dx),
         Role::Y => (top, dy),
         Role::Z | Role::T | Role::Bands | Role::Other => return None,
     };
-    Some(Regular { start: edge + step / 2.0, step, len: dim.len })
+    let nodes = text(attributes, "spatial:registration") == Some("node");
+    let start = if nodes { edge } else { edge + step / 2.0 };
+    (step != 0.0).then_some(Regular { start, step, len: dim.len })
 }
 
 fn times(meta: &ArrayMeta, values: &Values, notes: &mut Vec<String>) -> Result<Labels, String> {

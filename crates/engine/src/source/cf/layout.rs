@@ -3,21 +3,29 @@
 use std::collections::BTreeSet;
 
 use eolith_plan::need::Format;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Entry, text, time};
+use super::{Attributes, Entry, overviews, text, time};
 use crate::source::SourceError;
 
-/// The part of a file that becomes a cube.
+/// The parts of a file that become cubes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layouts {
+    /// At least one.
+    pub(super) list: Vec<Layout>,
+    /// What was left out.
+    pub(super) notes: Vec<String>,
+}
+
+/// Variables that have the same dimensions.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
-    /// Indices of the data variables: all have the same dimensions.
+    /// Path of the group of the first of them; empty for the root.
+    pub(super) group: String,
+    /// Their indices.
     pub(super) variables: Vec<usize>,
-    /// A name for each of them that no other has.
-    pub(super) labels: Vec<String>,
     /// In the order of the arrays.
     pub(super) dims: Vec<LayoutDim>,
-    pub(super) notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,19 +56,25 @@ pub(super) enum Refused {
     Curvilinear(String),
 }
 
+/// Variables named in one note.
+const MAX_NAMES: usize = 20;
+
 /// Dimensions of a variable: name, length and coordinate array. Variables that agree in them form a group.
 type Shape = Vec<(String, usize, Option<usize>)>;
 
-impl Layout {
-    /// Chooses the largest group of variables that have the same dimensions, those on a map first.
-    pub(super) fn choose(
+impl Layouts {
+    /// All variables on a map, by dimensions; where there are none, the largest set of variables that have the same
+    /// dimensions.
+    pub(super) fn of(
         entries: &[Entry<'_>],
-        attributes: &Map<String, Value>,
-    ) -> Result<Layout, Refused> {
+        attributes: Attributes<'_>,
+    ) -> Result<Layouts, Refused> {
         let helpers = helpers(entries, attributes);
+        let overviews = overviews::find(entries, attributes);
         let is_data = |&i: &usize| {
             let entry = entries[i];
-            !entry.text && !entry.meta.dims.is_empty() && !helpers.contains(&i)
+            let apart = helpers.contains(&i) || overviews.contains(&i);
+            !entry.text && !entry.meta.dims.is_empty() && !apart
         };
         let mut groups: Vec<(Shape, Vec<usize>)> = Vec::new();
         for index in (0..entries.len()).filter(is_data) {
@@ -70,46 +84,67 @@ impl Layout {
                 None => groups.push((shape, vec![index])),
             }
         }
-        let size = |(shape, members): &(Shape, Vec<usize>)| {
-            let roles = roles(entries, shape);
-            let on_map = [Role::X, Role::Y].iter().all(|role| roles.iter().any(|r| r.0 == *role));
-            let pixels: u128 = shape.iter().map(|(_, len, _)| *len as u128).product();
-            (on_map, pixels * members.len() as u128)
-        };
-        // The first of equal ones.
-        let best = (groups.iter().enumerate())
-            .max_by_key(|(i, group)| (size(group), std::cmp::Reverse(*i)))
-            .map(|(i, _)| i)
-            .ok_or(Refused::Empty)?;
-        let (shape, mut variables) = groups.swap_remove(best);
-        let roles = roles(entries, &shape);
-        let dims: Vec<LayoutDim> = (shape.into_iter().zip(roles))
-            .map(|((name, len, coordinate), (role, by_name))| LayoutDim {
-                name,
-                len,
-                role,
-                by_name,
-                coordinate,
-            })
-            .collect();
-        refuse_curvilinear(entries, variables[0], &dims)?;
-        let mut left_out: Vec<usize> =
-            groups.into_iter().flat_map(|(_, members)| members).collect();
-        if dims.iter().any(|dim| dim.role == Role::Bands) {
-            left_out.extend(variables.drain(1..));
+        let (mut on_map, mut others, mut curvilinear) = (Vec::new(), Vec::new(), Vec::new());
+        for (shape, members) in groups {
+            let dims = dims(entries, members[0], shape, attributes);
+            if let Some(names) = curvilinear_by(entries, members[0], &dims) {
+                curvilinear.push((names, members));
+                continue;
+            }
+            // Variables with bands of their own stand alone.
+            let alone = dims.iter().any(|dim| dim.role == Role::Bands);
+            for variables in members.chunks(if alone { 1 } else { members.len() }) {
+                let group = parent(&entries[variables[0]].meta.name).to_owned();
+                let (variables, dims) = (variables.to_vec(), dims.clone());
+                let layout = Layout { group, variables, dims };
+                let list = if layout.on_map() { &mut on_map } else { &mut others };
+                list.push(layout);
+            }
         }
-        left_out.sort_unstable();
+        if on_map.is_empty() {
+            if let Some((names, _)) = curvilinear.into_iter().next() {
+                return Err(Refused::Curvilinear(names));
+            }
+            let size = |layout: &Layout| -> u128 {
+                let pixels: u128 = layout.dims.iter().map(|dim| dim.len as u128).product();
+                pixels * layout.variables.len() as u128
+            };
+            // The first of equal ones.
+            let best = (others.iter().enumerate())
+                .max_by_key(|(i, layout)| (size(layout), std::cmp::Reverse(*i)))
+                .map(|(i, _)| i)
+                .ok_or(Refused::Empty)?;
+            on_map.push(others.swap_remove(best));
+            curvilinear = Vec::new();
+        }
         let mut notes = Vec::new();
-        if !left_out.is_empty() {
-            let names: Vec<String> =
-                left_out.iter().map(|&i| format!("`{}`", entries[i].meta.name)).collect();
-            notes.push(format!(
-                "variables with other dimensions than the cube were left out: {}",
-                names.join(", ")
-            ));
-        }
-        let labels = labels(entries, &variables);
-        Ok(Layout { variables, labels, dims, notes })
+        let mut left_out = |why: &str, mut which: Vec<usize>| {
+            which.sort_unstable();
+            let names: Vec<String> = (which.iter().take(MAX_NAMES))
+                .map(|&i| format!("`{}`", entries[i].meta.name))
+                .collect();
+            let more = if which.len() > MAX_NAMES { ", …" } else { "" };
+            if !names.is_empty() {
+                notes.push(format!("{why} were left out: {}{more}", names.join(", ")));
+            }
+        };
+        left_out(
+            "variables without the dimensions of a map",
+            others.into_iter().flat_map(|layout| layout.variables).collect(),
+        );
+        left_out("overviews", overviews.into_iter().collect());
+        left_out(
+            "variables on curvilinear grids",
+            curvilinear.into_iter().flat_map(|(_, members)| members).collect(),
+        );
+        Ok(Layouts { list: on_map, notes })
+    }
+}
+
+impl Layout {
+    /// Whether it has both axes of a map.
+    pub(super) fn on_map(&self) -> bool {
+        [Role::X, Role::Y].iter().all(|role| self.dims.iter().any(|dim| dim.role == *role))
     }
 }
 
@@ -152,12 +187,12 @@ pub(super) fn leaf(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn parent(path: &str) -> &str {
+pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// Arrays that describe others: coordinates, bounds, grid mappings.
-fn helpers(entries: &[Entry<'_>], attributes: &Map<String, Value>) -> BTreeSet<usize> {
+fn helpers(entries: &[Entry<'_>], attributes: Attributes<'_>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     for (index, entry) in entries.iter().enumerate() {
         let meta = entry.meta;
@@ -171,12 +206,28 @@ fn helpers(entries: &[Entry<'_>], attributes: &Map<String, Value>) -> BTreeSet<u
         let bounds = name.ends_with("_bnds") || name.ends_with("_bounds");
         let mapping =
             ["grid_mapping_name", "crs_wkt"].iter().any(|a| meta.attributes.contains_key(*a));
-        if own_dimension || bounds || (mapping && meta.shape.iter().product::<usize>() <= 1) {
+        // Longitudes and latitudes of every pixel.
+        let place = meta.dims.len() > 1
+            && matches!(role_by_attributes(*entry), Some(Role::X | Role::Y))
+            && text(&meta.attributes, "axis").is_none_or(str::is_empty);
+        if own_dimension
+            || bounds
+            || place
+            || (mapping && meta.shape.iter().product::<usize>() <= 1)
+        {
             found.insert(index);
         }
     }
-    let names = text(attributes, "coordinates").unwrap_or("").split_whitespace();
-    found.extend(names.filter_map(|name| resolve(entries, "", name)));
+    let root = std::iter::once(("", attributes.root));
+    for (group, own) in root.chain(attributes.groups.iter().map(|(path, own)| (path.as_str(), own)))
+    {
+        let names = text(own, "coordinates").unwrap_or("").split_whitespace();
+        let inside = |name: &str| match group {
+            "" => name.to_owned(),
+            group => format!("{group}/{name}"),
+        };
+        found.extend(names.filter_map(|name| resolve(entries, &inside(name), name)));
+    }
     found
 }
 
@@ -197,6 +248,37 @@ fn coordinate(entries: &[Entry<'_>], index: usize, dim: &str, len: usize) -> Opt
         let names = text(&meta.attributes, "coordinates")?.split_whitespace();
         names.filter_map(|name| resolve(entries, &meta.name, name)).find(fits)
     })
+}
+
+fn dims(
+    entries: &[Entry<'_>],
+    variable: usize,
+    shape: Shape,
+    attributes: Attributes<'_>,
+) -> Vec<LayoutDim> {
+    let mut roles = roles(entries, &shape);
+    let meta = entries[variable].meta;
+    let scope = attributes.inside(parent(&meta.name));
+    // The Zarr convention `spatial:` names y and x.
+    let named = meta.attributes.get("spatial:dimensions").or(scope.get("spatial:dimensions"));
+    if let Some([.., y, x]) = named.and_then(Value::as_array).map(Vec::as_slice) {
+        for (name, role) in [(y, Role::Y), (x, Role::X)] {
+            let at = shape.iter().position(|(dim, ..)| Some(dim.as_str()) == name.as_str());
+            if let Some(at) = at {
+                roles.iter_mut().filter(|own| own.0 == role).for_each(|own| own.0 = Role::Other);
+                roles[at] = (role, false);
+            }
+        }
+    }
+    (shape.into_iter().zip(roles))
+        .map(|((name, len, coordinate), (role, by_name))| LayoutDim {
+            name,
+            len,
+            role,
+            by_name,
+            coordinate,
+        })
+        .collect()
 }
 
 /// The role of each dimension and whether only its name tells; a role but the last is given once.
@@ -277,46 +359,30 @@ pub(super) fn is_degrees(units: &str, direction: char) -> bool {
     }
 }
 
-/// Refuses a variable whose place is only given by coordinates of two dimensions.
-fn refuse_curvilinear(
-    entries: &[Entry<'_>],
-    variable: usize,
-    dims: &[LayoutDim],
-) -> Result<(), Refused> {
+/// The arrays that alone say where the pixels of a variable are, with two dimensions or more.
+fn curvilinear_by(entries: &[Entry<'_>], variable: usize, dims: &[LayoutDim]) -> Option<String> {
     let given = |role: Role| dims.iter().any(|d| d.role == role && d.coordinate.is_some());
     if given(Role::X) && given(Role::Y) {
-        return Ok(());
+        return None;
     }
     let meta = entries[variable].meta;
     let names = text(&meta.attributes, "coordinates").unwrap_or("").split_whitespace();
-    let two_dimensional: Vec<String> = names
-        .filter_map(|name| resolve(entries, &meta.name, name))
-        .filter(|&i| {
-            let other = entries[i].meta;
-            let role = role_by_attributes(entries[i]).or(match role(leaf(&other.name), None) {
+    let named: BTreeSet<usize> =
+        names.filter_map(|name| resolve(entries, &meta.name, name)).collect();
+    let places: Vec<String> = (0..entries.len())
+        .filter(|i| {
+            let other = entries[*i].meta;
+            let role = role_by_attributes(entries[*i]).or(match role(leaf(&other.name), None) {
                 (Role::Other, _) => None,
                 (role, _) => Some(role),
             });
-            other.dims.len() == 2
+            let beside = parent(&other.name) == parent(&meta.name);
+            other.dims.len() > 1
+                && (named.contains(i) || beside && *i != variable)
                 && matches!(role, Some(Role::X | Role::Y))
                 && other.dims.iter().all(|dim| meta.dims.contains(dim))
         })
         .map(|i| format!("`{}`", entries[i].meta.name))
         .collect();
-    if two_dimensional.is_empty() {
-        return Ok(());
-    }
-    Err(Refused::Curvilinear(two_dimensional.join(", ")))
-}
-
-/// Last parts of the names where they are unique, else whole names.
-fn labels(entries: &[Entry<'_>], variables: &[usize]) -> Vec<String> {
-    let label = |name: &str| if name.is_empty() { "data".to_owned() } else { name.to_owned() };
-    let leaves: Vec<String> =
-        variables.iter().map(|&i| label(leaf(&entries[i].meta.name))).collect();
-    let unique: BTreeSet<&String> = leaves.iter().collect();
-    if unique.len() == leaves.len() {
-        return leaves;
-    }
-    variables.iter().map(|&i| label(&entries[i].meta.name)).collect()
+    (!places.is_empty()).then(|| places.join(", "))
 }

@@ -1,4 +1,5 @@
-use eolith_cube::{DType, Label};
+use eolith_cube::{DType, Label, Schema};
+use eolith_plan::need::Piece;
 use serde_json::json;
 
 use super::*;
@@ -27,11 +28,13 @@ struct File {
     texts: Vec<String>,
     values: BTreeMap<String, Coordinate>,
     attributes: Value,
+    groups: BTreeMap<String, Map<String, Value>>,
 }
 
 impl File {
     fn new(attributes: Value) -> File {
-        File { metas: Vec::new(), texts: Vec::new(), values: BTreeMap::new(), attributes }
+        let (metas, texts, values, groups) = Default::default();
+        File { metas, texts, values, attributes, groups }
     }
 
     fn variable(mut self, name: &str, dims: &[(&str, usize)], attributes: Value) -> File {
@@ -54,13 +57,18 @@ impl File {
     }
 
     fn build(&self) -> Result<Built, SourceError> {
+        let Cube { content, notes, .. } = self.cubes()?.swap_remove(0);
+        let Content::Cube { schema, pieces } = content else { panic!("not a cube") };
+        Ok((schema, pieces, notes.notes))
+    }
+
+    fn cubes(&self) -> Result<Vec<Cube>, SourceError> {
         let entries: Vec<Entry<'_>> = (self.metas.iter())
             .map(|meta| Entry { meta, text: self.texts.contains(&meta.name), version: None })
             .collect();
-        let attributes = self.attributes.as_object().unwrap();
-        let (content, notes) = build(&entries, &self.values, attributes, "file", Format::NetCdf)?;
-        let Content::Cube { schema, pieces } = content else { panic!("not a cube") };
-        Ok((schema, pieces, notes.notes))
+        let root = self.attributes.as_object().unwrap();
+        let attributes = Attributes { root, groups: &self.groups };
+        build(&entries, &self.values, attributes, "file", Format::NetCdf)
     }
 }
 
@@ -100,8 +108,10 @@ fn variables_become_bands_after_time() {
     assert_eq!((variable.scale, variable.unit.as_deref()), (Some(0.5), Some("K")));
     assert_eq!(variable.common_name.as_deref(), Some("red"));
     assert_eq!(schema.grid().unwrap().crs.code(), Some(32633));
-    assert!(notes.iter().any(|note| note.contains("`elevation`")), "{notes:?}");
     assert!(!notes.iter().any(|note| note.contains("time_bnds")), "{notes:?}");
+    let cubes = file.cubes().unwrap();
+    let names: Vec<&str> = cubes.iter().map(|cube| cube.name.as_str()).collect();
+    assert_eq!(names, ["", "elevation"]);
     let times = schema.dims[2].labels().unwrap();
     assert_eq!(times.get(1).to_string(), "2020-02-29T00:00:00Z");
 }
@@ -141,7 +151,7 @@ fn longitudes_and_latitudes_have_a_system() {
         file(json!({"units": "degrees_east"}), json!({"units": "degreesN"})).build().unwrap();
     assert_eq!(schema.grid().unwrap().crs.code(), Some(4326));
     assert_eq!(schema.grid().unwrap().x.start, 359.0);
-    assert_eq!(notes, Vec::<String>::new());
+    assert!(notes.len() == 1 && notes[0].contains("360 degrees"), "{notes:?}");
     let (schema, _, notes) = file(json!({}), json!({})).build().unwrap();
     assert_eq!(schema.grid().unwrap().crs.code(), Some(4326));
     assert!(notes[0].contains("names"), "{notes:?}");
@@ -220,6 +230,96 @@ fn times_that_cannot_be_decoded_stay_numbers() {
         Kind::Other
     );
     assert!(notes.iter().any(|note| note.contains("months")), "{notes:?}");
+}
+
+/// Arrays of a group on a grid of its own from the corner (600000, 5000000).
+fn level(mut file: File, group: &str, step: f64, n: usize, names: &[&str]) -> File {
+    for (axis, start, step) in [("x", 600_000.0, step), ("y", 5_000_000.0, -step)] {
+        let name = format!("{group}/{axis}");
+        let places: Vec<f64> = (0..n).map(|i| start + (i as f64 + 0.5) * step).collect();
+        file.metas.push(meta(&name, &[(axis, n)], DType::F64, json!({})));
+        file.values.insert(name, floats(&places));
+    }
+    for name in names {
+        let name = format!("{group}/{name}");
+        let attributes = json!({"proj:epsg": 32632, "scale_factor": 0.0001, "add_offset": -0.1});
+        file.metas.push(meta(&name, &[("y", n), ("x", n)], DType::U16, attributes));
+    }
+    file
+}
+
+fn product() -> File {
+    let properties = json!({"datetime": "2025-06-10T10:36:41.024Z", "platform": "sentinel-2c"});
+    let file = File::new(json!({"stac_discovery": {"properties": properties}}));
+    let file = level(file, "conditions/mask/footprint/r10m", 10.0, 12, &["b02", "b03", "b8a"]);
+    let file = level(file, "measurements/reflectance/r10m", 10.0, 12, &["b02", "b03"]);
+    let file = level(file, "measurements/reflectance/r20m", 20.0, 6, &["b02", "b8a"]);
+    level(file, "measurements/reflectance/r60m", 60.0, 2, &["b01", "b02"])
+}
+
+#[test]
+fn sibling_groups_of_one_area_are_bands_of_one_cube() {
+    let cubes = product().cubes().unwrap();
+    let names: Vec<&str> = cubes.iter().map(|cube| cube.name.as_str()).collect();
+    assert_eq!(names, ["", "conditions/mask/footprint/r10m"]);
+    let Content::Cube { schema, pieces } = &cubes[0].content else { panic!("not a cube") };
+    assert_eq!(dims(schema), ["t", "bands", "y", "x"]);
+    assert_eq!(schema.shape().unwrap(), [1, 6, 12, 12]);
+    let bands = Labels::texts(["b01", "b02", "b03", "b8a", "r20m/b02", "r60m/b02"]);
+    assert_eq!(schema.dims[1].labels(), Some(&bands));
+    assert_eq!(schema.dims[0].labels().unwrap().get(0).to_string(), "2025-06-10T10:36:41.024Z");
+    let steps: Vec<Option<f64>> =
+        pieces.iter().map(|piece| piece.grid.as_ref().map(|grid| grid.x.step)).collect();
+    assert_eq!(steps, [Some(60.0), None, None, Some(20.0), Some(20.0), Some(60.0)]);
+    assert_eq!(pieces[3].array.array, "measurements/reflectance/r20m/b8a");
+    assert_eq!(pieces[3].dims, pieces[1].dims);
+    assert_eq!(pieces[3].region, Region(vec![0..1, 3..4, 0..12, 0..12]));
+    let common: Vec<Option<&str>> =
+        schema.variables.iter().map(|v| v.common_name.as_deref()).collect();
+    let expected = [Some("coastal"), Some("blue"), Some("green"), Some("nir08"), None, None];
+    assert_eq!(common, expected);
+    assert_eq!((schema.variables[2].scale, schema.variables[2].offset), (Some(0.0001), Some(-0.1)));
+    // Masks are named like bands and are none.
+    let Content::Cube { schema, .. } = &cubes[1].content else { panic!("not a cube") };
+    assert_eq!(schema.variables[0].common_name, None);
+}
+
+#[test]
+fn overviews_are_no_bands() {
+    let mut file = product();
+    let layout = json!({"layout": [{"asset": "r10m"}, {"asset": "r20m", "derived_from": "r10m"},
+        {"asset": "r60m", "derived_from": "r10m"}]});
+    let own = json!({"multiscales": layout}).as_object().cloned().unwrap();
+    file.groups.insert("measurements/reflectance".to_owned(), own);
+    let cubes = file.cubes().unwrap();
+    let Content::Cube { schema, .. } = &cubes[0].content else { panic!("not a cube") };
+    assert_eq!(schema.dims[1].labels(), Some(&Labels::texts(["b01", "b02", "b03", "b8a"])));
+    let notes = &cubes[0].notes.notes;
+    assert!(notes.iter().any(|n| n.contains("overviews") && n.contains("r60m/b02`")), "{notes:?}");
+}
+
+#[test]
+fn other_places_and_other_systems_are_other_cubes() {
+    let file = level(File::new(json!({})), "a/one", 10.0, 12, &["v"]);
+    let mut file = level(file, "a/two", 20.0, 6, &["w"]);
+    file.values.insert("a/two/x".to_owned(), floats(&[0.0, 20.0, 40.0, 60.0, 80.0, 100.0]));
+    let names: Vec<String> = file.cubes().unwrap().into_iter().map(|cube| cube.name).collect();
+    assert_eq!(names, ["", "a/two"]);
+}
+
+#[test]
+fn transformations_of_groups_place_arrays_without_coordinates() {
+    let mut file = File::new(json!({}));
+    file.metas.push(meta("g/v", &[("row", 2), ("col", 3)], DType::U8, json!({})));
+    let own = json!({"proj:code": "EPSG:32633", "spatial:dimensions": ["row", "col"],
+        "spatial:transform": [10.0, 0.0, 100.0, 0.0, -20.0, 500.0]});
+    file.groups.insert("g".to_owned(), own.as_object().cloned().unwrap());
+    let grid = file.build().unwrap().0.grid().unwrap();
+    assert_eq!((grid.x.start, grid.y.start, grid.y.step), (105.0, 490.0, -20.0));
+    assert_eq!(grid.crs.code(), Some(32633));
+    file.groups.get_mut("g").unwrap().insert("spatial:registration".to_owned(), json!("node"));
+    let grid = file.build().unwrap().0.grid().unwrap();
+    assert_eq!((grid.x.start, grid.y.start), (100.0, 500.0));
 }
 
 #[tokio::test]

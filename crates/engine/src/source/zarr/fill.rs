@@ -63,7 +63,7 @@ fn encoded(text: &str) -> Option<Number> {
 }
 
 /// RFC 4648 base64 with padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(in crate::source) fn base64(text: &str) -> Option<Vec<u8>> {
     if text.is_empty() || !text.len().is_multiple_of(4) {
         return None;
     }

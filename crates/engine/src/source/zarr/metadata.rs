@@ -1,5 +1,7 @@
 //! Finding the arrays of a store and their metadata documents.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use serde_json::{Map, Value};
 
@@ -17,11 +19,15 @@ pub(super) struct Found {
     pub(super) arrays: Vec<Node>,
     /// Attributes of the root group.
     pub(super) attributes: Map<String, Value>,
+    /// Attributes of the other groups, by path.
+    pub(super) groups: Groups,
     /// Version of the document everything starts from.
     pub(super) version: Option<String>,
     /// What may be missing.
     pub(super) note: Option<String>,
 }
+
+pub(super) type Groups = BTreeMap<String, Map<String, Value>>;
 
 /// One array.
 pub(super) struct Node {
@@ -40,7 +46,7 @@ pub(super) enum Document {
 /// What stands in one folder.
 pub(super) enum Folder {
     Array(Node),
-    Group { attributes: Map<String, Value>, consolidated: Option<Vec<Node>> },
+    Group { attributes: Map<String, Value>, consolidated: Option<(Vec<Node>, Groups)> },
     Nothing,
 }
 
@@ -49,30 +55,24 @@ pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
     if let Some(bytes) = optional(&root.join(".zmetadata")).await?
         && optional(&root.join("zarr.json")).await?.is_none()
     {
-        let (arrays, attributes) = consolidated_v2(root.href(), &bytes)?;
-        return Ok(Found {
-            arrays,
-            attributes,
-            version: version(root, ".zmetadata").await,
-            note: None,
-        });
+        let (arrays, mut groups) = consolidated_v2(root.href(), &bytes)?;
+        let attributes = groups.remove("").unwrap_or_default();
+        let version = version(root, ".zmetadata").await;
+        return Ok(Found { arrays, attributes, groups, version, note: None });
     }
     match folder(root, "").await? {
         (name, Folder::Array(node)) => {
-            let attributes = node.attributes.clone();
-            Ok(Found {
-                arrays: vec![node],
-                attributes,
-                version: version(root, name).await,
-                note: None,
-            })
+            let (attributes, groups) = (node.attributes.clone(), Groups::new());
+            let version = version(root, name).await;
+            Ok(Found { arrays: vec![node], attributes, groups, version, note: None })
         }
-        (name, Folder::Group { attributes, consolidated: Some(arrays) }) => {
-            Ok(Found { arrays, attributes, version: version(root, name).await, note: None })
+        (name, Folder::Group { attributes, consolidated: Some((arrays, groups)) }) => {
+            let version = version(root, name).await;
+            Ok(Found { arrays, attributes, groups, version, note: None })
         }
         (name, Folder::Group { attributes, consolidated: None }) => {
-            let (arrays, note) = walk(root, &attributes).await?;
-            Ok(Found { arrays, attributes, version: version(root, name).await, note })
+            let (arrays, groups, note) = walk(root, &attributes).await?;
+            Ok(Found { arrays, attributes, groups, version: version(root, name).await, note })
         }
         (_, Folder::Nothing) => Err(invalid(
             root.href(),
@@ -85,11 +85,12 @@ pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
 async fn walk(
     root: &Location,
     attributes: &Map<String, Value>,
-) -> Result<(Vec<Node>, Option<String>), SourceError> {
+) -> Result<(Vec<Node>, Groups, Option<String>), SourceError> {
     let Some(mut level) = children(root, "").await? else {
-        return probe::arrays(root, attributes).await;
+        let (arrays, note) = probe::arrays(root, attributes).await?;
+        return Ok((arrays, Groups::new(), note));
     };
-    let mut arrays = Vec::new();
+    let (mut arrays, mut groups) = (Vec::new(), Groups::new());
     for _ in 0..MAX_DEPTH {
         let folders: Vec<_> = futures::stream::iter(level)
             .map(|path| async move {
@@ -104,8 +105,9 @@ async fn walk(
         for result in folders {
             match result? {
                 (_, Folder::Array(node)) => arrays.push(node),
-                (path, Folder::Group { .. }) => {
+                (path, Folder::Group { attributes, .. }) => {
                     level.extend(children(root, &path).await?.unwrap_or_default());
+                    groups.insert(path, attributes);
                 }
                 (_, Folder::Nothing) => {}
             }
@@ -114,7 +116,7 @@ async fn walk(
             break;
         }
     }
-    Ok((arrays, None))
+    Ok((arrays, groups, None))
 }
 
 /// Paths of the folders in a group, sorted; `None` where the store cannot be listed.
@@ -167,39 +169,53 @@ fn folder_v3(href: &str, path: &str, document: Value) -> Result<Folder, SourceEr
     }
 }
 
-fn consolidated_v3(metadata: &Map<String, Value>) -> Vec<Node> {
-    (metadata.iter())
-        .filter(|(_, node)| node.get("node_type").and_then(Value::as_str) == Some("array"))
-        .map(|(path, node)| Node {
-            path: path.trim_matches('/').to_owned(),
-            attributes: object(node.get("attributes")),
-            document: Document::V3(node.clone()),
-        })
-        .collect()
+fn consolidated_v3(metadata: &Map<String, Value>) -> (Vec<Node>, Groups) {
+    let (mut arrays, mut groups) = (Vec::new(), Groups::new());
+    for (path, node) in metadata {
+        let path = path.trim_matches('/').to_owned();
+        let attributes = object(node.get("attributes"));
+        match node.get("node_type").and_then(Value::as_str) {
+            Some("array") => {
+                arrays.push(Node { path, attributes, document: Document::V3(node.clone()) });
+            }
+            _ => drop(groups.insert(path, attributes)),
+        }
+    }
+    (arrays, groups)
 }
 
-fn consolidated_v2(
-    href: &str,
-    bytes: &[u8],
-) -> Result<(Vec<Node>, Map<String, Value>), SourceError> {
+/// The arrays, and the attributes of all groups with the root's.
+fn consolidated_v2(href: &str, bytes: &[u8]) -> Result<(Vec<Node>, Groups), SourceError> {
     let document = json(href, ".zmetadata", bytes)?;
-    let metadata = (document.get("metadata").and_then(Value::as_object))
-        .ok_or_else(|| invalid(href, "`.zmetadata` has no object `metadata`"))?;
-    let mut arrays = Vec::new();
-    for (key, node) in metadata {
-        let path = match key.strip_suffix(".zarray") {
-            Some("") => "",
-            Some(folder) => folder.trim_end_matches('/'),
-            None => continue,
-        };
-        let key = if path.is_empty() { ".zattrs".to_owned() } else { format!("{path}/.zattrs") };
-        arrays.push(Node {
-            path: path.to_owned(),
-            document: Document::V2(node.clone()),
-            attributes: object(metadata.get(&key)),
+    if document.get("record_size").is_some() {
+        return Err(SourceError::Unsupported {
+            href: href.to_owned(),
+            what: "references in Parquet files (write them as JSON, or the data as Zarr)"
+                .to_owned(),
         });
     }
-    Ok((arrays, object(metadata.get(".zattrs"))))
+    let metadata = (document.get("metadata").and_then(Value::as_object))
+        .ok_or_else(|| invalid(href, "`.zmetadata` has no object `metadata`"))?;
+    let attributes = |folder: &str| {
+        let key =
+            if folder.is_empty() { ".zattrs".to_owned() } else { format!("{folder}/.zattrs") };
+        object(metadata.get(&key))
+    };
+    let (mut arrays, mut groups) = (Vec::new(), Groups::new());
+    for (key, node) in metadata {
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let path = folder.trim_matches('/').to_owned();
+        match name {
+            ".zarray" => {
+                let document = Document::V2(node.clone());
+                arrays.push(Node { path, document, attributes: attributes(folder) });
+            }
+            ".zgroup" => drop(groups.insert(path, attributes(folder))),
+            _ => {}
+        }
+    }
+    groups.entry(String::new()).or_insert_with(|| attributes(""));
+    Ok((arrays, groups))
 }
 
 async fn attributes_v2(location: &Location) -> Result<Map<String, Value>, SourceError> {
