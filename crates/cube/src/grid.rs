@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(grid.pixels_inside(grid.bounds()), [0..6, 0..8]);
         // Centres on the edge count, from either side.
         assert_eq!(grid.pixels_inside([10.25, 48.75, 11.25, 49.25]), [1..3, 0..3]);
-        assert_eq!(grid.pixels_inside([10.3, 0.0, 10.7, 90.0]), [0..6, 0..0]);
+        assert!(grid.pixels_inside([10.3, 0.0, 10.7, 90.0])[1].is_empty());
         for outside in [[0.0, 48.0, 9.9, 49.0], [14.1, 48.0, 20.0, 49.0]] {
             assert!(grid.pixels_inside(outside)[1].is_empty());
         }

@@ -18,7 +18,7 @@ type Box = [Range<usize>; 2];
 
 /// Rows and columns of the source that a window needs; both empty if there are none.
 pub(super) fn source_region(rule: &Rule, rows: Range<usize>, cols: Range<usize>) -> Box {
-    let large = rows.len() > FEW_ROWS && cols.len() > FEW_ROWS;
+    let large = rows.len().max(cols.len()) > FEW_ROWS;
     let lattice = if large { by_lattice(rule, &rows, &cols) } else { None };
     lattice.unwrap_or_else(|| by_rows(rule, rows, cols))
 }
@@ -27,9 +27,6 @@ pub(super) fn source_region(rule: &Rule, rows: Range<usize>, cols: Range<usize>)
 /// nodes can lie off the straight line, for which the second differences of the lattice stand. `None` where places
 /// cannot be compared: without image, or around the earth.
 fn by_lattice(rule: &Rule, rows: &Range<usize>, cols: &Range<usize>) -> Option<Box> {
-    if rule.places.separable() || rule.places.turns() {
-        return None;
-    }
     let node = |range: &Range<usize>, k: usize| {
         range.start as f64 - 0.5 + range.len() as f64 * k as f64 / (NODES - 1) as f64
     };
@@ -57,6 +54,11 @@ fn by_lattice(rule: &Rule, rows: &Range<usize>, cols: &Range<usize>) -> Option<B
                 bend = bend.max(along(1, line * NODES)).max(along(NODES, line));
             }
         }
+        // Columns around the earth: only where no turn is in question.
+        let inside = low >= -1.0 && high <= limits[axis] as f64;
+        if axis == 1 && rule.places.turns() && !inside {
+            return None;
+        }
         let reach = rule.kernel.map_or(1.0, |kernel| kernel.reach() * rule.ratios[axis]);
         let margin = reach + 1.0 + bend;
         let limit = limits[axis] as f64;
@@ -72,7 +74,7 @@ fn by_lattice(rule: &Rule, rows: &Range<usize>, cols: &Range<usize>) -> Option<B
 /// Where one of two neighbours has no source pixels at all, the rows between them are looked at one by one.
 fn by_rows(rule: &Rule, rows: Range<usize>, cols: Range<usize>) -> Box {
     let exact = |rows: Range<usize>| Lines::new(rule, rows, cols.clone()).hull();
-    if rows.len() <= FEW_ROWS || rule.places.separable() {
+    if rows.len() <= FEW_ROWS {
         return exact(rows);
     }
     let step = rows.len().div_ceil(SAMPLES).max(2);

@@ -28,8 +28,9 @@ struct Open {
     opened: u64,
 }
 
-/// File, array and version: a file that changed is another one.
-type Key = (String, String, Option<String>);
+/// File, array, version, and whether a request named it: a file that changed is another one, and what the operator
+/// opened is no way around what a request may read.
+type Key = (String, String, Option<String>, bool);
 
 /// Most arrays kept open; beyond it all are closed, which costs a header read each.
 const MOST: usize = 4096;
@@ -75,7 +76,7 @@ impl Readers {
         &self,
         array: &ArrayRef,
     ) -> Result<(u64, Arc<dyn ArrayReader>), SourceError> {
-        let key = (array.href.clone(), array.array.clone(), array.version.clone());
+        let key = (array.href.clone(), array.array.clone(), array.version.clone(), array.requested);
         if let Some((number, reader)) = self.lock().arrays.get(&key) {
             return Ok((*number, Arc::clone(reader)));
         }
@@ -105,7 +106,8 @@ impl Readers {
             if name == array.array {
                 found = Some(numbered.clone());
             }
-            open.arrays.insert((array.href.clone(), name, array.version.clone()), numbered);
+            let key = (array.href.clone(), name, array.version.clone(), array.requested);
+            open.arrays.insert(key, numbered);
         }
         let found = found.ok_or_else(|| SourceError::Invalid {
             href: array.href.clone(),
