@@ -187,15 +187,15 @@ impl Session {
         listener(Event::Planned { tasks });
         let mut report = Report { tasks, times, ..Report::default() };
         let one = |issue: Issue| vec![issue];
-        let started = Instant::now();
         let mut stored = Stored::default();
         for part in &physical.stages {
+            let started = Instant::now();
             let result = self.place(&physical, part).map_err(one)?;
             let run = self.machine.run(&physical, part, &stored, &result, listener, cancel);
             report.bytes_read += run.await.map_err(one)?;
             Arc::make_mut(&mut stored).insert(part.node, result);
+            report.times.run += started.elapsed();
         }
-        report.times.run += started.elapsed();
         for (i, file) in files.into_iter().enumerate() {
             let logical = &physical.logical.roots[i];
             let Some(part) = &physical.roots[i] else {
