@@ -148,12 +148,6 @@ impl Fetch {
         }
         Ok(Frame::new(dtype, region, indices, parts))
     }
-
-    /// The whole box as one block.
-    pub fn decode(self) -> Result<Block, SourceError> {
-        let region = self.region.clone();
-        Ok(self.frame()?.read(&region))
-    }
 }
 
 impl Pending {
