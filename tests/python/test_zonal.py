@@ -1,4 +1,4 @@
-"""Values of zones beside rasterio's and numpy's, on generated pixels."""
+"""Values of zones and what polygons cut out, beside rasterio's and numpy's, on generated pixels."""
 
 import json
 
@@ -110,3 +110,73 @@ def test_counts_and_points(pixels, tmp_path):
             expected = [np.nan if pixel is np.ma.masked else float(pixel), 1, float(pixel is not np.ma.masked)]
             np.testing.assert_array_equal(found[t, i], expected)
         np.testing.assert_array_equal(found[t, 2], [np.nan, 0, 0])
+
+
+@pytest.fixture(scope="module")
+def fields():
+    """A collection of polygons in metres, and the pixels that any of them has."""
+    rings = list(polygons(np.random.default_rng(11), 5))
+    shapes = [{"type": "Polygon", "coordinates": [ring.tolist()]} for ring in rings]
+    inside = rasterio.features.rasterize(shapes, (SIDE, SIDE), transform=TRANSFORM).astype(bool)
+    features = [feature(i, [ring.tolist()]) for i, ring in enumerate(rings)]
+    crs = {"type": "name", "properties": {"name": "EPSG:32632"}}
+    return {"type": "FeatureCollection", "features": features, "crs": crs}, np.concatenate(rings), inside
+
+
+def cut(path, tmp_path, **nodes):
+    """The pixels of the last node over t, y, x with their coordinates."""
+    last = list(nodes)[-1]
+    output = tmp_path / "cut.nc"
+    run(graphs.graph(**nodes, save=graphs.save(last, "netCDF")), f"cube={path}", output=output)
+    with xr.open_dataset(output, mask_and_scale=False) as data:
+        found = data["B04"].load()
+    return np.ma.masked_equal(found.values, found.attrs.get("_FillValue", 0)), found
+
+
+def test_polygons_limit_what_is_loaded(pixels, fields, tmp_path):
+    path, values = pixels
+    collection, corners, inside = fields
+    x, y = LEFT + STEP * (np.arange(SIDE) + 0.5), TOP - STEP * (np.arange(SIDE) + 0.5)
+    columns = (x >= corners[:, 0].min()) & (x <= corners[:, 0].max())
+    rows = (y >= corners[:, 1].min()) & (y <= corners[:, 1].max())
+    expected = np.ma.masked_where(np.broadcast_to(~inside, values.shape), values)[:, rows][:, :, columns]
+    later = graphs.node("filter_temporal", data=graphs.of("load"), extent=["2020-01-02", None])
+    filtered = graphs.node("filter_spatial", data=graphs.of("load"), geometries=collection)
+    for nodes, kept in [
+        ({"load": graphs.load("cube", spatial_extent=collection)}, expected),
+        ({"load": graphs.load("cube", spatial_extent=collection), "later": later}, expected[1:]),
+        ({"load": graphs.load("cube"), "filtered": filtered}, expected),
+    ]:
+        found, labels = cut(path, tmp_path, **nodes)
+        np.testing.assert_array_equal(found.filled(0), kept.filled(0))
+        np.testing.assert_array_equal(labels["x"], x[columns])
+        np.testing.assert_array_equal(labels["y"], y[rows])
+
+
+@pytest.mark.parametrize("where_inside", [False, True])
+def test_masks_of_polygons(pixels, fields, tmp_path, where_inside):
+    path, values = pixels
+    collection, _, inside = fields
+    gone = np.broadcast_to(inside if where_inside else ~inside, values.shape)
+    for replacement in [None, 4321]:
+        masked = graphs.node(
+            "mask_polygon", data=graphs.of("load"), mask=collection, inside=where_inside, replacement=replacement
+        )
+        found, _ = cut(path, tmp_path, load=graphs.load("cube"), masked=masked)
+        expected = values.filled(0)
+        expected[gone & ~values.mask] = replacement or 0
+        np.testing.assert_array_equal(found.filled(0), expected)
+
+
+def test_a_vector_cube_limits_what_is_loaded(pixels, fields, tmp_path):
+    path, values = pixels
+    collection, _, inside = fields
+    nodes = {
+        "all": graphs.load("cube"),
+        "zones": graphs.node(
+            "aggregate_spatial", data=graphs.of("all"), geometries=collection, reducer=graphs.reducer("mean")
+        ),
+        "load": graphs.load("cube", spatial_extent=graphs.of("zones")),
+    }
+    found, _ = cut(path, tmp_path, **nodes)
+    assert found.count() == np.ma.masked_where(np.broadcast_to(~inside, values.shape), values).count()

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::crs::{Crs, CrsError, transformer};
 use crate::label::{Label, Labels};
 
+/// x and y.
 pub type Position = [f64; 2];
 /// A ring is closed: its last position is its first. The first ring of a polygon is the outer one.
 pub type Ring = Vec<Position>;
@@ -73,7 +74,61 @@ fn at(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!(" `{place}`") }
 }
 
+/// West and east of geometries in degrees that meet at the antimeridian, where RFC 7946 wants them to be cut: then east
+/// is above 180. `None` where nothing meets there or all longitudes are taken.
+pub fn across_antimeridian(geometries: &[Geometry]) -> Option<[f64; 2]> {
+    let mut spans: Vec<[f64; 2]> = Vec::new();
+    for geometry in geometries {
+        let parts = geometry.parts();
+        let points = parts.points.iter().map(|[x, _]| [*x, *x]);
+        let lines = parts.lines.iter().filter_map(|line| span(line));
+        let polygons = parts.polygons.iter().filter_map(|rings| span(rings.first()?));
+        spans.extend(points.chain(lines).chain(polygons));
+    }
+    let reaches = |end: usize, at: f64| spans.iter().any(|span| (span[end] - at).abs() <= 1e-9);
+    if !reaches(0, -180.0) || !reaches(1, 180.0) {
+        return None;
+    }
+    spans.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    let mut reached = -180.0;
+    let mut widest: Option<[f64; 2]> = None;
+    for [west, east] in spans {
+        let gap = [reached, west];
+        if west > reached && widest.is_none_or(|known| west - reached > known[1] - known[0]) {
+            widest = Some(gap);
+        }
+        reached = east.max(reached);
+    }
+    widest.map(|[from, to]| [to, from + 360.0])
+}
+
+fn span(line: &[Position]) -> Option<[f64; 2]> {
+    line.iter().fold(None, |known, &[x, _]| {
+        let [west, east] = known.unwrap_or([x, x]);
+        Some([west.min(x), east.max(x)])
+    })
+}
+
 impl Features {
+    /// West, south, east, north of all geometries; `None` without positions. In degrees, west is greater than east
+    /// across the antimeridian.
+    pub fn bounds(&self) -> Option<[f64; 4]> {
+        let geometries: Vec<Geometry> =
+            self.list.iter().filter_map(|feature| feature.geometry.clone()).collect();
+        let boxes = geometries.iter().filter_map(Geometry::bounds);
+        let [mut west, south, mut east, north] = boxes
+            .reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])?;
+        if self.crs.is_geographic() {
+            [west, east] = across_antimeridian(&geometries).unwrap_or([west, east]);
+            if east > 180.0 && east - west < 360.0 {
+                // A box may also lie on the other side as a whole.
+                let turn = |lon: f64| if lon > 180.0 { lon - 360.0 } else { lon };
+                (west, east) = (turn(west), turn(east));
+            }
+        }
+        Some([west, south, east, north])
+    }
+
     /// Labels of a dimension over these: the ids if all have one and no two the same, else numbers from 0.
     pub fn labels(&self) -> Labels {
         let label = |feature: &Feature| match feature.id.as_ref()? {
@@ -163,6 +218,18 @@ impl Geometry {
     pub fn is_area(&self) -> bool {
         let parts = self.parts();
         parts.points.is_empty() && parts.lines.is_empty()
+    }
+
+    /// Whether it has no positions.
+    pub fn is_empty(&self) -> bool {
+        self.bounds().is_none()
+    }
+
+    /// The same further along x.
+    #[must_use]
+    pub fn moved(mut self, by: f64) -> Geometry {
+        self.for_positions(&mut |position| position[0] += by);
+        self
     }
 
     /// West, south, east, north; `None` without positions.

@@ -59,6 +59,30 @@ pub fn rasterise(geometry: &Geometry, grid: &Grid) -> Result<Footprint, TooDetai
     Ok(found.footprint())
 }
 
+/// The rows and columns whose centres lie in the bounding box of all these geometries, or on its edge up to a
+/// millionth of a pixel; of points and lines the pixels that they lie in count.
+pub fn window(geometries: &[Geometry], grid: &Grid) -> [Range<usize>; 2] {
+    let mut reach = [[f64::INFINITY, f64::NEG_INFINITY]; 2];
+    let mut take = |[x, y]: Position| {
+        for (axis, place) in reach.iter_mut().zip([y, x]) {
+            *axis = [axis[0].min(place), axis[1].max(place)];
+        }
+    };
+    let place = |&[x, y]: &Position| [index(grid.x, x), index(grid.y, y)];
+    for geometry in geometries {
+        let parts = geometry.parts();
+        let rings = parts.polygons.into_iter().flatten().flatten();
+        rings.map(place).for_each(&mut take);
+        let thin = parts.points.iter().chain(parts.lines.into_iter().flatten());
+        thin.map(place).map(|at| at.map(|v| (v + 0.5).floor())).for_each(&mut take);
+    }
+    let [rows, cols] = reach;
+    let within = |[low, high]: [f64; 2], len| {
+        if low > high { 0..0 } else { clipped((low - 1e-6).ceil(), (high + 1e-6).floor(), len) }
+    };
+    [within(rows, grid.y.len), within(cols, grid.x.len)]
+}
+
 impl Footprint {
     /// Columns of a row of the grid, in order and apart from each other.
     pub fn spans(&self, row: usize) -> &[Range<usize>] {
@@ -87,6 +111,21 @@ impl Footprint {
         let spans = self.spans(row);
         let next = spans.partition_point(|span| span.end <= col);
         spans.get(next).is_some_and(|span| span.start <= col)
+    }
+
+    /// The part in a window of the grid, in the rows and columns of the window.
+    #[must_use]
+    pub fn within(&self, [rows, cols]: &[Range<usize>; 2]) -> Footprint {
+        let mut found = Found { size: [usize::MAX; 2], ..Found::default() };
+        for row in rows.start.max(self.rows.start)..rows.end.min(self.rows.end) {
+            for span in self.spans(row) {
+                let (left, end) = (span.start.max(cols.start), span.end.min(cols.end));
+                if left < end {
+                    found.spans.push((row - rows.start, left - cols.start, end - cols.start));
+                }
+            }
+        }
+        found.footprint()
     }
 
     /// The pixels that any of several footprints has.

@@ -157,6 +157,17 @@ pub fn vector_cube() -> Value {
     cube_with([geometry()])
 }
 
+/// Geometries as a vector data cube or, on its way out, as GeoJSON.
+pub fn geometries() -> Value {
+    any_of([titled("Vector Data Cube", vector_cube()), deprecated_geojson()])
+}
+
+/// The same for processes that take polygons only.
+pub fn polygons() -> Value {
+    let polygons = json!({ "type": "geometry", "geometry_type": ["Polygon", "MultiPolygon"] });
+    any_of([titled("Vector Data Cube", cube_with([polygons])), deprecated_geojson()])
+}
+
 /// Either kind of cube, as `filter_bbox` takes and gives it.
 pub fn raster_or_vector_cube() -> Value {
     any_of([titled("Raster data cube", raster_cube()), titled("Vector data cube", vector_cube())])

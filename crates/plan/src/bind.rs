@@ -5,6 +5,7 @@
 //! their node; a node whose inputs have problems or open needs is passed over, so that one mistake is reported
 //! once.
 
+mod area;
 mod call;
 mod load;
 mod scope;
@@ -20,6 +21,7 @@ use crate::logical::{Bad, Logical, LogicalNode, NodeId, Root, RootValue};
 use crate::need::{Need, Snapshot};
 use crate::op::{Cube, Op};
 use crate::process::{Lowering, Registry};
+use crate::request::LoadRequest;
 use crate::value::{Fault, Value};
 
 pub use call::{Call, Input};
@@ -79,6 +81,7 @@ pub fn bind(
         logical: Logical::default(),
         needs: BTreeSet::new(),
         open_scans: Vec::new(),
+        loads: BTreeMap::new(),
         uses: Uses::default(),
         issues: Vec::new(),
     };
@@ -106,6 +109,8 @@ pub(crate) struct Binder<'a> {
     needs: BTreeSet<Need>,
     /// Scans whose scenes are not known yet.
     open_scans: Vec<(NodeId, Need)>,
+    /// The requests behind cubes that are what they ask for and nothing else, for filters that follow.
+    loads: BTreeMap<NodeId, LoadRequest>,
     uses: Uses,
     issues: Vec<Issue>,
 }

@@ -143,6 +143,10 @@ fn op(op: &Op, out: &Schema) -> String {
     match op {
         Op::Scan(scan) => format!("{name} {}", read(scan)),
         Op::Literal(_) => name.to_owned(),
+        Op::Inside(footprint) => {
+            let all: usize = out.shape().unwrap_or_default().iter().product();
+            format!("{name} {} of {all} pixels", footprint.len())
+        }
         Op::Select(indices) => {
             let kept: Vec<String> = (indices.iter().zip(&out.dims))
                 .filter_map(|(indices, dim)| {

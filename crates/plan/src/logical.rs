@@ -5,6 +5,7 @@
 
 mod construct;
 mod merge;
+mod zones;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::value::Value;
 
 pub(crate) use construct::pending_extent;
 pub use construct::{Bad, Groups};
+pub(crate) use zones::Area;
 
 /// Position of a node in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,6 +21,8 @@ pub enum Op {
     Scan(Scan),
     /// A cube that was given with the graph.
     Literal(Arc<Cube>),
+    /// Whether each pixel of a grid (y, x) belongs to geometries.
+    Inside(Arc<Footprint>),
     /// Labels kept along each dimension, in this order; repeats are fine. `None` keeps all.
     Select(Vec<Option<Arc<[usize]>>>),
     /// New metadata over the same pixels: dimension `i` of the result is dimension `dims[i]` of the input, or a
@@ -115,6 +117,7 @@ impl Op {
         match self {
             Op::Scan(_) => "Scan",
             Op::Literal(_) => "Literal",
+            Op::Inside(_) => "Inside",
             Op::Select(_) => "Select",
             Op::Relabel { .. } => "Relabel",
             Op::Map { .. } => "Map",
@@ -138,6 +141,7 @@ impl Op {
             Op::Merge(merge) => merge.resolver.as_deref(),
             Op::Scan(_)
             | Op::Literal(_)
+            | Op::Inside(_)
             | Op::Select(_)
             | Op::Relabel { .. }
             | Op::Warp { .. }
@@ -157,8 +161,9 @@ impl Op {
             Op::Zonal(zonal) => zonal.source_dim(dim).is_some(),
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
-            // Sources and merges select by narrowing their own index lists; a save is the end.
-            Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
+            // Scans and merges select by narrowing their own index lists; a save is the end.
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => false,
+            Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
         }
     }
 }

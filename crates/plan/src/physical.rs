@@ -307,6 +307,7 @@ fn fold(node: &LogicalNode) -> Option<Decomposed> {
         Op::Group { groups: None, .. }
         | Op::Scan(_)
         | Op::Literal(_)
+        | Op::Inside(_)
         | Op::Select(_)
         | Op::Relabel { .. }
         | Op::Map { .. }

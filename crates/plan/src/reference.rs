@@ -61,6 +61,9 @@ fn run(
     match op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
         Op::Literal(cube) => Ok(Plain::of(&cube.block).pixels),
+        Op::Inside(footprint) => each(&shape, |index| {
+            Ok(Some(Number::Int(i128::from(footprint.contains(index[0], index[1])))))
+        }),
         Op::Save(_) => Ok(inputs[0].pixels.clone()),
         Op::Select(kept) => each(&shape, |index| {
             let source: Vec<usize> = (index.iter().zip(kept))

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use eolith_cube::Crs;
 use eolith_cube::time::Interval;
+use eolith_cube::{Crs, Features};
 use serde_json::Value as Json;
 
 use crate::expr::Expr;
@@ -19,6 +19,8 @@ pub struct LoadRequest {
     pub source: Source,
     /// All of them must contain a pixel's centre.
     pub boxes: Vec<BoundingBox>,
+    /// Of all of them a geometry must have a pixel.
+    pub geometries: Vec<Arc<Features>>,
     pub time: Option<Interval>,
     /// Names or common names, in the order wanted.
     pub bands: Option<Vec<String>>,
@@ -63,7 +65,28 @@ pub struct BoundingBox {
 impl LoadRequest {
     /// Everything of a source.
     pub fn all(source: Source) -> LoadRequest {
-        LoadRequest { source, boxes: Vec::new(), time: None, bands: None, properties: Vec::new() }
+        LoadRequest {
+            source,
+            boxes: Vec::new(),
+            geometries: Vec::new(),
+            time: None,
+            bands: None,
+            properties: Vec::new(),
+        }
+    }
+
+    /// The boxes and those around the geometries.
+    pub fn extents(&self) -> Vec<BoundingBox> {
+        let around = self.geometries.iter().filter_map(|features| BoundingBox::around(features));
+        self.boxes.iter().cloned().chain(around).collect()
+    }
+}
+
+impl BoundingBox {
+    /// The box around geometries, in their reference system; `None` without positions.
+    pub fn around(features: &Features) -> Option<BoundingBox> {
+        let [west, south, east, north] = features.bounds()?;
+        Some(BoundingBox { west, south, east, north, crs: features.crs.clone() })
     }
 }
 

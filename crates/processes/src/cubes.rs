@@ -11,10 +11,12 @@ mod dimensions;
 mod filter_bands;
 mod filter_bbox;
 mod filter_labels;
+mod filter_spatial;
 mod filter_temporal;
 mod load_collection;
 mod load_stac;
 mod mask;
+mod mask_polygon;
 mod merge_cubes;
 mod ndvi;
 mod periods;
@@ -43,10 +45,12 @@ pub(crate) static ALL: &[&Process] = &[
     &filter_bands::FILTER_BANDS,
     &filter_bbox::FILTER_BBOX,
     &filter_labels::FILTER_LABELS,
+    &filter_spatial::FILTER_SPATIAL,
     &filter_temporal::FILTER_TEMPORAL,
     &load_collection::LOAD_COLLECTION,
     &load_stac::LOAD_STAC,
     &mask::MASK,
+    &mask_polygon::MASK_POLYGON,
     &merge_cubes::MERGE_CUBES,
     &ndvi::NDVI,
     &reduce_dimension::REDUCE_DIMENSION,

@@ -119,6 +119,45 @@ fn lines_have_every_pixel_they_pass_through() {
 }
 
 #[test]
+fn a_window_holds_the_centres_in_the_bounding_box() {
+    let square = |x: f64, size: f64| {
+        let (right, bottom) = (x + size, -1.0 - size);
+        Geometry::Polygon(vec![ring(&[(x, -1.0), (right, -1.0), (right, bottom), (x, bottom)])])
+    };
+    assert_eq!(window(&[square(1.2, 2.8)], &grid(6, 6)), [1..4, 2..5]);
+    // Without a centre of its own it still is a part of the box.
+    assert_eq!(window(&[square(1.2, 0.2), square(4.0, 0.0)], &grid(6, 6)), [1..2, 2..5]);
+    assert_eq!(window(&[square(1.2, 0.2)], &grid(6, 6)), [1..2, 2..2]);
+    let points = Geometry::MultiPoint(vec![[1.4, -2.6], [3.5, -3.0]]);
+    assert_eq!(window(&[points], &grid(6, 6)), [3..4, 1..5]);
+    assert_eq!(window(&[square(-9.0, 4.0), square(40.0, 4.0)], &grid(6, 6)), [1..6, 0..6]);
+    assert!(window(&[square(40.0, 4.0)], &grid(6, 6))[1].is_empty());
+    assert_eq!(window(&[], &grid(6, 6)), [0..0, 0..0]);
+}
+
+#[test]
+fn a_part_of_a_footprint_has_the_pixels_of_the_window() {
+    let found = rasterise(
+        &Geometry::Polygon(vec![
+            ring(&[(0.6, 0.0), (4.4, 0.0), (4.4, -4.4), (0.6, -4.4)]),
+            ring(&[(1.5, -0.5), (3.5, -0.5), (3.5, -3.5), (1.5, -3.5)]),
+        ]),
+        &grid(6, 6),
+    );
+    let found = found.unwrap();
+    let part = found.within(&[2..6, 0..4]);
+    for row in 0..5 {
+        for col in 0..5 {
+            let inside = row < 4 && col < 4 && found.contains(row + 2, col);
+            assert_eq!(part.contains(row, col), inside, "{row} {col}");
+        }
+    }
+    assert_eq!((part.rows.clone(), part.cols.clone(), part.len()), (0..3, 1..4, 5));
+    assert!(found.within(&[6..9, 0..4]).is_empty());
+    assert_eq!(found.within(&[0..6, 0..6]), found);
+}
+
+#[test]
 fn nothing_is_outside_of_the_grid() {
     let far = ring(&[(1e12, 1e12), (2e12, 1e12), (1e12, 2e12)]);
     assert!(pixels(&Geometry::Polygon(vec![far]), &grid(6, 4)).is_empty());

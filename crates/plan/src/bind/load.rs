@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::time::Interval;
-use eolith_cube::{Axis, Dimension, Extent, Kind, Labels, Schema, SpatialAxis};
+use eolith_cube::{Axis, Dimension, Extent, Features, Kind, Labels, Schema, SpatialAxis};
 use eolith_graph::Code;
 
 use crate::bind::call::no_dimension;
@@ -54,22 +54,36 @@ impl Call<'_, '_> {
             .at("properties")),
             Content::Cube { schema, pieces } => {
                 let source = ScanSource { schema: schema.clone(), pieces: Arc::clone(pieces) };
-                let made = cube_scan(request, source)?;
-                Ok(self.add(made, Vec::new()))
+                let made = cube_scan(request.clone(), source)?;
+                let scan = self.add_node(made, Vec::new());
+                self.loaded(request, scan)
             }
             Content::Scenes(scenes) => {
-                let (made, need) = self.scene_scan(request, &collection, scenes)?;
-                let node = self.add_node(made, Vec::new());
-                self.binder.open_scans.extend(need.map(|need| (node, need)));
-                Ok(Term::Cube(node))
+                let (made, need) = self.scene_scan(request.clone(), &collection, scenes)?;
+                let scan = self.add_node(made, Vec::new());
+                let Some(need) = need else { return self.loaded(request, scan) };
+                self.binder.open_scans.push((scan, need));
+                self.binder.loads.insert(scan, request);
+                Ok(Term::Cube(scan))
             }
         }
     }
 
+    /// What a scan gives of its request: geometries are cut out of it.
+    fn loaded(&mut self, request: LoadRequest, scan: NodeId) -> Result<Term, Problem> {
+        let mut node = scan;
+        for features in &request.geometries {
+            node = self.cut_out(node, features)?;
+            refuse_empty(&request, &self.schema(node))?;
+        }
+        self.binder.loads.insert(node, request);
+        Ok(Term::Cube(node))
+    }
+
     /// Keeps what `filter` says of a cube.
     pub fn filter(&mut self, data: NodeId, filter: &Filter) -> Result<Term, Problem> {
-        if let Op::Scan(scan) = self.op(data)
-            && let Some(request) = narrowed(&scan.request, &self.schema(data), filter)?
+        if let Some(request) = self.binder.loads.get(&data)
+            && let Some(request) = narrowed(request, &self.schema(data), filter)?
         {
             self.binder.uses.folded(data);
             return self.load(request);
@@ -77,6 +91,17 @@ impl Call<'_, '_> {
         let schema = self.schema(data);
         let selection = selection(&schema, filter)?;
         Ok(self.add(Op::select(&schema, selection), vec![data]))
+    }
+
+    /// Keeps the pixels that geometries have, and the rows and columns of the box around them.
+    pub fn limit(&mut self, data: NodeId, features: Arc<Features>) -> Result<Term, Problem> {
+        if let Some(request) = self.binder.loads.get(&data) {
+            let mut request = request.clone();
+            request.geometries.push(features);
+            self.binder.uses.folded(data);
+            return self.load(request);
+        }
+        self.cut_out(data, &features).map(Term::Cube)
     }
 
     fn scene_scan(
@@ -185,7 +210,7 @@ fn cube_scan(request: LoadRequest, mut source: ScanSource) -> Result<(Op, Schema
         let asked = band_indices(&source.schema, bands)?;
         source = grids::of_bands(source, &asked);
     }
-    for bbox in request.boxes.iter().take(1) {
+    if let Some(bbox) = request.extents().first() {
         source = boxes::unroll(source, bbox)?;
     }
     let mut window: Vec<Option<Arc<[usize]>>> = vec![None; source.schema.dims.len()];
@@ -206,16 +231,19 @@ fn cube_scan(request: LoadRequest, mut source: ScanSource) -> Result<(Op, Schema
         }
         schema = Op::select(&schema, indices).1;
     }
-    if let Some(empty) = schema.dims.iter().find(|dim| dim.is_empty()) {
-        return Err(Problem::new(
-            "NoDataAvailable",
-            format!(
-                "{} has no data in the requested extent (nothing is left of dimension `{}`)",
-                request.source, empty.name
-            ),
-        ));
-    }
+    refuse_empty(&request, &schema)?;
     Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema))
+}
+
+fn refuse_empty(request: &LoadRequest, schema: &Schema) -> Result<(), Problem> {
+    let Some(empty) = schema.dims.iter().find(|dim| dim.is_empty()) else { return Ok(()) };
+    Err(Problem::new(
+        "NoDataAvailable",
+        format!(
+            "{} has no data in the requested extent (nothing is left of dimension `{}`)",
+            request.source, empty.name
+        ),
+    ))
 }
 
 /// Indices kept along each dimension.

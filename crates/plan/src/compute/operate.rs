@@ -24,6 +24,7 @@ pub(super) fn run(
     match &node.op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
         Op::Literal(cube) => Ok(cube.block.slice(region)),
+        Op::Inside(footprint) => Ok(zonal::inside(footprint, region)),
         Op::Save(_) => Ok(first().0.into_owned()),
         Op::Select(indices) => {
             let (mut block, own) = first();

@@ -53,6 +53,22 @@ pub(super) fn run(
     Ok(out)
 }
 
+/// Whether the pixels of a box (rows, columns) belong to a footprint.
+pub(super) fn inside(footprint: &Footprint, region: &Region) -> Block {
+    let (rows, cols) = (region.0[0].clone(), region.0[1].clone());
+    let mut flags = vec![false; rows.len() * cols.len()];
+    for row in rows.start.max(footprint.rows.start)..rows.end.min(footprint.rows.end) {
+        let start = (row - rows.start) * cols.len();
+        for span in footprint.spans(row) {
+            let (left, end) = (span.start.max(cols.start), span.end.min(cols.end));
+            if left < end {
+                flags[start + left - cols.start..start + end - cols.start].fill(true);
+            }
+        }
+    }
+    Block::new(region.shape(), Values::Bool(flags))
+}
+
 /// The value of a zone in every lane.
 fn values(
     zonal: &Zonal,

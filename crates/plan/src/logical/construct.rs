@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use eolith_cube::warp::Method;
 use eolith_cube::window::Stencil;
-use eolith_cube::zonal::{Footprint, rasterise};
+use eolith_cube::zonal::Footprint;
 use eolith_cube::{
     Axis, DType, Dimension, Extent, Features, Grid, Kind, Labels, Schema, SpatialAxis, Variable,
 };
 
 use crate::expr::Expr;
-use crate::logical::merge;
+use crate::logical::{merge, zones};
 use crate::need::Collection;
 use crate::op::{Alignment, Cube, Merge, Op, Save, Scan, Zonal};
 use crate::request::LoadRequest;
@@ -43,6 +43,13 @@ impl Op {
     pub fn literal(cube: Arc<Cube>) -> (Op, Schema) {
         let schema = cube.schema.clone();
         (Op::Literal(cube), schema)
+    }
+
+    /// Whether each pixel of the cube's grid belongs to geometries: booleans over y and x.
+    pub fn inside(input: &Schema, footprint: Arc<Footprint>) -> Made {
+        let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
+        let dims = dims.map(|dim| input.dims[dim].clone()).to_vec();
+        Ok((Op::Inside(footprint), Schema { dims, variables: vec![Variable::new(DType::Bool)] }))
     }
 
     /// Keeps these labels; dimensions whose labels are pending stay pending.
@@ -213,7 +220,7 @@ impl Op {
     ) -> Made {
         let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
         let grid = input.grid().map_err(|e| Bad::new("ProcessParameterInvalid", e.to_string()))?;
-        let zones = footprints(&features, &grid)?;
+        let zones = zones::footprints(&features, &grid)?;
         let position = dims[0].min(dims[1]);
         let mut kept: Vec<Dimension> = input.dims.clone();
         kept.remove(dims[0].max(dims[1]));
@@ -263,30 +270,6 @@ pub(crate) fn pending_extent(collection: &Collection, request: &LoadRequest) -> 
 
 /// Name of a dimension of geometries, as in the standard.
 const GEOMETRY: &str = "geometry";
-
-/// Most bytes that the outlines of all zones may take.
-const MOST_OUTLINES: usize = 512 << 20;
-
-/// The pixels of each feature.
-fn footprints(features: &Features, grid: &Grid) -> Result<Arc<[Footprint]>, Bad> {
-    let wrong = |message: String| Bad::new("ProcessParameterInvalid", message);
-    let geometries = features.in_crs(&grid.crs).map_err(|e| wrong(e.to_string()))?;
-    let mut held = 0;
-    let footprint = |geometry: Option<_>| -> Result<Footprint, Bad> {
-        let Some(geometry) = geometry else { return Ok(Footprint::default()) };
-        let complex = |message: String| Bad::new("ProcessGraphComplexity", message);
-        let footprint = rasterise(&geometry, grid).map_err(|e| complex(e.to_string()))?;
-        held += footprint.bytes();
-        if held > MOST_OUTLINES {
-            return Err(complex(format!(
-                "the outlines of the geometries take more than {} MiB on this grid",
-                MOST_OUTLINES >> 20
-            )));
-        }
-        Ok(footprint)
-    };
-    geometries.into_iter().map(footprint).collect()
-}
 
 fn horizontal(schema: &Schema, axis: SpatialAxis) -> Result<usize, Bad> {
     schema.spatial(axis).ok_or_else(|| {

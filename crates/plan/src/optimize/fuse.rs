@@ -68,6 +68,7 @@ fn fuse(logical: &Logical, id: NodeId, uses: &[usize]) -> Option<(LogicalNode, N
             }
             Op::Scan(_)
             | Op::Literal(_)
+            | Op::Inside(_)
             | Op::Select(_)
             | Op::Relabel { .. }
             | Op::Map { .. }
@@ -93,6 +94,7 @@ fn size(op: &Op) -> usize {
         Op::Map { expr, .. } | Op::Reduce { expr, .. } => expr.nodes.len(),
         Op::Scan(_)
         | Op::Literal(_)
+        | Op::Inside(_)
         | Op::Select(_)
         | Op::Relabel { .. }
         | Op::Along { .. }

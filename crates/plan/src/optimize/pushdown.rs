@@ -78,6 +78,7 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
             Op::Merge(merge)
         }
         Op::Literal(_)
+        | Op::Inside(_)
         | Op::Relabel { .. }
         | Op::Map { .. }
         | Op::Reduce { .. }
@@ -141,7 +142,8 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             }
             Some(vec![own])
         }
-        Op::Scan(_) | Op::Literal(_) | Op::Select(_) | Op::Merge(_) | Op::Save(_) => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => None,
+        Op::Select(_) | Op::Merge(_) | Op::Save(_) => None,
     }
 }
 

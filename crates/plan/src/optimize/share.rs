@@ -41,6 +41,7 @@ pub(super) fn apply(logical: Logical) -> Logical {
 fn same(a: &Op, b: &Op) -> bool {
     match (a, b) {
         (Op::Scan(a), Op::Scan(b)) => same_scan(a, b),
+        (Op::Inside(a), Op::Inside(b)) => a == b,
         (Op::Select(a), Op::Select(b)) => a == b,
         (Op::Relabel { dims: a }, Op::Relabel { dims: b }) => a == b,
         (Op::Map { expr: a, inputs: m }, Op::Map { expr: b, inputs: n }) => a == b && m == n,
@@ -56,6 +57,7 @@ fn same(a: &Op, b: &Op) -> bool {
         (
             Op::Scan(_)
             | Op::Literal(_)
+            | Op::Inside(_)
             | Op::Select(_)
             | Op::Relabel { .. }
             | Op::Map { .. }

@@ -136,6 +136,7 @@ pub(super) fn reduced(node: &LogicalNode) -> Option<usize> {
         Op::Reduce { dim, .. } | Op::Group { dim, .. } => Some(*dim),
         Op::Scan(_)
         | Op::Literal(_)
+        | Op::Inside(_)
         | Op::Select(_)
         | Op::Relabel { .. }
         | Op::Map { .. }
@@ -360,6 +361,7 @@ fn reaches(op: &Op) -> bool {
         Op::Warp { .. } | Op::Window { .. } | Op::Zonal(_) => true,
         Op::Scan(_)
         | Op::Literal(_)
+        | Op::Inside(_)
         | Op::Select(_)
         | Op::Relabel { .. }
         | Op::Map { .. }
@@ -374,7 +376,7 @@ fn reaches(op: &Op) -> bool {
 /// The axis of input `k` that axis `dim` of the result is, where a part of one needs a part of the other.
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
-        Op::Scan(_) | Op::Literal(_) => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => None,
         Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
             Some(dim)
         }
@@ -391,7 +393,7 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
 fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     let found = |dims: &[Option<usize>]| dims.iter().position(|from| *from == Some(dim));
     match op {
-        Op::Scan(_) | Op::Literal(_) => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => None,
         Op::Select(_)
         | Op::Save(_)
         | Op::Group { .. }

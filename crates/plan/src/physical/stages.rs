@@ -148,7 +148,8 @@ fn candidates(physical: &Physical) -> Vec<NodeId> {
     let nodes = &physical.logical.nodes;
     let mut found: Vec<NodeId> = Vec::new();
     let mut add = |id: NodeId| {
-        let plain = matches!(nodes[id.0].op, Op::Scan(_) | Op::Literal(_) | Op::Save(_));
+        let plain =
+            matches!(nodes[id.0].op, Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Save(_));
         if !plain && !physical.stored[id.0] && !found.contains(&id) {
             found.push(id);
         }
@@ -159,7 +160,8 @@ fn candidates(physical: &Physical) -> Vec<NodeId> {
                 node.inputs.iter().for_each(|id| add(*id));
             }
             Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } => add(NodeId(i)),
-            Op::Scan(_) | Op::Literal(_) | Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => {}
+            Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }
     }
     let shared = physical.logical.uses();

@@ -10,10 +10,6 @@ pub(crate) static AGGREGATE_SPATIAL: Process =
     Process { definition, lowering: Lowering::Custom(lower) };
 
 fn definition() -> Definition {
-    let geometries = schema::any_of([
-        schema::titled("Vector Data Cube", schema::cube_with([schema::geometry()])),
-        schema::deprecated_geojson(),
-    ]);
     Definition::new(
         "aggregate_spatial",
         "Reduce the pixels of each geometry to one value",
@@ -31,7 +27,7 @@ fn definition() -> Definition {
         "geometries",
         "GeoJSON, in degrees unless a named `crs` says otherwise, or a vector data cube. One value is computed for \
          each feature, or for the one geometry.",
-        geometries,
+        schema::geometries(),
     ))
     .param(param(
         "reducer",

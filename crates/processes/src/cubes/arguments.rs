@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, Interval, TimeError, TimeLabel};
-use eolith_cube::{Crs, Features, Kind, Label, Schema};
+use eolith_cube::{Crs, Feature, Features, Kind, Label, Schema};
 use eolith_graph::{Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem};
 use eolith_plan::function::Function;
 use eolith_plan::process::{Lowering, Registry as _};
-use eolith_plan::request::BoundingBox;
+use eolith_plan::request::{BoundingBox, LoadRequest};
 use eolith_plan::value::Value;
 use serde_json::Value as Json;
 
@@ -110,11 +110,8 @@ pub(super) fn bounding_box(
         }
     };
     if map.contains_key("type") && !map.contains_key("west") {
-        return Err(unsupported(
-            name,
-            "only bounding boxes can be used as spatial extent, not GeoJSON",
-        )
-        .hint("give the bounding box of the geometry, and mask the result with `mask_polygon`"));
+        return Err(Problem::argument(name, "a bounding box is expected, not GeoJSON")
+            .hint("use `filter_spatial` with geometries"));
     }
     let edge = |key: &str| -> Result<f64, Problem> {
         let number = map.get(key).and_then(Json::as_f64).filter(|v| v.is_finite());
@@ -159,6 +156,49 @@ pub(super) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Featur
     Features::parse(&Json::Object((**map).clone()))
         .map(Arc::new)
         .map_err(|e| Problem::argument(name, e.to_string()))
+}
+
+/// Features of which at least one has positions.
+pub(super) fn some_features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+    let features = features(call, name)?;
+    let placed = |feature: &Feature| feature.geometry.as_ref().is_some_and(|g| !g.is_empty());
+    if features.list.iter().any(placed) {
+        return Ok(features);
+    }
+    Err(Problem::argument(name, "none of the geometries has positions"))
+}
+
+/// Features that are polygons; empty geometries may be among them.
+pub(super) fn areas(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+    let features = some_features(call, name)?;
+    let other = |feature: &Feature| feature.geometry.as_ref().is_some_and(|g| !g.is_area());
+    match features.list.iter().position(other) {
+        None => Ok(features),
+        Some(i) => {
+            let message = format!("polygons are expected, geometry {i} has points or lines");
+            Err(Problem::argument(name, message)
+                .hint("`filter_spatial` keeps the pixels of points and lines"))
+        }
+    }
+}
+
+/// Narrows a request to a bounding box or polygons; null leaves it as it is.
+pub(super) fn spatial_extent(
+    call: &mut Call<'_, '_>,
+    name: &str,
+    request: &mut LoadRequest,
+) -> Result<(), Problem> {
+    let is_box = call.constant(name).is_ok_and(|value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.contains_key("west") || !map.contains_key("type"),
+        _ => false,
+    });
+    if is_box {
+        request.boxes.extend(bounding_box(call, name)?);
+    } else {
+        request.geometries.push(areas(call, name)?);
+    }
+    Ok(())
 }
 
 /// A reference system: an EPSG code or a text.

@@ -6,7 +6,7 @@ use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::{LoadRequest, Source};
 use serde_json::Value as Json;
 
-use super::arguments::{bounding_box, interval, texts};
+use super::arguments::{interval, spatial_extent, texts};
 use super::properties::properties;
 
 pub(crate) static LOAD_COLLECTION: Process =
@@ -25,7 +25,8 @@ fn definition() -> Definition {
     .param(param("id", "The id of the collection.", schema::collection_id()))
     .param(param(
         "spatial_extent",
-        "A bounding box, by default in degrees (EPSG:4326); null for everything.",
+        "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; null for \
+         everything.",
         schema::spatial_extent(),
     ))
     .param(param(
@@ -66,7 +67,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
 /// What a load's arguments ask of a source.
 pub(super) fn request(call: &mut Call<'_, '_>, source: Source) -> Result<LoadRequest, Problem> {
     let mut request = LoadRequest::all(source);
-    request.boxes.extend(bounding_box(call, "spatial_extent")?);
+    spatial_extent(call, "spatial_extent", &mut request)?;
     request.time = interval(call, "temporal_extent")?;
     let bands = texts(call, "bands")?;
     if call.has("bands") {

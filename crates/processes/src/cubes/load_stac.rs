@@ -33,7 +33,8 @@ fn definition() -> Definition {
     .param(
         param(
             "spatial_extent",
-            "A bounding box, by default in degrees (EPSG:4326); null for everything.",
+            "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; \
+             null for everything.",
             spatial_extent(),
         )
         .default(Json::Null),

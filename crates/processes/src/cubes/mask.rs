@@ -44,21 +44,24 @@ fn definition() -> Definition {
 
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let (data, mask) = (call.cube("data")?, call.cube("mask")?);
-    let replacement = match call.constant("replacement")? {
-        value @ (Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_)) => value,
-        other => {
-            return Err(Problem::argument(
-                "replacement",
-                format!("a data cube holds numbers and booleans, not {}", other.kind()),
-            ));
-        }
-    };
+    let replacement = replacement(call)?;
     let schema = call.schema(data);
     let mask = aligned(call, &schema, mask)?;
     let mask_schema = call.schema(mask);
     compatible(&schema, &mask_schema)?;
-    let expr = replaced(&schema, &mask_schema, replacement)?;
+    let expr = replaced(&schema, &mask_schema, replacement, true)?;
     call.try_add(Op::map(&[&schema, &mask_schema], Arc::new(expr)), vec![data, mask])
+}
+
+/// What stands in for masked values.
+pub(super) fn replacement(call: &mut Call<'_, '_>) -> Result<Value, Problem> {
+    match call.constant("replacement")? {
+        value @ (Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_)) => Ok(value),
+        other => Err(Problem::argument(
+            "replacement",
+            format!("a data cube holds numbers and booleans, not {}", other.kind()),
+        )),
+    }
 }
 
 /// The mask on the pixel grid of the data.
@@ -100,8 +103,13 @@ fn is_grid(a: &Dimension, b: &Dimension) -> bool {
     a.crs().is_some() && regular(a) && regular(b)
 }
 
-/// `if(mask is set, replacement, data)`.
-fn replaced(data: &Schema, mask: &Schema, replacement: Value) -> Result<Expr, Problem> {
+/// `if(mask is set, replacement, data)`, or the other way round for what is not set.
+pub(super) fn replaced(
+    data: &Schema,
+    mask: &Schema,
+    replacement: Value,
+    where_set: bool,
+) -> Result<Expr, Problem> {
     let mut builder = Builder::default();
     let x = builder.input(0, Type::of_dtype(data.dtype()));
     let flag = builder.input(1, Type::of_dtype(mask.dtype()));
@@ -119,7 +127,7 @@ fn replaced(data: &Schema, mask: &Schema, replacement: Value) -> Result<Expr, Pr
         let (null, value) = (builder.constant(Value::Null), builder.constant(replacement));
         builder.if_(missing, null, value)
     };
-    let root = builder.if_(set, instead, x);
+    let root = if where_set { builder.if_(set, instead, x) } else { builder.if_(set, x, instead) };
     Ok(builder.finish(root))
 }
 

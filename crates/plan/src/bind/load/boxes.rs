@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use eolith_cube::crs::densified_bounds;
-use eolith_cube::{Axis, Crs, CrsError, Labels, Regular, Schema, SpatialAxis};
+use eolith_cube::{
+    Axis, Crs, CrsError, Features, Geometry, GeometryError, Labels, Regular, Schema, SpatialAxis,
+};
 
 use crate::bind::Problem;
 use crate::need::{ArrayDim, Piece};
@@ -180,6 +182,17 @@ pub(super) fn bounds_in(bbox: &BoundingBox, crs: &Crs) -> Result<[f64; 4], Probl
         return Ok(bounds);
     }
     densified_bounds(bounds, &bbox.crs, crs, POINTS_PER_EDGE).map_err(|e| unplaceable(&e))
+}
+
+/// The bounds of geometries in another reference system: those of their positions where they are metres.
+pub(super) fn bounds_of(features: &Features, crs: &Crs) -> Result<Option<[f64; 4]>, Problem> {
+    if crs.is_geographic() {
+        return BoundingBox::around(features).map(|own| bounds_in(&own, crs)).transpose();
+    }
+    let wrong = |e: GeometryError| Problem::new("ProcessParameterInvalid", e.to_string());
+    let placed = features.in_crs(crs).map_err(wrong)?;
+    let boxes = placed.iter().flatten().filter_map(Geometry::bounds);
+    Ok(boxes.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]))
 }
 
 fn unplaceable(error: &CrsError) -> Problem {

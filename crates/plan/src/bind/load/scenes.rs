@@ -26,8 +26,8 @@ const X: usize = 3;
 /// The question for the scenes of a request.
 pub(super) fn need(request: &LoadRequest) -> Result<Need, Problem> {
     let mut bbox: Option<[f64; 4]> = None;
-    for requested in &request.boxes {
-        let own = boxes::degrees(requested)?;
+    for requested in request.extents() {
+        let own = boxes::degrees(&requested)?;
         bbox = Some(match bbox {
             None => own,
             Some(known) => boxes::overlap(known, own).ok_or_else(|| nothing(request))?,
@@ -147,8 +147,10 @@ fn choose(request: &LoadRequest, grids: &[&Grid]) -> Result<Grid, Problem> {
         bounds = [bounds[0].min(w), bounds[1].min(s), bounds[2].max(e), bounds[3].max(n)];
     }
     // A requested area smaller than the scenes needs no more than itself; the cut below is exact.
-    for requested in &request.boxes {
-        let [w, s, e, n] = boxes::bounds_in(requested, &crs)?;
+    let around = request.boxes.iter().map(|own| boxes::bounds_in(own, &crs).map(Some));
+    let outlines = request.geometries.iter().map(|features| boxes::bounds_of(features, &crs));
+    for requested in around.chain(outlines) {
+        let Some([w, s, e, n]) = requested? else { continue };
         bounds = [
             bounds[0].max(w - dx),
             bounds[1].max(s - dy),
@@ -166,11 +168,12 @@ fn choose(request: &LoadRequest, grids: &[&Grid]) -> Result<Grid, Problem> {
 /// The reference system whose scenes cover most of the request.
 fn most_covering(request: &LoadRequest, grids: &[&Grid]) -> Result<Crs, Problem> {
     let wgs84 = Crs::wgs84();
+    let extents = request.extents();
     let mut area: Vec<(Crs, f64)> = Vec::new();
     for grid in grids {
         let [w, s, e, n] = bounds_of(grid, &wgs84)?;
         let mut own = Some([w, s, e, n]);
-        for requested in &request.boxes {
+        for requested in &extents {
             let wanted = boxes::degrees(requested)?;
             own = own.and_then(|own| boxes::overlap(own, wanted));
         }

@@ -19,8 +19,10 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "filter_bands",
     "filter_bbox",
     "filter_labels",
+    "filter_spatial",
     "filter_temporal",
     "mask",
+    "mask_polygon",
     "merge_cubes",
     "ndvi",
     "reduce_dimension",
@@ -51,23 +53,8 @@ pub(crate) fn call(
             "type": chance.pick(&["other", "temporal", "bands"]),
         }),
         "aggregate_spatial" => {
-            let grid = schema.grid().ok()?;
-            let [west, south, east, north] = grid.bounds();
-            let mut place = |low: f64, high: f64| {
-                low + (high - low) * (chance.below(1200) as f64 - 100.0) / 1000.0
-            };
-            let features: Vec<Json> = (0..3)
-                .map(|_| {
-                    let mut ring: Vec<[f64; 2]> =
-                        (0..4).map(|_| [place(west, east), place(south, north)]).collect();
-                    ring.push(ring[0]);
-                    let geometry = json!({ "type": "Polygon", "coordinates": [ring] });
-                    json!({ "type": "Feature", "properties": null, "geometry": geometry })
-                })
-                .collect();
-            let crs = json!({ "type": "name", "properties": { "name": grid.crs.to_string() } });
             json!({
-                "geometries": { "type": "FeatureCollection", "features": features, "crs": crs },
+                "geometries": polygons(chance, schema, 3)?,
                 "reducer": reducer(chance, numeric),
                 "target_dimension": chance.pick(&[Json::Null, json!("statistics")]),
             })
@@ -134,6 +121,15 @@ pub(crate) fn call(
                 callback(kind, json!({ "x": { "from_parameter": "value" }, "y": label }));
             json!({ "dimension": own.name, "condition": condition })
         }
+        "filter_spatial" => {
+            let mut geometries = polygons(chance, schema, 2)?;
+            if chance.one_in(3) {
+                let geometry = &mut geometries["features"][0]["geometry"];
+                *geometry =
+                    json!({ "type": "LineString", "coordinates": geometry["coordinates"][0] });
+            }
+            json!({ "geometries": geometries })
+        }
         "filter_temporal" => json!({
             "extent": chance.pick(&[
                 json!(["2020-01-01", "2020-01-03"]),
@@ -151,6 +147,14 @@ pub(crate) fn call(
                 "process_id": "mask",
                 "arguments": { "data": data, "mask": second, "replacement": replacement },
             }));
+        }
+        "mask_polygon" => {
+            let count = 1 + chance.below(2);
+            json!({
+                "mask": polygons(chance, schema, count)?,
+                "replacement": chance.pick(&[json!(null), json!(-1), json!(0.5), json!(true)]),
+                "inside": chance.one_in(2),
+            })
         }
         "merge_cubes" => {
             let second = if chance.one_in(4) { "data" } else { "second" };
@@ -223,6 +227,25 @@ pub(crate) fn call(
     let mut arguments = arguments;
     arguments["data"] = data;
     Some(json!({ "process_id": id, "arguments": arguments }))
+}
+
+/// Features of four corners each in and around the grid of a cube.
+fn polygons(chance: &mut Chance, schema: &Schema, count: usize) -> Option<Json> {
+    let grid = schema.grid().ok()?;
+    let [west, south, east, north] = grid.bounds();
+    let mut place =
+        |low: f64, high: f64| low + (high - low) * (chance.below(1200) as f64 - 100.0) / 1000.0;
+    let features: Vec<Json> = (0..count)
+        .map(|_| {
+            let mut ring: Vec<[f64; 2]> =
+                (0..4).map(|_| [place(west, east), place(south, north)]).collect();
+            ring.push(ring[0]);
+            let geometry = json!({ "type": "Polygon", "coordinates": [ring] });
+            json!({ "type": "Feature", "properties": null, "geometry": geometry })
+        })
+        .collect();
+    let crs = json!({ "type": "name", "properties": { "name": grid.crs.to_string() } });
+    Some(json!({ "type": "FeatureCollection", "features": features, "crs": crs }))
 }
 
 /// Lets a node take its first cube from another node, and its second one now and then from any earlier node.
