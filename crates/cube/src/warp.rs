@@ -112,7 +112,7 @@ impl Warp {
         let planes = Planes::new(source, source_window.map(|range| range.start), self.method);
         let mut target = Target::new(dtype, &planes, rows.len(), cols.len());
         if narrow::fits(&self.rule, &planes) {
-            narrow::run(self.method, &self.rule, &planes, rows, cols, &mut target);
+            narrow::run(self.method, &self.rule, &planes, [rows, cols], &mut target);
             return target.finish(shape);
         }
         let mut lines = Lines::new(&self.rule, rows.clone(), cols);

@@ -166,6 +166,75 @@ fn totals_are_kept_between_systems() {
     assert!((total - 400.0).abs() < 4.0, "{total}");
 }
 
+/// Windows larger than the pieces they are computed in, with clouds, edges, places without image and one plane or many.
+#[test]
+fn large_windows_give_the_pixels_of_the_definition() {
+    let mut dice = Dice(11);
+    let (height, width) = (230, 250);
+    let from = utm(650_000.0, 5_300_200.0, 10.0, -10.0, (width, height));
+    let mercator = |step: f64, size: (usize, usize)| {
+        let crs = Crs::epsg(3857).unwrap();
+        Grid::from_corner(crs, (1_892_790.0, 6_080_520.0), (step, -step), size)
+    };
+    let world = degrees(-180.0, 90.0, 360.0 / 250.0, -180.0 / 230.0, (width, height));
+    let polar = Grid::from_corner(Crs::epsg(3413).unwrap(), (-9e6, 9e6), (9e4, -9e4), (200, 200));
+    for (from, to) in [
+        (from.clone(), mercator(20.0, (170, 160))),
+        (from.clone(), mercator(9.0, (200, 90))),
+        (from.clone(), mercator(44.0, (90, 90))),
+        (from.clone(), utm(649_950.0, 5_300_210.0, 13.0, -11.0, (200, 210))),
+        (world, polar),
+    ] {
+        for method in
+            [Method::Near, Method::Bilinear, Method::Cubic, Method::CubicSpline, Method::Lanczos]
+        {
+            let warp = Warp::new(from.clone(), to.clone(), method).unwrap();
+            for (dtype, count) in [(DType::U16, 1), (DType::I32, 7), (DType::F32, 3)] {
+                let what = format!("{} to {}, {}, {dtype}", from.crs, to.crs, method.name());
+                let len = count * height * width;
+                let numbers: Vec<f64> = (0..len)
+                    .map(|i| match dice.roll(4096) {
+                        0 if dtype.is_float() => f64::NAN,
+                        1 if dtype.is_float() => f64::INFINITY,
+                        v => (v + i % 7) as f64,
+                    })
+                    .collect();
+                let mut source =
+                    Block::new(vec![count, height, width], Values::F64(numbers)).cast(dtype);
+                if count != 3 {
+                    let cloudy = |i: usize| (i / 40 + i / width / 40).is_multiple_of(5);
+                    source.validity = Some((0..len).map(|i| !cloudy(i)).collect());
+                }
+                let source = source.canonical();
+                let (rows, cols) = (to.y.len, to.x.len);
+                let whole = warp.run(&source, [0..height, 0..width], [0..rows, 0..cols]);
+                let valid = (0..whole.len()).filter(|&i| whole.is_valid(i)).count();
+                assert!(valid > whole.len() / 8, "{what}: {valid} of {}", whole.len());
+                for _ in 0..3000 {
+                    let i = dice.roll(whole.len());
+                    let plane = i / (rows * cols) * height * width;
+                    let pixel = warp.pixel(i / cols % rows, i % cols, &|row, col| {
+                        source.get(plane + row * width + col)
+                    });
+                    let mut one = Block::nulls(whole.dtype(), vec![1]);
+                    if let Some(number) = pixel {
+                        one.validity = None;
+                        for_values!(&mut one.values, v => v[0] = eolith_cube::Element::from_number(number));
+                    }
+                    assert_eq!(bits(&one, 0), bits(&whole, i), "{what}, pixel {i}");
+                }
+                let window = [dice.window(rows), dice.window(cols)];
+                let [y, x] = warp.source_region(window[0].clone(), window[1].clone());
+                let part = source.slice(&Region(vec![0..count, y.clone(), x.clone()]));
+                let out = warp.run(&part, [y, x], window.clone());
+                let [y, x] = window;
+                let expected = whole.slice(&Region(vec![0..count, y, x]));
+                assert!((0..out.len()).all(|i| bits(&out, i) == bits(&expected, i)), "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_to_resample_is_no_data() {
     let one = |left: f64| utm(left, 5_300_000.0, 10.0, -10.0, (1, 1));

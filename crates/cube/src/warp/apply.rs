@@ -1,10 +1,11 @@
 //! Target rows from the planes of a source block.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Method;
 use super::sample::{Real, Sample};
-use super::taps::{Span, Taps};
+use super::taps::{Span, TIE, Taps};
 use crate::block::Block;
 use crate::dtype::DType;
 use crate::for_values;
@@ -34,7 +35,7 @@ pub(super) struct Planes<'a> {
     left: usize,
     size: [usize; 2],
     /// Pixels that count; `None` = all.
-    mask: Option<Vec<bool>>,
+    mask: Option<Cow<'a, [bool]>>,
 }
 
 /// Result rows in the making: planes × rows × columns.
@@ -51,7 +52,7 @@ impl<'a> Planes<'a> {
     pub(super) fn new(block: &'a Block, [top, left]: [usize; 2], method: Method) -> Planes<'a> {
         let size = [block.shape[block.shape.len() - 2], block.shape[block.shape.len() - 1]];
         let mask = if method == Method::Near {
-            block.validity.clone()
+            block.validity.as_deref().map(Cow::Borrowed)
         } else {
             for_values!(&block.values, v => usable(v, block.validity.as_deref()))
         };
@@ -84,23 +85,23 @@ impl<'a> Planes<'a> {
         &self.block.values
     }
 
+    /// Index in a plane of the pixel in which a place (row, column) of the block lies.
+    pub(super) fn holding(&self, row: f64, col: f64) -> usize {
+        flat(self, (row + TIE).floor() as usize, (col + TIE).floor() as usize)
+    }
+
     /// Pixels of a plane that count; `None` = all.
     pub(super) fn mask(&self, plane: usize) -> Option<&[bool]> {
         self.mask.as_ref().map(|mask| &mask[plane * self.area()..(plane + 1) * self.area()])
     }
 }
 
-fn usable<T: Sample>(values: &[T], validity: Option<&[bool]>) -> Option<Vec<bool>> {
+fn usable<'a, T: Sample>(values: &[T], validity: Option<&'a [bool]>) -> Option<Cow<'a, [bool]>> {
     if values.iter().all(|v| v.finite()) {
-        return validity.map(<[bool]>::to_vec);
+        return validity.map(Cow::Borrowed);
     }
-    Some(
-        values
-            .iter()
-            .enumerate()
-            .map(|(i, v)| v.finite() && validity.is_none_or(|m| m[i]))
-            .collect(),
-    )
+    let values = values.iter().enumerate();
+    Some(values.map(|(i, v)| v.finite() && validity.is_none_or(|m| m[i])).collect())
 }
 
 impl Target {
@@ -139,19 +140,31 @@ impl Target {
         });
     }
 
-    /// Index of a pixel (row, column) of a plane.
-    pub(super) fn place(&self, plane: usize, (row, col): (usize, usize)) -> usize {
-        (plane * self.rows + row) * self.cols + col
+    pub(super) fn dtype(&self) -> DType {
+        self.values.dtype()
     }
 
-    pub(super) fn values_mut(&mut self) -> &mut Values {
-        &mut self.values
+    /// `len` pixels of a plane from `at` (row, column) on, and which of them are valid. `None` if this is not their
+    /// type.
+    pub(super) fn stretch<T: Element>(
+        &mut self,
+        plane: usize,
+        (row, col): (usize, usize),
+        len: usize,
+    ) -> Option<(&mut [T], &mut [bool])> {
+        let start = (plane * self.rows + row) * self.cols + col;
+        let values = T::slice_mut(&mut self.values)?;
+        Some((&mut values[start..start + len], &mut self.mask[start..start + len]))
     }
 
-    /// Which of `len` pixels from `at` (row, column) on are valid.
-    pub(super) fn validity(&mut self, plane: usize, at: (usize, usize), len: usize) -> &mut [bool] {
-        let start = self.place(plane, at);
-        &mut self.mask[start..start + len]
+    /// Takes the value of a pixel (row, column) from all planes.
+    pub(super) fn clear(&mut self, (row, col): (usize, usize)) {
+        let area = self.rows * self.cols;
+        self.mask
+            .iter_mut()
+            .skip(row * self.cols + col)
+            .step_by(area)
+            .for_each(|valid| *valid = false);
     }
 
     pub(super) fn finish(self, shape: Vec<usize>) -> Block {

@@ -5,6 +5,8 @@
 //! enough ([`TOLERANCE`]), else every place in the cell is transformed. A cell depends on the grids alone, so
 //! windows do not show.
 
+use multiversion::multiversion;
+
 use super::place::{Places, Points};
 
 /// Target pixels along a side of a cell.
@@ -67,25 +69,25 @@ impl Mesh {
         let (first, last) = (cell_of(col), cell_of(col + (count - 1) as f64));
         self.prepare(places, cell_of(row), first, (last - first) as usize + 1);
         let down = basis(part(row, self.row));
-        let mut next = 0;
+        out.rows.resize(count, 0.0);
+        out.cols.resize(count, 0.0);
+        let mut from = 0;
         for (k, cell) in self.cells.iter().enumerate() {
             let index = first + k as f64;
-            let from = next;
-            while next < count && cell_of(col + next as f64) == index {
-                next += 1;
-            }
+            // The first column of the next cell; exact, as are all numbers here.
+            let end = ((index + 1.0) * SIDE - 0.5 - col).ceil();
+            let next = (end as usize).min(count);
+            let own = [&mut out.rows[from..next], &mut out.cols[from..next]];
+            let start = col + from as f64;
             if let Some(cell) = cell {
-                let (rows, cols) = (fold(cell.rows, down), fold(cell.cols, down));
-                for i in from..next {
-                    let across = basis(part(col + i as f64, index));
-                    out.rows.push(dot(rows, across));
-                    out.cols.push(dot(cols, across));
-                }
+                let nodes = [fold(cell.rows, down), fold(cell.cols, down)];
+                between(nodes, part(start, index), own);
             } else {
-                places.line(row, col + from as f64, next - from, &mut self.points);
-                out.rows.extend_from_slice(&self.points.rows);
-                out.cols.extend_from_slice(&self.points.cols);
+                places.line(row, start, next - from, &mut self.points);
+                own[0].copy_from_slice(&self.points.rows);
+                own[1].copy_from_slice(&self.points.cols);
             }
+            from = next;
         }
     }
 
@@ -124,6 +126,19 @@ fn nodes(values: &[f64]) -> Option<[f64; NODES]> {
     values.first_chunk().copied()
 }
 
+/// Places of a row of pixels in a cell, the first of which lies at `start` of the cell's width.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn between(nodes: [[f64; 3]; 2], start: f64, [rows, cols]: [&mut [f64]; 2]) {
+    let n = rows.len();
+    let cols = &mut cols[..n];
+    for i in 0..n {
+        // Exact: sides of cells are powers of two.
+        let across = basis(start + f64::from(i as u32) / SIDE);
+        rows[i] = dot(nodes[0], across);
+        cols[i] = dot(nodes[1], across);
+    }
+}
+
 /// The cell in which an index lies; pixel edges belong to the cell after them.
 fn cell_of(index: f64) -> f64 {
     ((index + 0.5) / SIDE).floor()
@@ -134,6 +149,7 @@ fn part(index: f64, cell: f64) -> f64 {
 }
 
 /// Weights of the nodes at 0, 1/2 and 1 for a value at `t`.
+#[inline]
 fn basis(t: f64) -> [f64; 3] {
     [(2.0 * t - 1.0) * (t - 1.0), 4.0 * t * (1.0 - t), t * (2.0 * t - 1.0)]
 }
@@ -143,6 +159,7 @@ fn fold(nodes: [f64; NODES], down: [f64; 3]) -> [f64; 3] {
     [0, 1, 2].map(|i| dot([nodes[i], nodes[i + 3], nodes[i + 6]], down))
 }
 
+#[inline]
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }

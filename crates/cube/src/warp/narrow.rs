@@ -1,27 +1,42 @@
-//! Point methods with small kernels: rows of target pixels with a fixed number of source pixels each.
+//! Point methods with small kernels, many target pixels at a time.
 //!
-//! Gives the bits of the general way (`lines`, `apply`) in less time. Every pixel has `N` source pixels along each
-//! axis; one that is missing has no weight and the place of one that is there, so that it changes no sum. Pixels that
-//! are not that simple (a neighbour without data, a cubic kernel over the edge) are left to the general way.
+//! Gives the bits of the general way (`lines`, `apply`) in less time. The window is cut into tiles. Of each tile the
+//! places are found first; then the source pixels behind them are laid out so that all planes of a pixel lie side by
+//! side (`tile`); then, row by row, weights are computed once for all planes (`segment`) and applied. A pixel that is
+//! not that simple (a neighbour without data, a kernel over the edge) is computed on its own (`single`).
+
+mod nearest;
+mod segment;
+mod single;
+mod tile;
 
 use std::ops::Range;
 
+use self::segment::{Segment, State};
+use self::single::Single;
+use self::tile::Tile;
 use super::Method;
-use super::apply::{NOTHING, Planes, Row, Target};
+use super::apply::{Planes, Target};
 use super::lines::Rule;
 use super::mesh::Mesh;
 use super::place::Points;
-use super::sample::{Real, Sample};
-use super::taps::{Axis, Kernel, Taps, cubic, lanczos, linear, spline};
-use crate::for_values;
-use crate::values::{Element, Values};
+use super::sample::Real;
+use super::taps::{cubic, lanczos, linear, spline};
+use crate::dtype::DType;
 
-/// Target pixels that are worked on together: what is known of them stays in the cache next to the core.
-const SEGMENT: usize = 256;
+/// Most rows and columns of target pixels in a tile, a power of two: places and source pixels of a tile are to stay in
+/// the second-level cache.
+const SIDE: usize = 64;
+
+/// Bytes of source pixels of a tile, about; a tile with more than four times as many is cut up.
+const BYTES: usize = 256 << 10;
+
+/// Planes that are worked on together, if there are several.
+const LANES: usize = 4;
 
 /// Whether the kernel is small enough, and the block for the indices used here.
 pub(super) fn fits(rule: &Rule, planes: &Planes<'_>) -> bool {
-    rule.taps().is_some_and(|taps| taps <= 8) && u32::try_from(planes.area()).is_ok()
+    rule.taps().is_some_and(|taps| taps <= 8) && i32::try_from(planes.area()).is_ok()
 }
 
 /// Computes a window (rows, columns) of the target grid.
@@ -29,261 +44,199 @@ pub(super) fn run(
     method: Method,
     rule: &Rule,
     planes: &Planes<'_>,
-    rows: Range<usize>,
-    cols: Range<usize>,
+    window: [Range<usize>; 2],
     target: &mut Target,
 ) {
-    let job = Job { method, rule, planes, rows, cols };
+    let job = Job { method, rule, planes, start: [window[0].start, window[1].start] };
     match method {
-        Method::Near => job.window::<1>(|_| 1.0, target),
-        Method::Bilinear => job.sized(linear, target),
-        Method::Cubic => job.sized(cubic, target),
-        Method::CubicSpline => job.sized(spline, target),
-        _ => job.sized(lanczos, target),
+        Method::Near => nearest::run(rule, planes, window, target),
+        Method::Bilinear => job.run(linear, window, target),
+        Method::Cubic => job.run(cubic, window, target),
+        Method::CubicSpline => job.run(spline, window, target),
+        _ => job.run(lanczos, window, target),
     }
 }
 
+#[derive(Clone, Copy)]
 struct Job<'a> {
     method: Method,
     rule: &'a Rule,
     planes: &'a Planes<'a>,
-    rows: Range<usize>,
-    cols: Range<usize>,
-}
-
-/// What a target pixel takes from a plane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// Nothing.
-    #[default]
-    None,
-    Simple,
-    General,
-}
-
-/// A segment of a row of target pixels.
-#[derive(Debug)]
-struct Segment<const N: usize> {
-    states: Vec<State>,
-    /// Offsets in a plane, and weights: along x, and along y.
-    x: Vec<([u32; N], [f64; N])>,
-    y: Vec<([u32; N], [f64; N])>,
-    /// Sum of all weights.
-    weights: Vec<f64>,
-    /// The source pixel in which the centre lies.
-    centres: Vec<u32>,
+    /// Row and column of the target grid at which the window starts.
+    start: [usize; 2],
 }
 
 impl Job<'_> {
-    fn sized(self, weight: impl Fn(f64) -> f64 + Copy, target: &mut Target) {
+    fn run<W>(self, weight: W, window: [Range<usize>; 2], target: &mut Target)
+    where
+        W: Fn(f64) -> f64 + Copy,
+    {
         match self.rule.taps() {
-            Some(..=2) => self.window::<2>(weight, target),
-            Some(3) => self.window::<3>(weight, target),
-            Some(4) => self.window::<4>(weight, target),
-            _ => self.window::<8>(weight, target),
+            Some(..=2) => self.typed::<2, W>(weight, window, target),
+            Some(3) => self.typed::<3, W>(weight, window, target),
+            Some(4) => self.typed::<4, W>(weight, window, target),
+            _ => self.typed::<8, W>(weight, window, target),
         }
     }
 
-    fn window<const N: usize>(self, weight: impl Fn(f64) -> f64 + Copy, target: &mut Target) {
-        let Job { method, rule, planes, rows, cols } = self;
-        let (mut mesh, mut points) = (Mesh::default(), Points::default());
-        let mut segment = Segment::<N>::new();
-        let mut general = General::new(method, rule);
-        let mut valid = Vec::new();
-        for (k, row) in rows.enumerate() {
-            rule.line(&mut mesh, row, cols.clone(), &mut points);
-            let mut start = 0;
-            while start < cols.len() {
-                let end = (start + SEGMENT).min(cols.len());
-                segment.fill(rule, planes, &points, start..end, weight);
-                let at = (k, start);
-                segment.values(method, planes, at, target);
-                for plane in 0..planes.count() {
-                    segment.validity(method, planes, plane, &mut valid);
-                    target.validity(plane, at, end - start).copy_from_slice(&valid);
-                }
-                let left = segment.states.iter().enumerate();
-                for (i, _) in left.filter(|(_, state)| **state == State::General) {
-                    let place = (points.cols[start + i], points.rows[start + i]);
-                    general.pixel(rule, planes, place, (k, start + i), target);
-                }
-                start = end;
-            }
+    fn typed<const N: usize, W>(self, weight: W, window: [Range<usize>; 2], target: &mut Target)
+    where
+        W: Fn(f64) -> f64 + Copy,
+    {
+        match (target.dtype(), self.planes.count()) {
+            (DType::F32, 1) => Work::<f32, N, 1>::new(self).window(weight, window, target),
+            (DType::F32, _) => Work::<f32, N, LANES>::new(self).window(weight, window, target),
+            (_, 1) => Work::<f64, N, 1>::new(self).window(weight, window, target),
+            _ => Work::<f64, N, LANES>::new(self).window(weight, window, target),
         }
     }
 }
 
-impl<const N: usize> Segment<N> {
-    fn new() -> Segment<N> {
-        Segment {
-            states: Vec::with_capacity(SEGMENT),
-            x: Vec::with_capacity(SEGMENT),
-            y: Vec::with_capacity(SEGMENT),
-            weights: Vec::with_capacity(SEGMENT),
-            centres: Vec::with_capacity(SEGMENT),
+/// A job for kernels of `N` × `N` pixels and `L` planes at a time, with the buffers for a tile.
+struct Work<'a, R, const N: usize, const L: usize> {
+    job: Job<'a>,
+    mesh: Mesh,
+    line: Points,
+    /// Places of the target pixels, row by row.
+    points: Points,
+    tile: Tile<R, L>,
+    segment: Segment<N>,
+    results: [[R; L]; SIDE],
+    single: Single<'a>,
+}
+
+impl<'a, R: Real, const N: usize, const L: usize> Work<'a, R, N, L> {
+    fn new(job: Job<'a>) -> Self {
+        Work {
+            job,
+            mesh: Mesh::default(),
+            line: Points::default(),
+            points: Points::default(),
+            tile: Tile::new(N),
+            segment: Segment::new(),
+            results: [[R::of(0.0); L]; SIDE],
+            single: Single::new(job.method, job.rule),
         }
     }
 
-    fn fill(
-        &mut self,
-        rule: &Rule,
-        planes: &Planes<'_>,
-        points: &Points,
-        range: Range<usize>,
-        weight: impl Fn(f64) -> f64 + Copy,
-    ) {
-        self.states.clear();
-        self.x.clear();
-        self.y.clear();
-        self.weights.clear();
-        self.centres.clear();
-        let [height, width] = rule.places.source_len();
-        let [[top, left], [tall, wide]] = planes.place();
-        let [along, across] = rule.ratios;
-        let reach = rule.kernel.map_or(0.0, |kernel| kernel.reach());
-        for (&col, &row) in points.cols[range.clone()].iter().zip(&points.rows[range]) {
-            let x = Axis::<N>::new(rule.places.wrapped(col), width, (reach, across), weight);
-            let y = Axis::<N>::new(row, height, (reach, along), weight);
-            let (mut state, mut centre, mut sum) = (State::None, 0, 1.0);
-            let mut offsets = [([0; N], [0.0; N]); 2];
-            if x.count > 0 && y.count > 0 && x.within(left, wide) && y.within(top, tall) {
-                let simple = !rule.plain || (x.whole && y.whole);
-                state = if simple { State::Simple } else { State::General };
-                offsets = [x.offsets(left, 1), y.offsets(top, wide)];
-                sum = y.weights.iter().fold(0.0, |sum, w| sum + w * x.total);
-                centre = (y.centre - top) * wide + (x.centre - left);
+    fn window<W>(mut self, weight: W, [rows, cols]: [Range<usize>; 2], target: &mut Target)
+    where
+        W: Fn(f64) -> f64 + Copy,
+    {
+        let side = self.side();
+        for rows in cut(rows, side) {
+            for cols in cut(cols.clone(), side) {
+                self.tile([rows.clone(), cols], weight, target);
             }
-            self.states.push(state);
-            self.x.push(offsets[0]);
-            self.y.push(offsets[1]);
-            self.weights.push(sum);
-            self.centres.push(centre as u32);
         }
     }
 
-    /// The values of all planes, valid or not.
-    fn values(&self, method: Method, planes: &Planes<'_>, at: (usize, usize), out: &mut Target) {
-        let n = self.states.len();
-        for_values!(planes.values(), source => {
-            for (plane, source) in source.chunks_exact(planes.area()).enumerate() {
-                let place = out.place(plane, at);
-                match out.values_mut() {
-                    values if method == Method::Near => {
-                        if let Some(out) = Element::slice_mut(values) {
-                            self.nearest(source, &mut out[place..place + n]);
-                        }
-                    }
-                    Values::F32(out) => self.sums(source, &mut out[place..place + n]),
-                    Values::F64(out) => self.sums(source, &mut out[place..place + n]),
-                    _ => {}
-                }
+    /// Rows and columns of a tile that has not too many source pixels, as far as the grids' steps tell.
+    fn side(&self) -> usize {
+        let [along, across] = self.job.rule.ratios;
+        let pixel = self.job.planes.count() * size_of::<R>();
+        let bytes = |side: usize| {
+            let side = side as f64;
+            (side * along + N as f64) * (side * across + N as f64) * pixel as f64
+        };
+        let mut side = SIDE;
+        while side > 8 && bytes(side) > BYTES as f64 {
+            side /= 2;
+        }
+        side
+    }
+
+    fn tile<W>(&mut self, [rows, cols]: [Range<usize>; 2], weight: W, target: &mut Target)
+    where
+        W: Fn(f64) -> f64 + Copy,
+    {
+        let Job { rule, planes, .. } = self.job;
+        self.points.rows.clear();
+        self.points.cols.clear();
+        for row in rows.clone() {
+            rule.line(&mut self.mesh, row, cols.clone(), &mut self.line);
+            self.points.rows.extend_from_slice(&self.line.rows);
+            self.points.cols.extend_from_slice(&self.line.cols);
+        }
+        if rule.places.turns() {
+            self.points.cols.iter_mut().for_each(|col| *col = rule.places.wrapped(*col));
+        }
+        let source = tile::behind(rule, planes, &self.points);
+        let area = source[0].len() * source[1].len();
+        if area == 0 {
+            return;
+        }
+        if area * planes.count() * size_of::<R>() > 4 * BYTES && rows.len() * cols.len() > 1 {
+            for part in halves([rows, cols]) {
+                self.tile(part, weight, target);
             }
-        });
-    }
-
-    fn nearest<T: Sample>(&self, source: &[T], out: &mut [T]) {
-        for (out, &centre) in out.iter_mut().zip(&self.centres) {
-            *out = source[centre as usize];
+            return;
+        }
+        self.tile.fill(planes, source);
+        for (k, row) in rows.enumerate() {
+            let at = (row - self.job.start[0], cols.start - self.job.start[1]);
+            self.row(k * cols.len()..(k + 1) * cols.len(), at, weight, target);
         }
     }
 
-    fn sums<T: Sample, R: Real>(&self, source: &[T], out: &mut [R]) {
-        let pixels = self.x.iter().zip(&self.y).zip(&self.weights);
-        for (out, ((x, y), weight)) in out.iter_mut().zip(pixels) {
-            let mut value = 0.0;
-            for j in 0..N {
-                let mut sum = 0.0;
-                for i in 0..N {
-                    sum += x.1[i] * source[(y.0[j] + x.0[i]) as usize].real();
-                }
-                value += y.1[j] * sum;
+    /// Computes the pixels at some of the places, which are those from `at` (row, column) of the window on.
+    fn row<W>(&mut self, places: Range<usize>, at: (usize, usize), weight: W, target: &mut Target)
+    where
+        W: Fn(f64) -> f64 + Copy,
+    {
+        let Job { rule, planes, .. } = self.job;
+        let n = places.len();
+        let [rows, cols] = [&self.points.rows, &self.points.cols].map(|all| &all[places.clone()]);
+        let simple = self.segment.fill(rule, [rows, cols], self.tile.window(), weight);
+        for plane in 0..planes.count() {
+            if plane % L == 0 {
+                let (pixels, stride) = self.tile.planes(plane / L);
+                segment::apply(&self.segment, pixels, stride, &mut self.results[..n]);
             }
-            *out = R::of(value / weight);
-        }
-    }
-
-    /// Which pixels of a plane are valid, if they are simple; those that are not become general.
-    fn validity(
-        &mut self,
-        method: Method,
-        planes: &Planes<'_>,
-        plane: usize,
-        valid: &mut Vec<bool>,
-    ) {
-        valid.clear();
-        let weights = self.weights.iter().zip(&self.states);
-        valid.extend(weights.map(|(weight, state)| *state == State::Simple && *weight > NOTHING));
-        let Some(mask) = planes.mask(plane) else { return };
-        for (k, ok) in valid.iter_mut().enumerate().filter(|(_, ok)| **ok) {
-            *ok = mask[self.centres[k] as usize];
-            if !*ok || method == Method::Near {
+            let Some((values, valid)) = target.stretch::<R>(plane, at, n) else { return };
+            let complete = tile::take(&self.results[..n], plane % L, values);
+            let mask = planes.mask(plane);
+            if simple && (complete || mask.is_none()) {
+                valid.fill(true);
                 continue;
             }
-            let (x, y) = (&self.x[k].0, &self.y[k].0);
-            let mut all = true;
-            for j in 0..N {
-                for i in 0..N {
-                    all &= mask[(y[j] + x[i]) as usize];
+            for k in 0..n {
+                valid[k] = self.segment.states[k] == State::Simple;
+                let Some(mask) = mask else { continue };
+                if !valid[k] || !values[k].real().is_nan() {
+                    continue;
+                }
+                valid[k] = mask[planes.holding(rows[k], cols[k])];
+                if valid[k] && rule.plain {
+                    self.segment.states[k] = State::Single;
+                } else if valid[k] {
+                    let found = self.segment.partial(k, planes, plane, self.tile.window());
+                    valid[k] = found.is_some();
+                    values[k] = R::of(found.unwrap_or_default());
                 }
             }
-            if !all {
-                self.states[k] = State::General;
-            }
+        }
+        let left = self.segment.states[..n].iter().enumerate();
+        for (k, _) in left.filter(|(_, state)| **state == State::Single) {
+            self.single.pixel(planes, (cols[k], rows[k]), (at.0, at.1 + k), target);
         }
     }
 }
 
-/// The general way for single pixels.
-struct General {
-    method: Method,
-    kernel: Kernel,
-    x: Taps,
-    y: Taps,
-    plain: Option<(Taps, Taps)>,
+/// A range in pieces that end at multiples of `side`.
+fn cut(range: Range<usize>, side: usize) -> impl Iterator<Item = Range<usize>> {
+    let first = range.start / side;
+    (first..range.end.div_ceil(side))
+        .map(move |k| (k * side).max(range.start)..((k + 1) * side).min(range.end))
 }
 
-impl General {
-    fn new(method: Method, rule: &Rule) -> General {
-        General {
-            method,
-            kernel: rule.kernel.unwrap_or(Kernel::NEAR),
-            x: Taps::default(),
-            y: Taps::default(),
-            plain: rule.plain.then(Default::default),
-        }
-    }
-
-    /// Computes the target pixel `at` (row and column in the window) of all planes anew.
-    fn pixel(
-        &mut self,
-        rule: &Rule,
-        planes: &Planes<'_>,
-        (col, row): (f64, f64),
-        at: (usize, usize),
-        target: &mut Target,
-    ) {
-        let [height, width] = rule.places.source_len();
-        let col = rule.places.wrapped(col);
-        let one = |taps: &mut Taps, place: f64, len: usize, kernel: Kernel, ratio: f64| {
-            taps.clear();
-            taps.push_point(place, len, kernel, ratio);
-        };
-        one(&mut self.x, col, width, self.kernel, rule.ratios[1]);
-        one(&mut self.y, row, height, self.kernel, rule.ratios[0]);
-        if let Some((y, x)) = &mut self.plain {
-            one(x, col, width, Kernel::BILINEAR, 1.0);
-            one(y, row, height, Kernel::BILINEAR, 1.0);
-        }
-        for plane in 0..planes.count() {
-            target.validity(plane, at, 1)[0] = false;
-        }
-        let taps = Row {
-            x: &self.x,
-            y: &self.y,
-            y_span: Some(0),
-            plain: self.plain.as_ref().map(|(y, x)| (y, x)),
-            share: &[],
-        };
-        target.fill_at(self.method, planes, at, taps);
+/// A box cut in two across its longer side.
+fn halves([rows, cols]: [Range<usize>; 2]) -> [[Range<usize>; 2]; 2] {
+    if rows.len() > cols.len() {
+        let middle = rows.start + rows.len() / 2;
+        [[rows.start..middle, cols.clone()], [middle..rows.end, cols]]
+    } else {
+        let middle = cols.start + cols.len() / 2;
+        [[rows.clone(), cols.start..middle], [rows, middle..cols.end]]
     }
 }

@@ -16,7 +16,9 @@ pub(super) trait Sample: Element {
 macro_rules! sample {
     ($($t:ty: $finite:expr, $real:expr, $order:path;)*) => { $(
         impl Sample for $t {
+            #[inline]
             fn finite(self) -> bool { let finite: fn($t) -> bool = $finite; finite(self) }
+            #[inline]
             fn real(self) -> f64 { let real: fn($t) -> f64 = $real; real(self) }
             fn order(&self, other: &Self) -> Ordering { $order(self, other) }
         }
@@ -38,17 +40,19 @@ sample! {
 }
 
 /// A storage type of computed results.
-pub(super) trait Real: Element {
+pub(super) trait Real: Sample {
     fn of(value: f64) -> Self;
 }
 
 impl Real for f32 {
+    #[inline]
     fn of(value: f64) -> Self {
         value as f32
     }
 }
 
 impl Real for f64 {
+    #[inline]
     fn of(value: f64) -> Self {
         value
     }

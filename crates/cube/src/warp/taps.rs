@@ -7,7 +7,7 @@ use super::Method;
 pub(super) const TIE: f64 = 1e-8;
 
 /// Weights below this are none.
-const NO_WEIGHT: f64 = 1e-12;
+pub(super) const NO_WEIGHT: f64 = 1e-12;
 
 /// Source pixels `first..first + count` along one axis, with weights from `offset` on in their [`Taps`]. No
 /// pixels: the target pixel has no source.
@@ -98,87 +98,6 @@ pub(super) fn lanczos(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { triple * sine / (3.0 * third * third) }
 }
 
-/// The source pixels along one axis as [`Taps::push_point`] finds them, for kernels of at most `N` pixels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Axis<const N: usize> {
-    pub(super) first: usize,
-    pub(super) count: usize,
-    pub(super) centre: usize,
-    pub(super) total: f64,
-    pub(super) whole: bool,
-    /// Those from `count` on are 0.
-    pub(super) weights: [f64; N],
-}
-
-impl<const N: usize> Axis<N> {
-    const NONE: Axis<N> =
-        Axis { first: 0, count: 0, centre: 0, total: 0.0, whole: false, weights: [0.0; N] };
-
-    /// Around point `at` of an axis with `len` pixels, with a kernel of `radius` widened by `ratio`.
-    #[inline]
-    pub(super) fn new(
-        at: f64,
-        len: usize,
-        (radius, ratio): (f64, f64),
-        weight: impl Fn(f64) -> f64,
-    ) -> Axis<N> {
-        let pixel = (at + TIE).floor();
-        if !(pixel >= 0.0 && pixel < len as f64) {
-            return Axis::NONE;
-        }
-        let centre = pixel as usize;
-        let reach = radius * ratio;
-        let mut axis = Axis { first: centre, count: 1, centre, whole: true, ..Axis::NONE };
-        if reach == 0.0 {
-            axis.weights[0] = 1.0;
-            axis.total = 1.0;
-            return axis;
-        }
-        let middle = snapped(at - 0.5);
-        let low = (middle - reach).floor() + 1.0;
-        let high = (middle + reach).ceil() - 1.0;
-        axis.whole = low >= 0.0 && high < len as f64;
-        let low = low.max(0.0) as usize;
-        let mut count = (high.min(len as f64 - 1.0) as usize + 1 - low).min(N);
-        for i in 0..count {
-            axis.weights[i] = weight(((low + i) as f64 - middle).abs() / ratio);
-        }
-        while count > 0 && axis.weights[count - 1].abs() < NO_WEIGHT {
-            count -= 1;
-            axis.weights[count] = 0.0;
-        }
-        let mut skipped = 0;
-        while skipped < count && axis.weights[0].abs() < NO_WEIGHT {
-            axis.weights.rotate_left(1);
-            axis.weights[N - 1] = 0.0;
-            skipped += 1;
-        }
-        axis.first = low + skipped;
-        axis.count = count - skipped;
-        axis.whole |= axis.count == 1;
-        for i in 0..axis.count {
-            axis.total += axis.weights[i];
-        }
-        axis
-    }
-
-    /// Whether all pixels are among the `len` from `start` on.
-    #[inline]
-    pub(super) fn within(&self, start: usize, len: usize) -> bool {
-        self.first >= start && self.first + self.count <= start + len
-    }
-
-    /// Offsets of the pixels from `start` in steps of `stride`, with the weights; a missing pixel is the last one.
-    #[inline]
-    pub(super) fn offsets(&self, start: usize, stride: usize) -> ([u32; N], [f64; N]) {
-        let mut offsets = [0; N];
-        for (i, offset) in offsets.iter_mut().enumerate() {
-            *offset = ((self.first - start + i.min(self.count - 1)) * stride) as u32;
-        }
-        (offsets, self.weights)
-    }
-}
-
 impl Taps {
     pub(super) fn clear(&mut self) {
         self.spans.clear();
@@ -252,6 +171,9 @@ impl Taps {
     }
 }
 
-fn snapped(at: f64) -> f64 {
-    if (at - at.round()).abs() < TIE { at.round() } else { at }
+/// The whole number next to a place that is as good as there, else the place.
+#[inline]
+pub(super) fn snapped(at: f64) -> f64 {
+    let whole = (at + 0.5).floor();
+    if (at - whole).abs() < TIE { whole } else { at }
 }
