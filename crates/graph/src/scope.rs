@@ -3,6 +3,7 @@
 //! The entry points are in [`crate::parse`]; what the processes allow is [`crate::check`]'s.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -185,7 +186,12 @@ impl<'a> Parser<'a> {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(index, item)| self.within(&format!("[{index}]"), item))
+                    .map(|(index, item)| match item {
+                        Value::Array(_) | Value::Object(_) => {
+                            self.within(format_args!("[{index}]"), item)
+                        }
+                        literal => Arg::from_json(literal),
+                    })
                     .collect(),
             ),
             Value::Object(object) => self.object(object),
@@ -233,15 +239,16 @@ impl<'a> Parser<'a> {
             return callback.map_or(Arg::Null, |graph| Arg::Callback(Arc::new(graph)));
         }
         let entries = object.iter().map(|(key, value)| {
-            let arg = self.within(&format!(".{}", short(key)), value);
+            let arg = self.within(format_args!(".{}", short(key)), value);
             (key.clone(), arg)
         });
         Arg::Object(entries.collect())
     }
 
-    fn within(&mut self, step: &str, value: &'a Value) -> Arg {
+    fn within(&mut self, step: std::fmt::Arguments<'_>, value: &'a Value) -> Arg {
         let length = self.place.len();
-        self.place.push_str(step);
+        // Writing to a text does not fail.
+        let _ = self.place.write_fmt(step);
         let arg = self.arg(value);
         self.place.truncate(length);
         arg

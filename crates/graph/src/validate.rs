@@ -122,7 +122,10 @@ impl<'a> Checker<'a> {
                 None => self.unknown_argument(name, definition),
             }
         }
-        self.references(arg, &place);
+        // Most large arguments are plain values: geometries, tables, lists.
+        if !arg.is_literal() {
+            self.references(arg, &place);
+        }
     }
 
     fn unknown_argument(&mut self, name: &str, definition: &Definition) {

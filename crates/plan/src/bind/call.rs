@@ -86,6 +86,14 @@ impl Call<'_, '_> {
         })
     }
 
+    /// A value that is written out as an object, without a copy of it in the expression; `None` for all others.
+    pub fn written_object(&mut self, name: &str) -> Result<Option<serde_json::Value>, Problem> {
+        match self.node.argument(name) {
+            Some(arg @ Arg::Object(_)) => self.object(arg, name).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// A text; `None` for null.
     pub fn text(&mut self, name: &str) -> Result<Option<Arc<str>>, Problem> {
         match self.constant(name)? {

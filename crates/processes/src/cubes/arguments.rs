@@ -141,6 +141,12 @@ pub(super) fn bounding_box(
 
 /// Features from GeoJSON or from the geometries of a vector data cube.
 pub(super) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+    let parsed = |json: &Json| {
+        Features::parse(json).map(Arc::new).map_err(|e| Problem::argument(name, e.to_string()))
+    };
+    if let Some(json) = call.written_object(name)? {
+        return parsed(&json);
+    }
     if let Ok(cube) = call.cube(name) {
         let schema = call.schema(cube);
         let features = schema.dims.iter().find_map(|dim| dim.features());
@@ -153,9 +159,7 @@ pub(super) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Featur
         let message = format!("GeoJSON is expected, not {}", value.kind());
         return Err(Problem::argument(name, message));
     };
-    Features::parse(&Json::Object((**map).clone()))
-        .map(Arc::new)
-        .map_err(|e| Problem::argument(name, e.to_string()))
+    parsed(&Json::Object((**map).clone()))
 }
 
 /// Features of which at least one has positions.
