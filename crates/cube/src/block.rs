@@ -1,5 +1,6 @@
 //! Blocks: dense pixels with validity.
 
+use crate::columns;
 use crate::dtype::{DType, Number};
 use crate::for_values;
 use crate::region::{Region, for_runs, strides};
@@ -28,6 +29,12 @@ impl Block {
     pub fn nulls(dtype: DType, shape: Vec<usize>) -> Block {
         let len = shape.iter().product();
         Block { shape, values: Values::zeros(dtype, len), validity: Some(vec![false; len]) }
+    }
+
+    /// Gives the memory back to [`columns`].
+    pub fn recycle(self) {
+        columns::give_values(self.values);
+        self.validity.into_iter().for_each(columns::give);
     }
 
     pub fn dtype(&self) -> DType {
@@ -90,13 +97,13 @@ impl Block {
             for_runs(&shape, (&self.shape, &start), (&shape, &zero), out);
         };
         let values = for_values!(&self.values, v => {
-            let mut out = Vec::with_capacity(region.len());
-            copy(&mut |a, _, n| out.extend_from_slice(&v[a..a + n]));
+            let mut out = columns::take(region.len());
+            copy(&mut |a, b, n| out[b..b + n].copy_from_slice(&v[a..a + n]));
             Element::wrap(out)
         });
         let validity = self.validity.as_ref().map(|mask| {
-            let mut out = Vec::with_capacity(region.len());
-            copy(&mut |a, _, n| out.extend_from_slice(&mask[a..a + n]));
+            let mut out = columns::take(region.len());
+            copy(&mut |a, b, n| out[b..b + n].copy_from_slice(&mask[a..a + n]));
             out
         });
         Block { shape, values, validity }

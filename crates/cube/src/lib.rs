@@ -9,6 +9,7 @@
 
 mod block;
 mod chunk;
+pub mod columns;
 pub mod crs;
 mod dimension;
 mod dtype;

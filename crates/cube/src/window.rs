@@ -16,7 +16,8 @@ use crate::dtype::Number;
 use crate::for_values;
 use crate::values::Values;
 
-use self::rows::{Pixel, Ring, Source};
+use self::rows::{Pixel, Source};
+use self::sum::Sums;
 
 /// What a kernel sees beyond the edges of a grid; the letters are those of openEO's `apply_kernel`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,16 +138,23 @@ impl Stencil {
         sum * self.factor
     }
 
-    /// All results of a plane, row by row, over a ring of as many source rows as the kernel has.
+    /// All results of a plane, source row by source row.
     fn plane<T: Pixel>(&self, source: &Source<'_, T>, rows: Range<usize>, out: &mut [f64]) {
         let [tall, wide] = self.size;
         let width = source.width();
-        let mut ring = Ring::new(tall, width, wide);
+        let mut row = vec![0.0; width + wide - 1];
+        let mut sums = Sums::new(tall, width);
         let first = rows.start as i64 - (tall / 2) as i64;
-        (0..tall - 1).for_each(|j| source.read(self, first + j as i64, ring.next()));
-        for (k, out) in out.chunks_exact_mut(width).enumerate() {
-            source.read(self, first + (k + tall - 1) as i64, ring.next());
-            sum::line(&self.weights, self.factor, &ring, out);
+        for at in 0..rows.len() + tall - 1 {
+            source.read(self, first + at as i64, &mut row);
+            if at < rows.len() {
+                sums.begin(at);
+            }
+            let oldest = (at + 1).saturating_sub(tall);
+            sums.add(&self.weights, &row, at, oldest..rows.len().min(at + 1));
+            if at + 1 >= tall {
+                sums.finish(oldest, self.factor, &mut out[oldest * width..(oldest + 1) * width]);
+            }
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The scheduler of one machine: the tasks of a plan side by side, their bytes fetched ahead.
 //!
-//! A task has three parts. Its bytes are fetched step by step on the async threads, one step ahead of the
-//! computation. A thread of its own goes through the steps, so that waiting for bytes costs no worker. Decoding and
-//! tiles run on the CPU pool, which all tasks share. A task starts when the ledger has room for its declared peak.
-//! Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
+//! A task's bytes are fetched step by step on the async threads, one step ahead of the computation. The computation
+//! goes through the steps on one thread of the CPU pool, and decodes and computes there: pixels that change the core
+//! on the way from the codec to the tile cost a quarter of the decoding again
+//! ([design/0023](../../../docs/design/0023-a-task-stays-on-its-core.md)). Threads without a task, or whose bytes are
+//! still under way, take tiles and chunks of other tasks. A task starts when the ledger has room for its declared
+//! peak. Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue};
@@ -17,7 +21,9 @@ use eolith_plan::physical::{Part, Physical, Task, schedule};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
 use rayon::prelude::*;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::budget::Budget;
 use crate::events::{Cancel, Event, Listener};
@@ -66,7 +72,6 @@ impl Machine {
         let tasks = part.partition.len();
         let mut failed: Option<(usize, TaskError)> = None;
         let (mut done, mut bytes_read) = (0, 0);
-        // A task's steps use all threads; as many tasks again keep them busy where a step has few tiles.
         let ahead = self.pool.current_num_threads();
         let mut running = stream::iter(0..tasks)
             .take_while(|_| std::future::ready(!cancel.is_cancelled()))
@@ -144,7 +149,9 @@ impl Machine {
     ) -> Result<u64, TaskError> {
         let _room = self.budget.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
         let emit = move |region: &Region, block: Block| {
-            result.write(region, &block).map_err(TaskError::Scratch)
+            let written = result.write(region, &block).map_err(TaskError::Scratch);
+            block.recycle();
+            written
         };
         self.compute(physical, part.task(index), stored, Box::new(emit), cancel).await
     }
@@ -181,25 +188,26 @@ impl Machine {
             drop(send);
             bytes
         };
-        let opener = Opener {
+        let mut opener = Opener {
             receive,
-            pool: Arc::clone(&self.pool),
+            runtime: Handle::current(),
             open: Vec::new(),
             stored: stored.clone(),
             cancel: cancel.clone(),
         };
-        let (physical, pool) = (Arc::clone(physical), Arc::clone(&self.pool));
-        let computing = tokio::task::spawn_blocking(move || {
-            let mut opener = opener;
-            let context = Context {
-                open: &mut |reads| opener.step(reads),
-                emit: &*emit,
-                workers: &Pool(&pool),
+        let physical = Arc::clone(physical);
+        let (tell, told) = oneshot::channel();
+        self.pool.spawn(move || {
+            let run = || {
+                let open = &mut |reads: &[(NodeId, Region)]| opener.step(reads);
+                let context = Context { open, emit: &*emit, workers: &Pool };
+                compute::run(&physical, &task.program, &task.output, context)
             };
-            compute::run(&physical, &task.program, &task.output, context)
+            // A panic ends the task, not the pool. Nobody waits where the run was dropped.
+            let _ = tell.send(catch_unwind(AssertUnwindSafe(run)));
         });
-        let (bytes, outcome) = futures::join!(fetching, computing);
-        outcome.map_err(|_| TaskError::Lost)??;
+        let (bytes, outcome) = futures::join!(fetching, told);
+        outcome.map_err(|_| TaskError::Lost)?.map_err(|_| TaskError::Lost)??;
         Ok(bytes)
     }
 
@@ -229,7 +237,7 @@ type Fetched = Result<Vec<(NodeId, Region, Fetch)>, TaskError>;
 /// Decodes what one step reads.
 struct Opener {
     receive: mpsc::Receiver<Fetched>,
-    pool: Arc<rayon::ThreadPool>,
+    runtime: Handle,
     /// What the step before had open.
     open: Vec<(NodeId, Region, Arc<Frame>)>,
     stored: Stored,
@@ -244,15 +252,33 @@ impl Opener {
         if self.cancel.is_cancelled() {
             return Err(TaskError::Cancelled);
         }
-        let fetched = self.receive.blocking_recv().ok_or(TaskError::Lost)??;
+        let fetched = self.fetched().ok_or(TaskError::Lost)??;
         // Before anything new is decoded, what is not used any more goes.
         self.open.retain(|(id, region, _)| reads.iter().any(|(i, r)| i == id && r == region));
         for (id, region, fetch) in fetched {
-            let frame =
-                self.pool.install(|| fetch.frame()).map_err(|e| TaskError::Source(id, e))?;
+            let frame = fetch.frame().map_err(|e| TaskError::Source(id, e))?;
             self.open.push((id, region, Arc::new(frame)));
         }
         Ok(Box::new(Open { frames: self.open.clone(), stored: self.stored.clone() }))
+    }
+
+    /// The bytes of the next step; while they are under way this thread works for other tasks.
+    fn fetched(&mut self) -> Option<Fetched> {
+        /// How long a thread that found nothing to do does not look again.
+        const PAUSE: Duration = Duration::from_millis(1);
+        loop {
+            match self.receive.try_recv() {
+                Ok(fetched) => return Some(fetched),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                let next = async { tokio::time::timeout(PAUSE, self.receive.recv()).await };
+                if let Ok(fetched) = self.runtime.block_on(next) {
+                    return fetched;
+                }
+            }
+        }
     }
 }
 
@@ -272,12 +298,12 @@ impl Frames<TaskError> for Open {
     }
 }
 
-/// Loops on the CPU pool.
-struct Pool<'a>(&'a rayon::ThreadPool);
+/// Loops on the CPU pool, called on one of its threads.
+struct Pool;
 
-impl Workers for Pool<'_> {
+impl Workers for Pool {
     fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync)) {
-        self.0.install(|| (0..n).into_par_iter().for_each(f));
+        (0..n).into_par_iter().for_each(f);
     }
 }
 

@@ -213,12 +213,16 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
                     region.0[along] = part.0[along].clone();
                     let outcome = tiles.compute(feed, &region).and_then(|block| {
                         let mut foldings = lock(&own.foldings[i]);
-                        (foldings.iter_mut().zip(&own.results)).try_for_each(|(folding, result)| {
-                            let first = region.0[along].start;
-                            folding.push(&block, first, &mut |at, block| {
-                                deliver(emit, result.as_ref(), at, block)
-                            })
-                        })
+                        let first = region.0[along].start;
+                        let pushed = (foldings.iter_mut().zip(&own.results)).try_for_each(
+                            |(folding, result)| {
+                                folding.push(&block, first, &mut |at, block| {
+                                    deliver(emit, result.as_ref(), at, block)
+                                })
+                            },
+                        );
+                        block.recycle();
+                        pushed
                     });
                     first_error.note(i, outcome);
                 });

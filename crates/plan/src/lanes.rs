@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use eolith_cube::{DType, Element, Label, Number, Values, for_values};
+use eolith_cube::{DType, Element, Label, Number, Values, columns, for_values};
 
 use crate::expr::{Expr, Lambda, Node, coerce};
 use crate::types::Type;
@@ -79,12 +79,15 @@ pub fn evaluate(
         let state = step(expr, &typed.node, &typed.ty, &inputs, &done, lanes);
         done.push(Some(state));
         typed.node.for_args(|id| {
-            if last_use[id.0] == i {
-                done[id.0] = None;
+            if last_use[id.0] == i
+                && let Some(state) = done[id.0].take()
+            {
+                recycle(state.register);
             }
         });
     }
     let state = done[expr.root.0].take().expect("invariant: the root is used last");
+    inputs.into_iter().for_each(recycle);
     match state.faults.into_iter().next() {
         Some((lane, fault)) => Err((lane, fault)),
         None => Ok(Rc::unwrap_or_clone(state.register)),
@@ -106,6 +109,13 @@ pub fn column_dtype(ty: &Type) -> Option<DType> {
 struct State {
     register: Rc<Register>,
     faults: BTreeMap<usize, Fault>,
+}
+
+/// Gives the memory of a register back that nobody else uses.
+fn recycle(register: Rc<Register>) {
+    if let Ok(register) = Rc::try_unwrap(register) {
+        register.recycle();
+    }
 }
 
 fn step(
@@ -225,7 +235,8 @@ fn per_lane(
 
 fn select([condition, accept, reject]: [&State; 3], ty: &Type, lanes: usize) -> State {
     let taken = elements::truths(&condition.register, lanes).unwrap_or_else(|| {
-        (0..lanes).map(|lane| condition.register.value(lane, lanes) == Value::Bool(true)).collect()
+        let truth = |lane| condition.register.value(lane, lanes) == Value::Bool(true);
+        (0..lanes).map(truth).collect()
     });
     let mut faults = condition.faults.clone();
     for (branch, wanted) in [(accept, true), (reject, false)] {
@@ -309,6 +320,16 @@ impl Register {
             lanes: Lanes::from_values(flat, dtype),
             labels: first.labels.clone(),
         })
+    }
+
+    /// Gives its memory back to [`columns`].
+    pub(crate) fn recycle(self) {
+        if let Register::Scalar(lanes) | Register::Array { lanes, .. } = self {
+            if let Column::Plain(values) = lanes.column {
+                columns::give_values(values);
+            }
+            lanes.validity.into_iter().for_each(columns::give);
+        }
     }
 
     /// A run of lanes of a scalar register.
@@ -395,10 +416,10 @@ impl Lanes {
         let column = match &self.column {
             Column::Any(values) => Column::Any(values[start..start + len].to_vec()),
             Column::Plain(values) => Column::Plain(
-                for_values!(values, v => Element::wrap(v[start..start + len].to_vec())),
+                for_values!(values, v => Element::wrap(columns::copy(&v[start..start + len]))),
             ),
         };
-        let validity = self.validity.as_ref().map(|mask| mask[start..start + len].to_vec());
+        let validity = self.validity.as_ref().map(|mask| columns::copy(&mask[start..start + len]));
         Lanes { column, validity }
     }
 }

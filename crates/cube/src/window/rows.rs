@@ -7,13 +7,6 @@ use multiversion::multiversion;
 use super::Stencil;
 use crate::values::Element;
 
-/// Results computed together; rows of a ring are padded to a multiple of it.
-pub(super) const LANES: usize = 32;
-
-/// Numbers that are 4096 bytes, and how far rows are to be apart within them.
-const SET: usize = 512;
-const APART: usize = 72;
-
 /// A storage type as input of a kernel.
 pub(super) trait Pixel: Element {
     /// The number, if it is finite.
@@ -36,17 +29,6 @@ pub(super) struct Source<'a, T> {
     cols: Range<usize>,
     target: Range<usize>,
     size: [usize; 2],
-}
-
-/// The last rows that were read, with their halo.
-#[derive(Debug)]
-pub(super) struct Ring {
-    pub(super) values: Vec<f64>,
-    pub(super) rows: usize,
-    pub(super) stride: usize,
-    pub(super) halo: usize,
-    /// The row that was read first of those that are there.
-    pub(super) oldest: usize,
 }
 
 impl<'a, T: Pixel> Source<'a, T> {
@@ -125,28 +107,5 @@ fn convert_masked<T: Pixel>(values: &[T], mask: &[bool], replacement: f64, out: 
         let value = values[k].to_f64();
         let finite = !T::DTYPE.is_float() || value.is_finite();
         out[k] = if mask[k] & finite { value } else { replacement };
-    }
-}
-
-impl Ring {
-    /// For kernels of `rows` × `cols` and lines of `width` results.
-    pub(super) fn new(rows: usize, width: usize, cols: usize) -> Ring {
-        let stride = width.next_multiple_of(LANES) + cols - 1;
-        // Rows a multiple of 4096 bytes apart would share the few places of the cache next to the core.
-        let stride = stride + (SET + APART - stride % SET) % SET;
-        Ring { values: vec![0.0; rows * stride], rows, stride, halo: cols - 1, oldest: 0 }
-    }
-
-    /// The place of the next row, in which the oldest was.
-    pub(super) fn next(&mut self) -> &mut [f64] {
-        let start = self.oldest * self.stride;
-        self.oldest = (self.oldest + 1) % self.rows;
-        &mut self.values[start..start + self.stride]
-    }
-
-    /// Row `j` of those that are there, from the oldest.
-    pub(super) fn row(&self, j: usize) -> &[f64] {
-        let start = (self.oldest + j) % self.rows * self.stride;
-        &self.values[start..start + self.stride]
     }
 }

@@ -1,10 +1,12 @@
 //! Buffers of decoded chunks, used again.
 //!
 //! The first touch of fresh memory costs several times what a copy into used memory does. Chunks of one array have
-//! one size, so a buffer that was given back fits the next chunk as it is, without being cleared.
+//! one size, so a buffer that was given back fits the next chunk as it is, without being cleared. A thread gets the
+//! buffers back that it gave: they are in the cache of its core.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use eolith_cube::{DType, Values, for_values};
 
@@ -18,8 +20,8 @@ pub struct Buffers {
 #[derive(Debug, Default)]
 struct Free {
     bytes: u64,
-    /// By type and length.
-    by_size: BTreeMap<(DType, usize), Vec<Values>>,
+    /// By type and length, with the thread that gave them.
+    by_size: BTreeMap<(DType, usize), Vec<(ThreadId, Values)>>,
 }
 
 impl Buffers {
@@ -31,7 +33,12 @@ impl Buffers {
     /// A buffer of `len` elements with any content.
     pub fn take(&self, dtype: DType, len: usize) -> Values {
         let mut free = self.lock();
-        let found = free.by_size.get_mut(&(dtype, len)).and_then(Vec::pop);
+        let own = thread::current().id();
+        let found = free.by_size.get_mut(&(dtype, len)).and_then(|buffers| {
+            let last = buffers.len().checked_sub(1)?;
+            let place = buffers.iter().rposition(|(thread, _)| *thread == own).unwrap_or(last);
+            Some(buffers.remove(place).1)
+        });
         if let Some(values) = found {
             free.bytes -= bytes(&values);
             return values;
@@ -53,7 +60,7 @@ impl Buffers {
             let other = free.by_size.keys().copied().find(|other| *other != key).unwrap_or(key);
             let Some(buffers) = free.by_size.get_mut(&other) else { break };
             match buffers.pop() {
-                Some(values) => {
+                Some((_, values)) => {
                     free.bytes -= bytes(&values);
                     dropped.push(values);
                 }
@@ -61,7 +68,7 @@ impl Buffers {
             }
         }
         free.bytes += own;
-        free.by_size.entry(key).or_default().push(values);
+        free.by_size.entry(key).or_default().push((thread::current().id(), values));
         drop(free);
     }
 
@@ -82,7 +89,7 @@ impl Buffers {
 }
 
 /// The memory of a buffer, to decode into; `None` for booleans, which not every byte is one of.
-pub(super) fn memory(values: &mut Values) -> Option<&mut [u8]> {
+pub(crate) fn memory(values: &mut Values) -> Option<&mut [u8]> {
     Some(match values {
         Values::Bool(_) => return None,
         Values::U8(v) => v,

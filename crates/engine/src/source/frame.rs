@@ -10,7 +10,7 @@ mod indices;
 #[cfg(test)]
 mod tests;
 
-use eolith_cube::{Block, DType, Element, Number, Region, Values, for_dtype};
+use eolith_cube::{Block, DType, Element, Number, Region, columns, for_dtype};
 
 use self::copy::Target;
 use self::indices::{Along, Span};
@@ -64,7 +64,7 @@ pub(super) fn block(dtype: DType, region: &Region, nodata: Vec<Number>, chunks: 
     let dims = region.0.iter().enumerate().map(|(dim, range)| Ok((dim, range.start))).collect();
     let layout = Layout { own: region.clone(), dims };
     let parts = Part::new(&indices, &layout, nodata, chunks).into_iter().collect();
-    Frame::new(dtype, region.clone(), indices, parts).read(region)
+    Frame::new(dtype, region.clone(), indices, parts).read(region).canonical()
 }
 
 impl Frame {
@@ -90,31 +90,25 @@ impl Frame {
         self.bytes
     }
 
-    /// The pixels of a box inside [`Frame::region`], in indices of the scan's own schema.
+    /// The pixels of a box inside [`Frame::region`], in indices of the scan's own schema; any values under the mask.
     pub fn read(&self, region: &Region) -> Block {
-        let mut block = Block::new(vec![0], Values::zeros(self.dtype, 0));
-        self.read_into(region, &mut block);
-        block
-    }
-
-    /// As [`Frame::read`], into a block whose buffers are used again where they fit.
-    pub fn read_into(&self, region: &Region, block: &mut Block) {
         debug_assert!(self.region.contains(region), "a box outside of its frame");
         let shape = region.shape();
         let len = region.len();
-        zero(&mut block.values, self.dtype, len);
-        block.shape.clone_from(&shape);
-        block.validity = None;
+        let mut block = Block::new(shape, for_dtype!(self.dtype, T => T::wrap(columns::take(len))));
         if region.is_empty() {
-            return;
+            return block;
         }
         let place = region.relative_to(&self.region);
         let found: Vec<Found<'_>> = self.found(&place);
         let free = found.iter().filter(|found| !found.keep).map(|found| found.pixels);
-        if free.sum::<usize>() < len {
-            block.validity = Some(vec![false; len]);
+        let partly = free.sum::<usize>() < len;
+        if partly {
+            let mut valid = columns::take(len);
+            valid.fill(false);
+            block.validity = Some(valid);
         }
-        let strides = c_order(&shape);
+        let strides = c_order(&block.shape);
         let mut target = Target {
             values: &mut block.values,
             valid: &mut block.validity,
@@ -124,9 +118,10 @@ impl Frame {
         for found in &found {
             found.copy(&mut target);
         }
-        if block.validity.as_ref().is_some_and(|valid| !valid.contains(&false)) {
+        if partly && block.validity.as_ref().is_some_and(|valid| !valid.contains(&false)) {
             block.validity = None;
         }
+        block
     }
 
     /// The parts that have pixels in a box.
@@ -245,15 +240,4 @@ fn find_overlaps(parts: &mut [Part]) {
         }
         open.push(i);
     }
-}
-
-/// `len` zeros of the type, in the buffer at hand where it has that type.
-fn zero(values: &mut Values, dtype: DType, len: usize) {
-    for_dtype!(dtype, T => match T::slice_mut(values) {
-        Some(buffer) => {
-            buffer.clear();
-            buffer.resize(len, T::default());
-        }
-        None => *values = Values::zeros(dtype, len),
-    });
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use eolith_cube::{Block, DType, Element, Label, Values, for_values};
+use eolith_cube::{Block, DType, Element, Label, Values, columns, for_dtype, for_values};
 
 use crate::expr::Expr;
 use crate::lanes::{self, Column, Lanes, Register};
@@ -11,6 +11,10 @@ use crate::value::{Fault, Value};
 
 /// Lanes evaluated together: a few columns of them fit into the cache next to the core.
 pub(crate) const TILE: usize = 8 << 10;
+
+/// Bytes of a column that is evaluated at once rather than copied piece by piece: a few of them fit into the
+/// second-level cache.
+const WHOLE: usize = 256 << 10;
 
 /// Element by element over blocks of the same shape.
 pub(super) fn map(
@@ -20,7 +24,8 @@ pub(super) fn map(
     dtype: DType,
 ) -> Result<Block, Fault> {
     let len: usize = shape.iter().product();
-    if len <= TILE {
+    let widest = blocks.iter().map(|block| block.dtype().size()).max();
+    if len <= TILE || len * dtype.size().max(widest.unwrap_or(1)) <= WHOLE {
         let inputs = blocks.into_iter().map(|block| Register::Scalar(lanes_of(block))).collect();
         let register = lanes::evaluate(expr, inputs, len).map_err(|(_, fault)| fault)?;
         return Output::of(register, dtype, shape);
@@ -33,6 +38,7 @@ pub(super) fn map(
             blocks.iter().map(|block| Register::Scalar(part(block, &[start], lanes))).collect();
         let register = lanes::evaluate(expr, inputs, lanes).map_err(|(_, fault)| fault)?;
         out.write(start, &register, lanes)?;
+        register.recycle();
         start += lanes;
     }
     Ok(out.block(shape))
@@ -121,6 +127,7 @@ fn arrays(
                 Register::Array { n, lanes: part(block, &offsets, lanes), labels: labels.clone() };
             let register = lanes::evaluate(expr, vec![input], lanes).map_err(|(_, fault)| fault)?;
             f(o * inner + start, &register, lanes)?;
+            register.recycle();
             start += lanes;
         }
     }
@@ -136,16 +143,16 @@ fn lanes_of(block: Cow<'_, Block>) -> Lanes {
 /// Copies runs of `len` pixels at each offset, one after the other.
 fn part(block: &Block, offsets: &[usize], len: usize) -> Lanes {
     let values = for_values!(&block.values, v => {
-        let mut out = Vec::with_capacity(offsets.len() * len);
-        for &o in offsets {
-            out.extend_from_slice(&v[o..o + len]);
+        let mut out = columns::take(offsets.len() * len);
+        for (out, &o) in out.chunks_exact_mut(len).zip(offsets) {
+            out.copy_from_slice(&v[o..o + len]);
         }
         Element::wrap(out)
     });
     let validity = block.validity.as_ref().map(|mask| {
-        let mut out = Vec::with_capacity(offsets.len() * len);
-        for &o in offsets {
-            out.extend_from_slice(&mask[o..o + len]);
+        let mut out = columns::take(offsets.len() * len);
+        for (out, &o) in out.chunks_exact_mut(len).zip(offsets) {
+            out.copy_from_slice(&mask[o..o + len]);
         }
         out
     });
@@ -184,7 +191,7 @@ fn elements(register: &Register, n: usize, lanes: usize) -> Result<Vec<Register>
     }
 }
 
-/// A block that is filled piece by piece.
+/// A block that is filled piece by piece; under the mask it holds anything.
 pub(super) struct Output {
     values: Values,
     validity: Option<Vec<bool>>,
@@ -192,7 +199,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(dtype: DType, len: usize) -> Output {
-        Output { values: Values::zeros(dtype, len), validity: None }
+        Output { values: for_dtype!(dtype, T => T::wrap(columns::take(len))), validity: None }
     }
 
     pub(super) fn block(self, shape: Vec<usize>) -> Block {

@@ -58,13 +58,25 @@ impl<E: From<Failure>> Tiles<'_, E> {
                 let dtype = self.physical.logical.schema(id).dtype();
                 Block::nulls(dtype, region.shape())
             } else {
-                self.operate(feed, id, region, &needs[k], &regions, &done)?
+                let inputs = &self.physical.logical.node(id).inputs;
+                // What nobody needs afterwards is given away.
+                let last = |j: usize, input: &NodeId| {
+                    last_use[j] == k && inputs.iter().filter(|other| *other == input).count() == 1
+                };
+                let given: Vec<Option<Block>> = (inputs.iter())
+                    .map(|input| {
+                        let j = feed.nodes.binary_search(input).ok()?;
+                        if last(j, input) { done[j].take() } else { None }
+                    })
+                    .collect();
+                self.operate(feed, id, region, &needs[k], &regions, given, &done)?
             });
             for input in &self.physical.logical.node(id).inputs {
                 if let Ok(j) = feed.nodes.binary_search(input)
                     && last_use[j] == k
+                    && let Some(block) = done[j].take()
                 {
-                    done[j] = None;
+                    block.recycle();
                 }
             }
         }
@@ -78,20 +90,18 @@ impl<E: From<Failure>> Tiles<'_, E> {
         region: &Region,
         needs: &[Region],
         regions: &[Option<Region>],
+        given: Vec<Option<Block>>,
         done: &[Option<Block>],
     ) -> Result<Block, E> {
         let node = self.physical.logical.node(id);
         let mut inputs: Vec<(Cow<'_, Block>, Region)> = Vec::with_capacity(needs.len());
-        for (input, need) in node.inputs.iter().zip(needs) {
+        for ((input, need), given) in node.inputs.iter().zip(needs).zip(given) {
             let block = match feed.nodes.binary_search(input) {
                 Ok(j) => {
-                    let block = done[j].as_ref().expect("invariant: inputs come first");
+                    let block = given.map(Cow::Owned).or(done[j].as_ref().map(Cow::Borrowed));
+                    let block = block.expect("invariant: inputs come first");
                     let have = regions[j].as_ref().expect("invariant: an input has a region");
-                    if have == need {
-                        Cow::Borrowed(block)
-                    } else {
-                        Cow::Owned(slice(block, have, need))
-                    }
+                    if have == need { block } else { Cow::Owned(slice(&block, have, need)) }
                 }
                 Err(_) => Cow::Owned(self.outside(*input, need)?),
             };

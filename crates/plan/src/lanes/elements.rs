@@ -1,8 +1,9 @@
 //! Kernels that move elements without computing: pick, first, last, joining, lists, branches.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use eolith_cube::{DType, Element, Number, Values, for_dtype, for_values};
+use eolith_cube::{DType, Element, Number, Values, columns, for_dtype, for_values};
 use multiversion::multiversion;
 
 use super::operand::{BLOCK, Computed, Operand, Rows, Source, null, ranges, refusal};
@@ -69,6 +70,14 @@ pub(super) fn select(
     [accept, reject]: [&Register; 2],
     ty: &Type,
 ) -> Option<Register> {
+    let masked = match (accept, reject) {
+        (side, Register::Const(Value::Null)) => masked(side, taken, true, ty),
+        (Register::Const(Value::Null), side) => masked(side, taken, false, ty),
+        _ => None,
+    };
+    if masked.is_some() {
+        return masked;
+    }
     match ty {
         Type::Bool => choose::<bool>(taken, accept, reject),
         Type::Int(_) => {
@@ -81,13 +90,17 @@ pub(super) fn select(
 }
 
 /// Whether the condition of a branch is true in each lane; `None` where it is not a plain column.
-pub(super) fn truths(condition: &Register, lanes: usize) -> Option<Vec<bool>> {
+pub(super) fn truths(condition: &Register, lanes: usize) -> Option<Cow<'_, [bool]>> {
     match condition {
-        Register::Const(value) => Some(vec![*value == Value::Bool(true); lanes]),
+        Register::Const(value) => Some(vec![*value == Value::Bool(true); lanes].into()),
         Register::Scalar(Lanes { column: Column::Plain(Values::Bool(values)), validity }) => {
             Some(match validity {
-                None => values.clone(),
-                Some(mask) => values.iter().zip(mask).map(|(&x, &ok)| x & ok).collect(),
+                None => values.into(),
+                Some(mask) => {
+                    let mut truths = columns::copy(values);
+                    narrow(&mut truths, mask, true);
+                    truths.into()
+                }
             })
         }
         Register::Scalar(_) | Register::Array { .. } => None,
@@ -117,7 +130,7 @@ fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> 
     let none = || Operand { source: Source::One(T::default()), validity: None };
     let present = [a.is_some(), b.is_some()];
     let (a, b) = (a.unwrap_or_else(none), b.unwrap_or_else(none));
-    let mut chosen = vec![T::default(); lanes];
+    let mut chosen = columns::take(lanes);
     let (mut x, mut y) = ([T::default(); BLOCK], [T::default(); BLOCK]);
     for (range, out) in ranges(lanes, BLOCK).zip(chosen.chunks_mut(BLOCK)) {
         let (x, y) = (a.block(range.clone(), &mut x), b.block(range.clone(), &mut y));
@@ -125,7 +138,7 @@ fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> 
     }
     let all = present == [true, true] && a.validity.is_none() && b.validity.is_none();
     let validity = (!all).then(|| {
-        let mut valid = vec![false; lanes];
+        let mut valid = columns::take(lanes);
         for (range, out) in ranges(lanes, BLOCK).zip(valid.chunks_mut(BLOCK)) {
             let x = mask(&a, present[0], range.clone());
             let y = mask(&b, present[1], range.clone());
@@ -134,6 +147,40 @@ fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> 
         valid
     });
     Some(Register::Scalar(Lanes::plain(T::wrap(chosen), validity)))
+}
+
+/// The branch `side` where it is taken, no-data elsewhere: only the mask changes. `None` where the branch is not
+/// stored in the type of the result.
+fn masked(side: &Register, taken: &[bool], wanted: bool, ty: &Type) -> Option<Register> {
+    let Register::Scalar(Lanes { column: Column::Plain(values), validity }) = side else {
+        return None;
+    };
+    let stored = values.dtype();
+    let whole = matches!(ty, Type::Int(_)) && stored.is_integer();
+    if !whole && column_dtype(ty) != Some(stored) {
+        return None;
+    }
+    let valid = match validity {
+        Some(mask) => {
+            let mut valid = columns::copy(mask);
+            narrow(&mut valid, taken, wanted);
+            valid
+        }
+        None => {
+            let mut valid = columns::take(taken.len());
+            valid.iter_mut().zip(taken).for_each(|(valid, &taken)| *valid = taken == wanted);
+            valid
+        }
+    };
+    let values = for_values!(values, v => Element::wrap(columns::copy(v)));
+    Some(Register::Scalar(Lanes::plain(values, Some(valid))))
+}
+
+/// Keeps the flags of lanes in which `other` is `wanted`.
+fn narrow(flags: &mut [bool], other: &[bool], wanted: bool) {
+    for (flag, &other) in flags.iter_mut().zip(other) {
+        *flag &= other == wanted;
+    }
 }
 
 /// Of every lane the value of the branch that is taken.
@@ -175,8 +222,8 @@ fn operand_of<T: Computed>(register: &Register) -> Option<Option<Operand<'_, T>>
 
 fn row(rows: &Rows<'_>, index: usize, lanes: usize) -> Lanes {
     let range = index * lanes..(index + 1) * lanes;
-    let values = for_values!(rows.values, v => Element::wrap(v[range.clone()].to_vec()));
-    Lanes::plain(values, rows.validity.map(|mask| mask[range].to_vec()))
+    let values = for_values!(rows.values, v => Element::wrap(columns::copy(&v[range.clone()])));
+    Lanes::plain(values, rows.validity.map(|mask| columns::copy(&mask[range])))
 }
 
 /// Columns one after the other, in their own type if it is the same, else in the one of `ty`.

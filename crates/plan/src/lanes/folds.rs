@@ -123,26 +123,38 @@ pub fn last(call: &FoldCall<'_>) -> Folding {
 /// Which lanes of an array have a result: a reducer gives no-data for no elements, and if no-data is not ignored,
 /// where any element is no-data.
 pub(super) fn valid(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Option<Vec<bool>> {
-    let mut presence = Presence::new(lanes);
+    let mut presence = Presence::new(ignore, lanes);
     presence.push(&Slab::packed(rows.values, rows.validity, rows.n, lanes));
-    presence.valid(ignore)
+    presence.valid()
 }
 
 /// How many elements of each lane are no-data.
 #[derive(Debug)]
-struct Presence {
+struct Counts {
     n: usize,
     lanes: usize,
     /// Nothing before the first row with a mask.
     missing: Option<Vec<u32>>,
 }
 
+/// Which lanes have any valid element, where no-data is ignored, or nothing but valid elements, where it is not.
+#[derive(Debug)]
+struct Presence {
+    ignore: bool,
+    n: usize,
+    lanes: usize,
+    /// Nothing before the first row with a mask.
+    flags: Option<Vec<bool>>,
+    /// A row without a mask went by.
+    full: bool,
+}
+
 #[derive(Debug)]
 struct Summing<R: Rule> {
     cells: Cells<R>,
-    presence: Presence,
+    counts: Counts,
     ignore: bool,
-    finish: fn(Vec<R::Total>, &Presence) -> Values,
+    finish: fn(Vec<R::Total>, &Counts) -> Values,
     /// Whether the result is rounded to `f32`.
     single: bool,
     bytes: usize,
@@ -152,7 +164,6 @@ struct Summing<R: Rule> {
 struct Spread {
     cells: MomentCells,
     presence: Presence,
-    ignore: bool,
     finish: fn(Moments) -> f64,
     single: bool,
     bytes: usize,
@@ -171,14 +182,13 @@ struct Count {
 #[derive(Debug)]
 struct Logic {
     wanted: bool,
-    ignore: bool,
     found: Vec<bool>,
     presence: Presence,
 }
 
-impl Presence {
-    fn new(lanes: usize) -> Presence {
-        Presence { n: 0, lanes, missing: None }
+impl Counts {
+    fn new(lanes: usize) -> Counts {
+        Counts { n: 0, lanes, missing: None }
     }
 
     fn push(&mut self, rows: &Slab<'_>) {
@@ -209,15 +219,46 @@ impl Presence {
     }
 }
 
+impl Presence {
+    fn new(ignore: bool, lanes: usize) -> Presence {
+        Presence { ignore, n: 0, lanes, flags: None, full: false }
+    }
+
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.n += rows.n;
+        if rows.validity.is_none() {
+            self.full |= rows.n > 0;
+        }
+        for mask in (0..rows.n).filter_map(|i| rows.mask(i)) {
+            let flags = self.flags.get_or_insert_with(|| vec![!self.ignore; self.lanes]);
+            let flags = flags.iter_mut().zip(mask);
+            if self.ignore {
+                flags.for_each(|(flag, &ok)| *flag |= ok);
+            } else {
+                flags.for_each(|(flag, &ok)| *flag &= ok);
+            }
+        }
+    }
+
+    /// Which lanes have a result, if not all; none without elements.
+    fn valid(self) -> Option<Vec<bool>> {
+        match self.flags {
+            _ if self.n == 0 => Some(vec![false; self.lanes]),
+            _ if self.ignore && self.full => None,
+            flags => flags,
+        }
+    }
+}
+
 impl<R: Rule> Accumulator for Summing<R> {
     fn push(&mut self, rows: &Slab<'_>) {
-        self.presence.push(rows);
+        self.counts.push(rows);
         for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
     }
 
     fn finish(self: Box<Self>) -> Register {
-        let valid = self.presence.valid(self.ignore);
-        let values = (self.finish)(self.cells.finish(), &self.presence);
+        let valid = self.counts.valid(self.ignore);
+        let values = (self.finish)(self.cells.finish(), &self.counts);
         let values = if self.single { values.cast(DType::F32) } else { values };
         Register::Scalar(Lanes::plain(values, valid))
     }
@@ -234,7 +275,7 @@ impl Accumulator for Spread {
     }
 
     fn finish(self: Box<Self>) -> Register {
-        let valid = self.presence.valid(self.ignore);
+        let valid = self.presence.valid();
         let moments = self.cells.finish();
         if self.single {
             let values = moments.into_iter().map(|moments| (self.finish)(moments) as f32);
@@ -244,7 +285,7 @@ impl Accumulator for Spread {
     }
 
     fn bytes_per_lane(&self) -> usize {
-        self.bytes + size_of::<u32>() + RESULT
+        self.bytes + size_of::<bool>() + RESULT
     }
 }
 
@@ -313,9 +354,12 @@ impl Accumulator for Logic {
     }
 
     fn finish(self: Box<Self>) -> Register {
-        let valid = self.presence.missing.filter(|_| !self.ignore).map(|missing| {
-            self.found.iter().zip(&missing).map(|(&found, &n)| found | (n == 0)).collect()
-        });
+        let ignore = self.presence.ignore;
+        let valid = self
+            .presence
+            .flags
+            .filter(|_| !ignore)
+            .map(|all| self.found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
         scalar(self.found.iter().map(|&found| found == self.wanted).collect(), valid)
     }
 
@@ -327,13 +371,10 @@ impl Accumulator for Logic {
 /// Bytes of a result and its validity.
 const RESULT: usize = size_of::<f64>() + 1;
 
-fn summing<R: Rule>(
-    call: &FoldCall<'_>,
-    finish: fn(Vec<R::Total>, &Presence) -> Values,
-) -> Folding {
+fn summing<R: Rule>(call: &FoldCall<'_>, finish: fn(Vec<R::Total>, &Counts) -> Values) -> Folding {
     Some(Box::new(Summing::<R> {
         cells: Cells::new(call.lanes),
-        presence: Presence::new(call.lanes),
+        counts: Counts::new(call.lanes),
         ignore: ignores(call)?,
         finish,
         single: *call.out == Type::F32,
@@ -347,8 +388,7 @@ fn spread(call: &FoldCall<'_>, finish: fn(Moments) -> f64) -> Folding {
     }
     Some(Box::new(Spread {
         cells: MomentCells::new(call.lanes),
-        presence: Presence::new(call.lanes),
-        ignore: ignores(call)?,
+        presence: Presence::new(ignores(call)?, call.lanes),
         finish,
         single: *call.out == Type::F32,
         bytes: MomentCells::bytes(call.len),
@@ -361,9 +401,8 @@ fn logic(call: &FoldCall<'_>, wanted: bool) -> Folding {
     }
     Some(Box::new(Logic {
         wanted,
-        ignore: ignores(call)?,
         found: vec![false; call.lanes],
-        presence: Presence::new(call.lanes),
+        presence: Presence::new(ignores(call)?, call.lanes),
     }))
 }
 
@@ -401,8 +440,8 @@ fn floats<T: Copy>(totals: &[T], f: impl Fn(T) -> f64) -> Values {
     Values::F64(totals.iter().map(|&total| f(total)).collect())
 }
 
-fn means<T: Copy>(sums: &[T], presence: &Presence, f: impl Fn(T) -> f64) -> Values {
+fn means<T: Copy>(sums: &[T], counts: &Counts, f: impl Fn(T) -> f64) -> Values {
     let mut values: Vec<f64> = sums.iter().map(|&sum| f(sum)).collect();
-    presence.each(|lane, n| values[lane] /= f64::from(n));
+    counts.each(|lane, n| values[lane] /= f64::from(n));
     Values::F64(values)
 }

@@ -12,7 +12,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use eolith_cube::{Element, Number, Values, for_values};
+use eolith_cube::{Element, Number, Values, columns, for_values};
 
 use super::operand::{
     BLOCK, Computed, Operand, Primitive, Source, both, null, ranges, refusal, scalar,
@@ -31,7 +31,7 @@ pub fn unary(call: &KernelCall<'_>, f: impl Fn(f64) -> f64) -> Result<Register, 
         return Ok(scalar(values, validity.clone()));
     }
     let Some(x) = call.operand::<f64>(0)? else { return Ok(null()) };
-    let validity = x.validity.map(<[bool]>::to_vec);
+    let validity = x.validity.map(columns::copy);
     match call.out {
         Type::F32 => Ok(scalar(x.map(call.lanes, |x| f(x) as f32), validity)),
         Type::F64 | Type::Null => Ok(scalar(x.map(call.lanes, f), validity)),
@@ -47,7 +47,7 @@ pub fn unary_exact(
 ) -> Result<Register, Fault> {
     let Type::Int(_) = call.out else { return unary(call, float) };
     let Some(x) = call.operand::<i64>(0)? else { return Ok(null()) };
-    Ok(scalar(x.map(call.lanes, int), x.validity.map(<[bool]>::to_vec)))
+    Ok(scalar(x.map(call.lanes, int), x.validity.map(columns::copy)))
 }
 
 /// A function of two numbers, computed in `f64` and rounded to the type of the result.
@@ -139,11 +139,12 @@ pub fn logic(
     f: impl Fn([bool; 2], [bool; 2]) -> [bool; 2],
 ) -> Result<Register, Fault> {
     let (x, y) = (call.operand::<bool>(0)?, call.operand::<bool>(1)?);
-    let mut values = vec![false; call.lanes];
-    let certain = |side: &Option<Operand<'_, bool>>| {
-        side.as_ref().is_some_and(|side| side.validity.is_none())
-    };
-    let mut valid = (!(certain(&x) && certain(&y))).then(|| vec![false; call.lanes]);
+    if let (Some(x @ Operand { validity: None, .. }), Some(y @ Operand { validity: None, .. })) =
+        (&x, &y)
+    {
+        return Ok(scalar(x.zip(y, call.lanes, |x, y| f([x, !x], [y, !y])[0]), None));
+    }
+    let (mut values, mut valid) = (columns::take(call.lanes), columns::take(call.lanes));
     let (mut a, mut b) = (Known::default(), Known::default());
     for (range, values) in ranges(call.lanes, BLOCK).zip(values.chunks_mut(BLOCK)) {
         a.read(x.as_ref(), range.clone());
@@ -151,28 +152,19 @@ pub fn logic(
         let width = values.len();
         let sides = (a.yes[..width].iter().zip(&a.no[..width]))
             .zip(b.yes[..width].iter().zip(&b.no[..width]));
-        match &mut valid {
-            None => {
-                for (value, ((&a, &not_a), (&b, &not_b))) in values.iter_mut().zip(sides) {
-                    *value = f([a, not_a], [b, not_b])[0];
-                }
-            }
-            Some(valid) => {
-                let out = values.iter_mut().zip(&mut valid[range]);
-                for ((value, valid), ((&a, &not_a), (&b, &not_b))) in out.zip(sides) {
-                    let [yes, no] = f([a, not_a], [b, not_b]);
-                    *value = yes;
-                    *valid = yes | no;
-                }
-            }
+        let out = values.iter_mut().zip(&mut valid[range]);
+        for ((value, valid), ((&a, &not_a), (&b, &not_b))) in out.zip(sides) {
+            let [yes, no] = f([a, not_a], [b, not_b]);
+            *value = yes;
+            *valid = yes | no;
         }
     }
-    Ok(scalar(values, valid))
+    Ok(scalar(values, Some(valid)))
 }
 
 pub fn not(call: &KernelCall<'_>) -> Result<Register, Fault> {
     let Some(x) = call.operand::<bool>(0)? else { return Ok(null()) };
-    Ok(scalar(x.map(call.lanes, |x| !x), x.validity.map(<[bool]>::to_vec)))
+    Ok(scalar(x.map(call.lanes, |x| !x), x.validity.map(columns::copy)))
 }
 
 /// A property of a number that no-data does not have; booleans are asked as 0 and 1.
@@ -322,10 +314,10 @@ fn integers<C: Comparison>(call: &KernelCall<'_>) -> Result<Register, Fault> {
             Ok(scalar::<bool>(values, both(a, b)))
         }
         (Ok((x, mask)), _, _, Register::Const(Value::Int(y))) => {
-            Ok(scalar::<bool>(against::<C>(x, *y, false), mask.map(<[bool]>::to_vec)))
+            Ok(scalar::<bool>(against::<C>(x, *y, false), mask.map(columns::copy)))
         }
         (_, Ok((y, mask)), Register::Const(Value::Int(x)), _) => {
-            Ok(scalar::<bool>(against::<C>(y, *x, true), mask.map(<[bool]>::to_vec)))
+            Ok(scalar::<bool>(against::<C>(y, *x, true), mask.map(columns::copy)))
         }
         _ => zip_as(call, C::test::<i64>),
     }

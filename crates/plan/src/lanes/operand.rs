@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use eolith_cube::{Element, Label, Values, for_values};
+use eolith_cube::{Element, Label, Values, columns, for_values};
 use multiversion::multiversion;
 
 use super::{Column, KernelCall, Lanes, Register};
@@ -81,8 +81,12 @@ pub fn scalar<T: Element>(values: Vec<T>, validity: Option<Vec<bool>>) -> Regist
 pub fn both(a: Option<&[bool]>, b: Option<&[bool]>) -> Option<Vec<bool>> {
     match (a, b) {
         (None, None) => None,
-        (Some(mask), None) | (None, Some(mask)) => Some(mask.to_vec()),
-        (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(&a, &b)| a & b).collect()),
+        (Some(mask), None) | (None, Some(mask)) => Some(columns::copy(mask)),
+        (Some(a), Some(b)) => {
+            let mut both = columns::copy(a);
+            both.iter_mut().zip(b).for_each(|(a, &b)| *a &= b);
+            Some(both)
+        }
     }
 }
 
@@ -138,7 +142,7 @@ impl<T: Computed> Operand<'_, T> {
         if let Source::One(value) = &self.source {
             return vec![f(*value); lanes];
         }
-        let mut out = vec![R::default(); lanes];
+        let mut out = columns::take(lanes);
         let mut buffer = [T::default(); BLOCK];
         for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
             map_slice(out, self.block(range, &mut buffer), &f);
@@ -158,7 +162,7 @@ impl<T: Computed> Operand<'_, T> {
             (Source::One(a), _) => return other.map(lanes, |b| f(*a, b)),
             _ => {}
         }
-        let mut out = vec![R::default(); lanes];
+        let mut out = columns::take(lanes);
         let (mut a, mut b) = ([T::default(); BLOCK], [U::default(); BLOCK]);
         for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
             zip_slices(out, self.block(range.clone(), &mut a), other.block(range, &mut b), &f);

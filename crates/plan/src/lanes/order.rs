@@ -2,7 +2,7 @@
 
 mod network;
 
-use eolith_cube::{Values, for_values};
+use eolith_cube::{Values, columns, for_values};
 use multiversion::multiversion;
 
 use self::network::{Comparator, Ranks, Sortable};
@@ -51,7 +51,8 @@ pub fn median_lanes(call: &KernelCall<'_>) -> Result<Register, Fault> {
     let rows = call.rows(0)?;
     let ignore = call.flag(1)?;
     let single = *call.out == Type::F32;
-    let mut medians = vec![0.0; call.lanes];
+    let mut medians = columns::take(call.lanes);
+    medians.fill(0.0);
     if rows.n > network::MOST {
         for_values!(rows.values, v => gather(v, &rows, call.lanes, |lane, elements| {
             medians[lane] = median(elements);
@@ -185,7 +186,10 @@ impl Validity {
 
 fn rounded(values: Vec<f64>, valid: Option<Vec<bool>>, single: bool) -> Register {
     if single {
-        return scalar(values.into_iter().map(|x| x as f32).collect::<Vec<f32>>(), valid);
+        let mut singles = columns::take(values.len());
+        singles.iter_mut().zip(&values).for_each(|(single, &x)| *single = x as f32);
+        columns::give(values);
+        return scalar::<f32>(singles, valid);
     }
     scalar(values, valid)
 }

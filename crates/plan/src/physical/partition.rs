@@ -2,15 +2,20 @@
 //!
 //! A task starts as one decoding unit of the sources along every dimension and grows, spatial dimensions first, while
 //! its working set stays below the target. It shrinks below the unit only if even one does not fit the memory of a
-//! task. Cuts lie on those of the source, so that no unit is decoded for two tasks.
+//! task. Cuts lie on those of the source, so that no unit is decoded for two tasks. Where operators look beyond their
+//! task, a task grows on as long as that saves decoding.
 
 use eolith_cube::{Region, SpatialAxis};
 use eolith_graph::{Code, Issue};
 
 use super::memory::{USUAL_TILE, source_chunks};
+use super::stages::Reading;
 use super::{Physical, Program, memory};
 use crate::logical::NodeId;
 use crate::op::{Op, Scan};
+
+/// Part of the decoding that must be left for a task to grow beyond the bytes aimed at.
+const SAVES: f64 = 0.9;
 
 /// A partition of a result into boxes, one a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +130,25 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition,
         }
         if !grown {
             break;
+        }
+    }
+    if program.reaches() {
+        let decoded = |chunk: &[usize]| {
+            let partition = Partition::new(shape.clone(), chunk, &origin);
+            Reading::of(physical, program, &partition).decoded
+        };
+        let mut known = decoded(&chunk);
+        while let Some(&d) =
+            spatial.iter().filter(|&&d| chunk[d] < shape[d]).min_by_key(|&&d| chunk[d])
+        {
+            let mut larger = chunk.clone();
+            larger[d] = (chunk[d] * 2).min(shape[d]);
+            limit(&mut larger);
+            let (larger_peak, found) = (measure(&larger), decoded(&larger));
+            if larger == chunk || larger_peak > options.task_memory || found > known * SAVES {
+                break;
+            }
+            (chunk, peak, known) = (larger, larger_peak, found);
         }
     }
     Ok((Partition::new(shape, &chunk, &origin), peak))

@@ -85,6 +85,15 @@ impl Program {
         Program { target, making: making.is_some(), sweep }
     }
 
+    /// Whether an operator looks beyond its task in x or y.
+    pub(super) fn reaches(&self) -> bool {
+        fn any(sweep: &Sweep) -> bool {
+            let feeds = sweep.feeds.iter().any(|feed| feed.reaches);
+            feeds || sweep.before.iter().chain(&sweep.each).any(any)
+        }
+        any(&self.sweep)
+    }
+
     /// Whether a node is read from the scratch store.
     pub(super) fn reads_stored(&self, physical: &Physical, id: NodeId) -> bool {
         physical.is_stored(id) && !(self.making && id == self.target)

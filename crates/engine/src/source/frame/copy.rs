@@ -1,6 +1,6 @@
 //! Copying a box out of a chunk: runs, casts and validity in one pass.
 
-use eolith_cube::{Element, Number, Values, for_values};
+use eolith_cube::{Element, Number, Values, columns, for_values};
 use multiversion::multiversion;
 
 use super::Part;
@@ -38,7 +38,7 @@ pub(super) fn copy(
         let to = to.as_mut_slice();
         if let Some(from) = Element::slice(&chunk.values) {
             let source = Source::new(part, chunk, from);
-            walk.copy(&source, to, (|v| v, |to: &mut [_], from: &[_]| to.copy_from_slice(from)), valid, keep, flags);
+            walk.copy(&source, to, (|v| v, same), valid, keep, flags);
         } else {
             for_values!(&chunk.values, from => {
                 let source = Source::new(part, chunk, from);
@@ -155,11 +155,12 @@ impl Walk {
         }
     }
 
+    /// `run` copies a contiguous run and says whether it is free of the no-data value, where there is one.
     fn copy<S: Element, T: Element>(
         &self,
         source: &Source<'_, S>,
         to: &mut [T],
-        (cast, run): (impl Fn(S) -> T + Copy, impl Fn(&mut [T], &[S])),
+        (cast, run): (impl Fn(S) -> T + Copy, impl Fn(&mut [T], &[S], Option<S>) -> bool),
         valid: &mut Option<Vec<bool>>,
         keep: bool,
         flags: &mut Vec<bool>,
@@ -167,14 +168,13 @@ impl Walk {
         let len = to.len();
         let inner = self.extent.len() - 1;
         let (n, step) = (self.extent[inner], self.steps[inner]);
-        let plain = source.nodata.is_empty() && source.mask.is_none();
         self.for_runs(|at| {
             let here = at.to as usize..at.to as usize + n;
             let to = &mut to[here.clone()];
-            let all = plain || source.flags(at, step, n, flags);
             if keep {
                 // Everything so far is valid: nothing is missing.
                 let Some(valid) = valid else { return };
+                let all = source.flags(at, step, n, flags);
                 for (i, (to, valid)) in to.iter_mut().zip(&mut valid[here]).enumerate() {
                     if !*valid && (all || flags[i]) {
                         *to = cast(source.values[(at.from + i as isize * step.from) as usize]);
@@ -184,25 +184,36 @@ impl Walk {
                 return;
             }
             let from = at.from as usize;
-            match step.from {
-                1 => run(to, &source.values[from..from + n]),
-                0 => to.fill(cast(source.values[from])),
-                step => {
-                    for (i, to) in to.iter_mut().enumerate() {
-                        *to = cast(source.values[(at.from + i as isize * step) as usize]);
-                    }
+            let simple = source.mask.is_none() && source.nodata.len() <= 1;
+            let all = match step.from {
+                1 => {
+                    let from = &source.values[from..from + n];
+                    let all = run(to, from, source.nodata.first().copied().filter(|_| simple));
+                    if simple { all } else { source.flags(at, step, n, flags) }
                 }
-            }
+                0 => {
+                    to.fill(cast(source.values[from]));
+                    source.flags(at, step, n, flags)
+                }
+                by => {
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = cast(source.values[(at.from + i as isize * by) as usize]);
+                    }
+                    source.flags(at, step, n, flags)
+                }
+            };
             if all {
                 if let Some(valid) = valid {
                     valid[here].fill(true);
                 }
                 return;
             }
-            let valid = valid.get_or_insert_with(|| vec![true; len]);
-            valid[here].copy_from_slice(flags);
-            for (to, &shown) in to.iter_mut().zip(&*flags) {
-                *to = if shown { *to } else { T::default() };
+            let valid = &mut valid.get_or_insert_with(|| all_valid(len))[here];
+            match source.nodata.as_slice() {
+                &[nodata] if simple && step.from == 1 => {
+                    mark_shown(valid, &source.values[from..from + n], nodata);
+                }
+                _ => valid.copy_from_slice(flags),
             }
         });
     }
@@ -219,51 +230,77 @@ impl<'a, S: Element> Source<'a, S> {
 
     /// Which pixels of a run are valid, or `true` if all are; then `flags` is left as it was.
     fn flags(&self, at: Steps, step: Steps, n: usize, flags: &mut Vec<bool>) -> bool {
-        let from = at.from as usize;
-        let mut all = true;
+        if self.nodata.is_empty() && self.mask.is_none() {
+            return true;
+        }
+        flags.clear();
+        flags.resize(n, true);
         match (self.nodata.as_slice(), step.from) {
             (&[nodata], 1) => {
-                let run = &self.values[from..from + n];
-                // Most runs have none: to see that takes a part of the time that flags do.
-                all = all_shown(run, nodata);
-                if !all {
-                    flags.resize(n, true);
-                    mark_shown(flags, run, nodata);
-                }
+                let from = at.from as usize;
+                mark_shown(flags, &self.values[from..from + n], nodata);
             }
             ([], _) => {}
             (nodata, step) => {
-                flags.clear();
-                flags.extend((0..n).map(|i| {
+                for (i, flag) in flags.iter_mut().enumerate() {
                     let value = self.values[(at.from + i as isize * step) as usize];
-                    nodata.iter().all(|&nodata| shown(value, nodata))
-                }));
-                all = !flags.contains(&false);
+                    *flag = nodata.iter().all(|&nodata| shown(value, nodata));
+                }
             }
         }
         if let Some(mask) = self.mask {
-            if all {
-                flags.clear();
-                flags.resize(n, true);
-            }
             for (i, flag) in flags.iter_mut().enumerate() {
                 *flag &= mask.valid[(at.mask + i as isize * step.mask) as usize];
             }
-            all = !flags.contains(&false);
         }
-        all
+        !flags.contains(&false)
+    }
+}
+
+fn all_valid(len: usize) -> Vec<bool> {
+    let mut valid = columns::take(len);
+    valid.fill(true);
+    valid
+}
+
+/// A run of values of one type.
+fn same<S: Element>(to: &mut [S], from: &[S], nodata: Option<S>) -> bool {
+    match nodata {
+        Some(nodata) => copy_shown(to, from, nodata),
+        None => {
+            to.copy_from_slice(from);
+            true
+        }
     }
 }
 
 /// A run of values one by one.
-fn each<S: Element, T: Element>(cast: impl Fn(S) -> T) -> impl Fn(&mut [T], &[S]) {
-    move |to, from| to.iter_mut().zip(from).for_each(|(to, &from)| *to = cast(from))
+fn each<S: Element, T: Element>(
+    cast: impl Fn(S) -> T,
+) -> impl Fn(&mut [T], &[S], Option<S>) -> bool {
+    move |to, from, nodata| {
+        to.iter_mut().zip(from).for_each(|(to, &from)| *to = cast(from));
+        nodata.is_none_or(|nodata| all_shown(from, nodata))
+    }
+}
+
+/// Copies a run; whether none of its values is the no-data value.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn copy_shown<S: Element>(to: &mut [S], from: &[S], nodata: S) -> bool {
+    // Plain loops: closures of iterators are not inlined into functions with other target features.
+    let from = &from[..to.len()];
+    let mut all = true;
+    for k in 0..to.len() {
+        let value = from[k];
+        to[k] = value;
+        all &= shown(value, nodata);
+    }
+    all
 }
 
 /// Whether no value of a run is the no-data value.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn all_shown<S: Element>(run: &[S], nodata: S) -> bool {
-    // Plain loops: closures of iterators are not inlined into functions with other target features.
     let mut all = true;
     for block in run.chunks(BLOCK) {
         for &value in block {

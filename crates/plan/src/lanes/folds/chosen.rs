@@ -21,8 +21,7 @@ pub(super) fn extreme<const GREATEST: bool>(call: &FoldCall<'_>) -> Folding {
     }
     Some(for_dtype!(call.stored, P => Box::new(Extreme::<P, GREATEST> {
         best: vec![if GREATEST { P::LEAST } else { P::GREATEST }; call.lanes],
-        presence: Presence::new(call.lanes),
-        ignore,
+        presence: Presence::new(ignore, call.lanes),
     })))
 }
 
@@ -48,7 +47,6 @@ pub(super) fn end<const LAST: bool>(call: &FoldCall<'_>) -> Folding {
 struct Extreme<P, const GREATEST: bool> {
     best: Vec<P>,
     presence: Presence,
-    ignore: bool,
 }
 
 #[derive(Debug)]
@@ -79,11 +77,11 @@ impl<P: Primitive, const GREATEST: bool> Accumulator for Extreme<P, GREATEST> {
     }
 
     fn finish(self: Box<Self>) -> Register {
-        scalar(self.best, self.presence.valid(self.ignore))
+        scalar(self.best, self.presence.valid())
     }
 
     fn bytes_per_lane(&self) -> usize {
-        size_of::<P>() + size_of::<u32>() + 1
+        size_of::<P>() + 2
     }
 }
 

@@ -1,0 +1,100 @@
+//! Memory of columns, used again by the thread that gave it back.
+//!
+//! A tile makes and drops a dozen columns of a few thousand pixels, hundred thousand times a second. Fresh memory
+//! costs an allocation and a pass that clears it; what was dropped a moment ago is still in the cache next to the
+//! core. Giving back is a courtesy: a column that is dropped instead is freed as usual. Not for decoded chunks, which
+//! wander between threads: the engine has buffers of their own.
+
+use std::cell::RefCell;
+
+use crate::for_values;
+use crate::values::{Element, Values};
+
+/// Bytes that a thread keeps at most: what the tiles under way need, which fits into the second-level cache.
+const MOST: usize = 2 << 20;
+
+/// A column of `len` elements with *any* content; all of it is to be written.
+#[must_use]
+pub fn take<T: Element>(len: usize) -> Vec<T> {
+    let free = FREE.try_with(|free| free.borrow_mut().take(T::DTYPE as usize)).ok().flatten();
+    let mut column = free.and_then(|mut free| T::slice_mut(&mut free).map(std::mem::take));
+    match &mut column {
+        Some(found) if found.capacity() >= len => found.resize(len, T::default()),
+        _ => column = None,
+    }
+    column.unwrap_or_else(|| vec![T::default(); len])
+}
+
+/// A copy of a column.
+#[must_use]
+pub fn copy<T: Element>(values: &[T]) -> Vec<T> {
+    let mut column = take(values.len());
+    column.copy_from_slice(values);
+    column
+}
+
+/// Gives the memory of a column back.
+pub fn give<T: Element>(column: Vec<T>) {
+    give_values(T::wrap(column));
+}
+
+/// [`give`] for a column of any type.
+pub fn give_values(values: Values) {
+    // A thread that ends has no place for it any more.
+    let _ = FREE.try_with(|free| free.borrow_mut().give(values));
+}
+
+thread_local! {
+    static FREE: RefCell<Free> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Free {
+    /// By storage type, the one given back last at the end.
+    columns: [Vec<Values>; 11],
+    bytes: usize,
+}
+
+impl Free {
+    fn take(&mut self, dtype: usize) -> Option<Values> {
+        let found = self.columns[dtype].pop()?;
+        self.bytes -= bytes(&found);
+        Some(found)
+    }
+
+    fn give(&mut self, values: Values) {
+        let own = bytes(&values);
+        if own > 0 && self.bytes + own <= MOST {
+            self.bytes += own;
+            self.columns[values.dtype() as usize].push(values);
+        }
+    }
+}
+
+fn bytes(values: &Values) -> usize {
+    for_values!(values, v => v.capacity() * values.dtype().size())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_come_back_in_any_length_that_fits() {
+        give(vec![1_u16, 2, 3]);
+        give(vec![7_u16; 100]);
+        assert_eq!(take::<u16>(100), [7; 100]);
+        let column = take::<u16>(2);
+        assert_eq!(column, [1, 2]);
+        assert!(take::<u16>(5).iter().all(|&x| x == 0));
+        assert_eq!(copy(&[1.5_f32, 2.0]), [1.5, 2.0]);
+    }
+
+    #[test]
+    fn a_thread_keeps_a_bounded_number_of_bytes() {
+        give(vec![0_u8; MOST + 1]);
+        (0..10).for_each(|_| give(vec![0_f64; MOST / 32]));
+        assert_eq!(FREE.with_borrow(|free| free.bytes), MOST);
+        assert!(FREE.with_borrow(|free| free.columns[0].is_empty()));
+    }
+}
