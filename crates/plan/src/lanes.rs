@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use eolith_cube::{DType, Element, Label, Number, Values, columns, for_values};
 
-use crate::expr::{Expr, Lambda, Node, coerce};
+use crate::expr::{Expr, ExprId, Lambda, Node, coerce};
 use crate::types::Type;
 use crate::value::{Array, Fault, Value};
 
@@ -72,11 +72,40 @@ pub fn evaluate(
     inputs: Vec<Register>,
     lanes: usize,
 ) -> Result<Register, (usize, Fault)> {
-    let inputs: Vec<Rc<Register>> = inputs.into_iter().map(Rc::new).collect();
-    let last_use = last_uses(expr);
+    let mut inputs: Vec<Option<Rc<Register>>> =
+        inputs.into_iter().map(|input| Some(Rc::new(input))).collect();
+    let (last_use, last_input) = (last_uses(expr), last_inputs(expr, inputs.len()));
     let mut done: Vec<Option<State>> = Vec::with_capacity(expr.nodes.len());
     for (i, typed) in expr.nodes.iter().enumerate() {
-        let state = step(expr, &typed.node, &typed.ty, &inputs, &done, lanes);
+        let state = match &typed.node {
+            Node::Input(k) | Node::Axis(k, _) => {
+                let input =
+                    if last_input[*k] == i { inputs[*k].take() } else { inputs[*k].clone() };
+                let input = input.expect("invariant: an input is there until its last use");
+                State { register: typed_input(input, &typed.ty), faults: BTreeMap::new() }
+            }
+            Node::If { condition, accept, reject } => {
+                let own = |id: ExprId, done: &mut Vec<Option<State>>| {
+                    let last = last_use[id.0] == i;
+                    let state = if last { done[id.0].take() } else { done[id.0].clone() };
+                    state.expect("invariant: used before its last use")
+                };
+                // A value may be a branch twice.
+                let accept = if accept == reject || accept == condition {
+                    done[accept.0].clone().expect("invariant: used before its last use")
+                } else {
+                    own(*accept, &mut done)
+                };
+                let reject = if reject == condition {
+                    done[reject.0].clone().expect("invariant: used before its last use")
+                } else {
+                    own(*reject, &mut done)
+                };
+                let condition = own(*condition, &mut done);
+                select(condition, accept, reject, &typed.ty, lanes)
+            }
+            node => step(expr, node, &typed.ty, &done, lanes),
+        };
         done.push(Some(state));
         typed.node.for_args(|id| {
             if last_use[id.0] == i
@@ -87,7 +116,7 @@ pub fn evaluate(
         });
     }
     let state = done[expr.root.0].take().expect("invariant: the root is used last");
-    inputs.into_iter().for_each(recycle);
+    inputs.into_iter().flatten().for_each(recycle);
     match state.faults.into_iter().next() {
         Some((lane, fault)) => Err((lane, fault)),
         None => Ok(Rc::unwrap_or_clone(state.register)),
@@ -118,21 +147,12 @@ fn recycle(register: Rc<Register>) {
     }
 }
 
-fn step(
-    expr: &Expr,
-    node: &Node,
-    ty: &Type,
-    inputs: &[Rc<Register>],
-    done: &[Option<State>],
-    lanes: usize,
-) -> State {
-    let at = |id: &crate::expr::ExprId| {
-        done[id.0].as_ref().expect("invariant: used before its last use")
-    };
+fn step(expr: &Expr, node: &Node, ty: &Type, done: &[Option<State>], lanes: usize) -> State {
+    let at = |id: &ExprId| done[id.0].as_ref().expect("invariant: used before its last use");
     let plain = |register: Register| State { register: Rc::new(register), faults: BTreeMap::new() };
     match node {
-        Node::Input(k) | Node::Axis(k, _) => {
-            State { register: typed_input(&inputs[*k], ty), faults: BTreeMap::new() }
+        Node::Input(_) | Node::Axis(..) | Node::If { .. } => {
+            unreachable!("invariant: evaluated by `evaluate`, which may give them their inputs")
         }
         Node::Const(value) => plain(Register::Const(value.clone())),
         Node::Fault(fault) => State {
@@ -153,9 +173,6 @@ fn step(
                 Some(list) => State { register: Rc::new(list), faults: merge_faults(&states) },
                 None => per_lane(&states, ty, lanes, |args| Ok(Value::array(args.to_vec()))),
             }
-        }
-        Node::If { condition, accept, reject } => {
-            select([at(condition), at(accept), at(reject)], ty, lanes)
         }
         Node::Lambda { body, captures, .. } => {
             let states: Vec<&State> = captures.iter().map(at).collect();
@@ -186,11 +203,11 @@ fn step(
 }
 
 /// The input as its type stores it: 64-bit unsigned integers are floats to expressions.
-fn typed_input(input: &Rc<Register>, ty: &Type) -> Rc<Register> {
+fn typed_input(input: Rc<Register>, ty: &Type) -> Rc<Register> {
     let float = match ty.element() {
         Type::F64 => DType::F64,
         Type::F32 => DType::F32,
-        _ => return Rc::clone(input),
+        _ => return input,
     };
     let cast = |own: &Lanes| match &own.column {
         Column::Plain(values) if values.dtype() != float => {
@@ -198,14 +215,14 @@ fn typed_input(input: &Rc<Register>, ty: &Type) -> Rc<Register> {
         }
         Column::Plain(_) | Column::Any(_) => None,
     };
-    match &**input {
+    let cast = match &*input {
         Register::Scalar(own) => cast(own).map(Register::Scalar),
         Register::Array { n, lanes: own, labels } => {
             cast(own).map(|lanes| Register::Array { n: *n, lanes, labels: labels.clone() })
         }
         Register::Const(_) => None,
-    }
-    .map_or_else(|| Rc::clone(input), Rc::new)
+    };
+    cast.map_or(input, Rc::new)
 }
 
 fn per_lane(
@@ -233,28 +250,43 @@ fn per_lane(
     State { register: Rc::new(Register::from_values(values, ty)), faults }
 }
 
-fn select([condition, accept, reject]: [&State; 3], ty: &Type, lanes: usize) -> State {
+fn select(condition: State, accept: State, reject: State, ty: &Type, lanes: usize) -> State {
     let taken = elements::truths(&condition.register, lanes).unwrap_or_else(|| {
         let truth = |lane| condition.register.value(lane, lanes) == Value::Bool(true);
         (0..lanes).map(truth).collect()
     });
-    let mut faults = condition.faults.clone();
-    for (branch, wanted) in [(accept, true), (reject, false)] {
+    let mut faults = condition.faults;
+    for (branch, wanted) in [(&accept, true), (&reject, false)] {
         let own = branch.faults.iter().filter(|(lane, _)| taken[**lane] == wanted);
         for (lane, fault) in own {
             faults.entry(*lane).or_insert_with(|| fault.clone());
         }
     }
-    if let Some(register) = elements::select(&taken, [&accept.register, &reject.register], ty) {
+    let [accept, reject] = match (accept.register, reject.register) {
+        (side, other) if is_null(&other) => match elements::masked(side, &taken, true, ty) {
+            Ok(register) => return State { register: Rc::new(register), faults },
+            Err(side) => [side, other],
+        },
+        (other, side) if is_null(&other) => match elements::masked(side, &taken, false, ty) {
+            Ok(register) => return State { register: Rc::new(register), faults },
+            Err(side) => [other, side],
+        },
+        (accept, reject) => [accept, reject],
+    };
+    if let Some(register) = elements::select(&taken, [&accept, &reject], ty) {
         return State { register: Rc::new(register), faults };
     }
     let values = (taken.iter().enumerate())
         .map(|(lane, &yes)| {
-            let branch = if yes { accept } else { reject };
-            coerce(branch.register.value(lane, lanes), ty)
+            let branch = if yes { &accept } else { &reject };
+            coerce(branch.value(lane, lanes), ty)
         })
         .collect();
     State { register: Rc::new(Register::from_values(values, ty)), faults }
+}
+
+fn is_null(register: &Register) -> bool {
+    matches!(register, Register::Const(Value::Null))
 }
 
 fn merge_faults(states: &[&State]) -> BTreeMap<usize, Fault> {
@@ -273,6 +305,17 @@ fn last_uses(expr: &Expr) -> Vec<usize> {
         typed.node.for_args(|id| last[id.0] = i);
     }
     last[expr.root.0] = usize::MAX;
+    last
+}
+
+/// For each input the last node that is it.
+fn last_inputs(expr: &Expr, inputs: usize) -> Vec<usize> {
+    let mut last = vec![usize::MAX; inputs];
+    for (i, typed) in expr.nodes.iter().enumerate() {
+        if let Node::Input(k) | Node::Axis(k, _) = &typed.node {
+            last[*k] = i;
+        }
+    }
     last
 }
 

@@ -12,7 +12,7 @@ mod tests;
 
 use eolith_cube::{Block, DType, Element, Number, Region, columns, for_dtype};
 
-use self::copy::Target;
+use self::copy::{Target, Walk};
 use self::indices::{Along, Span};
 use super::chunk::{Chunks, c_order};
 
@@ -113,7 +113,8 @@ impl Frame {
             values: &mut block.values,
             valid: &mut block.validity,
             strides: &strides,
-            flags: &mut Vec::new(),
+            walk: Walk::default(),
+            flags: Vec::new(),
         };
         for found in &found {
             found.copy(&mut target);
@@ -162,8 +163,8 @@ impl Found<'_> {
         let numbers: Vec<usize> = part.chunks.wanted.iter().map(Vec::len).collect();
         let strides = c_order(&numbers);
         let mut choice = vec![0; self.spans.len()];
+        let mut spans: Vec<&Span> = self.spans.iter().map(|spans| &spans[0]).collect();
         loop {
-            let spans: Vec<&Span> = choice.iter().zip(&self.spans).map(|(&i, s)| &s[i]).collect();
             let along = |(dim, span): (usize, &&Span)| {
                 part.array_dims[dim].map_or(0, |own| span.chunk * strides[own])
             };
@@ -177,9 +178,11 @@ impl Found<'_> {
                 dim -= 1;
                 choice[dim] += 1;
                 if choice[dim] < self.spans[dim].len() {
+                    spans[dim] = &self.spans[dim][choice[dim]];
                     break;
                 }
                 choice[dim] = 0;
+                spans[dim] = &self.spans[dim][0];
             }
         }
     }

@@ -45,11 +45,7 @@ pub(super) fn run(
         Op::Map { expr, inputs: alignments } => {
             let shape = region.shape();
             let blocks = (inputs.into_iter().zip(alignments))
-                .map(|((block, _), from)| {
-                    let same =
-                        block.shape == shape && from.iter().copied().eq((0..shape.len()).map(Some));
-                    if same { block } else { Cow::Owned(block.broadcast(&shape, from)) }
-                })
+                .map(|((block, _), from)| broadcast(block, &shape, from))
                 .collect();
             lanewise::map(expr, blocks, shape, schema.dtype())
         }
@@ -105,6 +101,17 @@ pub(super) fn run(
             zonal::run(own, &turned(&block, &order), &window, region, schema.dtype())
         }
         Op::Merge(merge) => merge::run(merge, &inputs, region, schema.dtype()),
+    }
+}
+
+/// The block repeated to `shape`; not copied where its dimensions of more than one label are those of the result.
+fn broadcast<'a>(block: Cow<'a, Block>, shape: &[usize], from: &[Option<usize>]) -> Cow<'a, Block> {
+    let wide = (0..shape.len()).filter(|&d| shape[d] != 1).map(|d| from[d]);
+    let own = (0..block.shape.len()).filter(|&d| block.shape[d] != 1).map(Some);
+    match block {
+        block if !wide.eq(own) => Cow::Owned(block.broadcast(shape, from)),
+        block if block.shape == shape => block,
+        block => Cow::Owned(block.into_owned().reshape(shape.to_vec())),
     }
 }
 

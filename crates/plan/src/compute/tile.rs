@@ -69,7 +69,8 @@ impl<E: From<Failure>> Tiles<'_, E> {
                         if last(j, input) { done[j].take() } else { None }
                     })
                     .collect();
-                self.operate(feed, id, region, &needs[k], &regions, given, &done)?
+                let inputs = self.inputs(feed, id, &needs[k], given, &regions, &done)?;
+                self.operate(id, region, inputs)?
             });
             for input in &self.physical.logical.node(id).inputs {
                 if let Ok(j) = feed.nodes.binary_search(input)
@@ -83,18 +84,18 @@ impl<E: From<Failure>> Tiles<'_, E> {
         Ok(done[last].take().expect("invariant: the source is computed last"))
     }
 
-    fn operate(
+    /// The blocks that a node needs: given away, lent, or from outside of the feed.
+    fn inputs<'b>(
         &self,
         feed: &Feed,
         id: NodeId,
-        region: &Region,
         needs: &[Region],
-        regions: &[Option<Region>],
         given: Vec<Option<Block>>,
-        done: &[Option<Block>],
-    ) -> Result<Block, E> {
+        regions: &[Option<Region>],
+        done: &'b [Option<Block>],
+    ) -> Result<Vec<(Cow<'b, Block>, Region)>, E> {
         let node = self.physical.logical.node(id);
-        let mut inputs: Vec<(Cow<'_, Block>, Region)> = Vec::with_capacity(needs.len());
+        let mut inputs = Vec::with_capacity(needs.len());
         for ((input, need), given) in node.inputs.iter().zip(needs).zip(given) {
             let block = match feed.nodes.binary_search(input) {
                 Ok(j) => {
@@ -107,10 +108,19 @@ impl<E: From<Failure>> Tiles<'_, E> {
             };
             inputs.push((block, need.clone()));
         }
+        Ok(inputs)
+    }
+
+    fn operate(
+        &self,
+        id: NodeId,
+        region: &Region,
+        inputs: Vec<(Cow<'_, Block>, Region)>,
+    ) -> Result<Block, E> {
         let made = operate::run(self.physical, id, region, inputs)
             .map_err(|fault| Failure { node: id, fault })?;
         // What lies under the mask is nobody's business before pixels leave their tile.
-        Ok(made.cast(node.schema.dtype()))
+        Ok(made.cast(self.physical.logical.schema(id).dtype()))
     }
 
     /// Pixels of a node that the feed does not compute.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::rc::Rc;
 
 use eolith_cube::{DType, Element, Number, Values, columns, for_dtype, for_values};
 use multiversion::multiversion;
@@ -70,14 +71,6 @@ pub(super) fn select(
     [accept, reject]: [&Register; 2],
     ty: &Type,
 ) -> Option<Register> {
-    let masked = match (accept, reject) {
-        (side, Register::Const(Value::Null)) => masked(side, taken, true, ty),
-        (Register::Const(Value::Null), side) => masked(side, taken, false, ty),
-        _ => None,
-    };
-    if masked.is_some() {
-        return masked;
-    }
     match ty {
         Type::Bool => choose::<bool>(taken, accept, reject),
         Type::Int(_) => {
@@ -149,31 +142,34 @@ fn choose<T: Computed>(taken: &[bool], accept: &Register, reject: &Register) -> 
     Some(Register::Scalar(Lanes::plain(T::wrap(chosen), validity)))
 }
 
-/// The branch `side` where it is taken, no-data elsewhere: only the mask changes. `None` where the branch is not
-/// stored in the type of the result.
-fn masked(side: &Register, taken: &[bool], wanted: bool, ty: &Type) -> Option<Register> {
-    let Register::Scalar(Lanes { column: Column::Plain(values), validity }) = side else {
-        return None;
+/// The branch `side` in the lanes where `taken` is `wanted`, no-data elsewhere: only the mask changes. An `Err` gives
+/// the branch back where it is not stored in the type of the result.
+pub(super) fn masked(
+    side: Rc<Register>,
+    taken: &[bool],
+    wanted: bool,
+    ty: &Type,
+) -> Result<Register, Rc<Register>> {
+    let stored = match &*side {
+        Register::Scalar(Lanes { column: Column::Plain(values), .. }) => values.dtype(),
+        _ => return Err(side),
     };
-    let stored = values.dtype();
     let whole = matches!(ty, Type::Int(_)) && stored.is_integer();
     if !whole && column_dtype(ty) != Some(stored) {
-        return None;
+        return Err(side);
     }
-    let valid = match validity {
-        Some(mask) => {
-            let mut valid = columns::copy(mask);
-            narrow(&mut valid, taken, wanted);
-            valid
-        }
-        None => {
+    // A branch that nobody else uses is not copied.
+    let mut side = Rc::unwrap_or_clone(side);
+    if let Register::Scalar(Lanes { validity, .. }) = &mut side {
+        if let Some(valid) = validity {
+            narrow(valid, taken, wanted);
+        } else {
             let mut valid = columns::take(taken.len());
             valid.iter_mut().zip(taken).for_each(|(valid, &taken)| *valid = taken == wanted);
-            valid
+            *validity = Some(valid);
         }
-    };
-    let values = for_values!(values, v => Element::wrap(columns::copy(v)));
-    Some(Register::Scalar(Lanes::plain(values, Some(valid))))
+    }
+    Ok(side)
 }
 
 /// Keeps the flags of lanes in which `other` is `wanted`.

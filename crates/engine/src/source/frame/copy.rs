@@ -17,8 +17,10 @@ pub(super) struct Target<'a> {
     pub(super) valid: &'a mut Option<Vec<bool>>,
     /// Elements between neighbours along each dimension of the box.
     pub(super) strides: &'a [usize],
+    /// Kept between runs and chunks.
+    pub(super) walk: Walk,
     /// Flags of one run, kept between runs.
-    pub(super) flags: &'a mut Vec<bool>,
+    pub(super) flags: Vec<bool>,
 }
 
 /// Copies what `spans` (one a dimension of the cube) take from `chunk`. With `keep`, pixels that are valid already
@@ -30,8 +32,8 @@ pub(super) fn copy(
     keep: bool,
     target: &mut Target<'_>,
 ) {
-    let walk = Walk::new(part, chunk, spans, target.strides);
-    let Target { values, valid, flags, .. } = target;
+    let Target { values, valid, strides, walk, flags } = target;
+    walk.set(part, chunk, spans, strides);
     // Between integers through the exact number; a float on either side is exact through `f64` already.
     let floats = chunk.values.dtype().is_float() || values.dtype().is_float();
     for_values!(values, to => {
@@ -63,10 +65,13 @@ struct Source<'a, S> {
 
 /// A box in the buffers of a chunk, of its mask and of the target at once. Strides are in elements, dimensions that
 /// run on are joined; the last one is contiguous in the target.
-struct Walk {
+#[derive(Debug, Default)]
+pub(super) struct Walk {
     extent: Vec<usize>,
     steps: Vec<Steps>,
     start: Steps,
+    /// Where it is.
+    index: Vec<usize>,
 }
 
 /// Elements of each buffer.
@@ -91,28 +96,29 @@ impl Steps {
 }
 
 impl Walk {
-    fn new(part: &Part, chunk: &Chunk, spans: &[&Span], strides: &[usize]) -> Walk {
+    fn set(&mut self, part: &Part, chunk: &Chunk, spans: &[&Span], strides: &[usize]) {
         let own = |dim: usize| Steps {
             from: chunk.strides[dim] as isize,
             mask: chunk.mask.as_ref().map_or(0, |mask| mask.strides[dim] as isize),
             to: 0,
         };
-        let mut walk = Walk { extent: Vec::new(), steps: Vec::new(), start: Steps::default() };
+        self.extent.clear();
+        self.steps.clear();
+        self.start = Steps::default();
         for &(dim, local) in &part.fixed {
-            walk.start.add(own(dim).times(local));
+            self.start.add(own(dim).times(local));
         }
         for (dim, span) in spans.iter().enumerate() {
             let array = part.array_dims[dim].map_or_else(Steps::default, own);
             let to = strides[dim] as isize;
-            walk.start.add(Steps { to: to * span.to as isize, ..array.times(span.from) });
+            self.start.add(Steps { to: to * span.to as isize, ..array.times(span.from) });
             let step = Steps { from: array.from * span.step, mask: array.mask * span.step, to };
-            walk.push(span.len, step);
+            self.push(span.len, step);
         }
-        if walk.steps.last().is_none_or(|last| last.to != 1) {
-            walk.extent.push(1);
-            walk.steps.push(Steps { to: 1, ..Steps::default() });
+        if self.steps.last().is_none_or(|last| last.to != 1) {
+            self.extent.push(1);
+            self.steps.push(Steps { to: 1, ..Steps::default() });
         }
-        walk
     }
 
     /// Adds an inner dimension, or lengthens the last one where it runs on.
@@ -131,9 +137,11 @@ impl Walk {
     }
 
     /// Calls `f` with the first elements of every run of the last dimension.
-    fn for_runs(&self, mut f: impl FnMut(Steps)) {
+    fn for_runs(&mut self, mut f: impl FnMut(Steps)) {
         let outer = self.extent.len() - 1;
-        let mut index = vec![0; outer];
+        let Walk { extent, steps, index, .. } = self;
+        index.clear();
+        index.resize(outer, 0);
         let mut at = self.start;
         loop {
             f(at);
@@ -144,11 +152,11 @@ impl Walk {
                 }
                 dim -= 1;
                 index[dim] += 1;
-                at.add(self.steps[dim]);
-                if index[dim] < self.extent[dim] {
+                at.add(steps[dim]);
+                if index[dim] < extent[dim] {
                     break;
                 }
-                let back = self.steps[dim].times(self.extent[dim]);
+                let back = steps[dim].times(extent[dim]);
                 at.add(Steps { from: -back.from, mask: -back.mask, to: -back.to });
                 index[dim] = 0;
             }
@@ -157,7 +165,7 @@ impl Walk {
 
     /// `run` copies a contiguous run and says whether it is free of the no-data value, where there is one.
     fn copy<S: Element, T: Element>(
-        &self,
+        &mut self,
         source: &Source<'_, S>,
         to: &mut [T],
         (cast, run): (impl Fn(S) -> T + Copy, impl Fn(&mut [T], &[S], Option<S>) -> bool),
@@ -265,13 +273,11 @@ fn all_valid(len: usize) -> Vec<bool> {
 
 /// A run of values of one type.
 fn same<S: Element>(to: &mut [S], from: &[S], nodata: Option<S>) -> bool {
-    match nodata {
-        Some(nodata) => copy_shown(to, from, nodata),
-        None => {
-            to.copy_from_slice(from);
-            true
-        }
-    }
+    let Some(nodata) = nodata else {
+        to.copy_from_slice(from);
+        return true;
+    };
+    copy_shown(to, from, nodata)
 }
 
 /// A run of values one by one.
