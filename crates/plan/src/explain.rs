@@ -64,6 +64,12 @@ pub fn physical(plan: &Physical) -> String {
             grid.shape,
             part.peak
         );
+        if let (true, Op::Scan(_)) = (name == "stage", &plan.logical.node(part.node).op) {
+            let _ = writeln!(
+                out,
+                "     kept decoded: the tasks that read it are smaller than what can be decoded at once"
+            );
+        }
         if grid.is_empty() {
             continue;
         }

@@ -168,6 +168,17 @@ impl Need {
     }
 }
 
+impl ArrayRef {
+    /// Whether bytes are held between fetching and decoding. Zarr and TIFF files of this machine are read when they are
+    /// decoded; what comes from elsewhere waits, and so does netCDF, which is decoded while it is fetched.
+    pub fn waits(&self) -> bool {
+        // The chunks behind a reference file may be anywhere.
+        let extension = self.href.rsplit('.').next().unwrap_or_default();
+        let referred = self.format == Format::Zarr && extension.eq_ignore_ascii_case("json");
+        referred || self.href.contains("://") || self.format == Format::NetCdf
+    }
+}
+
 impl Snapshot {
     pub fn get(&self, need: &Need) -> Option<&Answer> {
         self.answers.get(need)

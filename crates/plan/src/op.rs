@@ -1,8 +1,9 @@
 //! The operators: everything the optimiser, the physical planner and the executors understand.
 //!
 //! An operator says what a node computes from its inputs. Its schema is computed by its constructor in
-//! [`crate::logical`] and nowhere else. What a rule may do with it is asked through a property ([`Op::selectable`]):
-//! one `match` over all operators, so that a new operator does not compile until its author has decided.
+//! [`crate::logical`] and nowhere else. What a rule may do with it is asked through a property ([`Op::selectable`],
+//! [`Op::reaches`]): one `match` over all operators, so that a new operator does not compile until its author has
+//! decided. A rule matches only the operators that it rewrites.
 
 use std::sync::Arc;
 
@@ -111,42 +112,69 @@ pub struct Save {
     pub options: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What rules and planner ask of an operator: one line for each, see [`Op::facts`].
+struct Facts<'a> {
+    name: &'static str,
+    expression: Option<&'a Expr>,
+    array: Option<usize>,
+    /// Whether the array's axis is not the result's.
+    reduces: bool,
+    reaches: bool,
+}
+
 impl Op {
     /// The operator's name in `explain`.
     pub fn name(&self) -> &'static str {
-        match self {
-            Op::Scan(_) => "Scan",
-            Op::Literal(_) => "Literal",
-            Op::Inside(_) => "Inside",
-            Op::Select(_) => "Select",
-            Op::Relabel { .. } => "Relabel",
-            Op::Map { .. } => "Map",
-            Op::Reduce { .. } => "Reduce",
-            Op::Along { .. } => "Along",
-            Op::Group { .. } => "Group",
-            Op::Warp { .. } => "Warp",
-            Op::Window { .. } => "Window",
-            Op::Zonal(_) => "Zonal",
-            Op::Merge(_) => "Merge",
-            Op::Save(_) => "Save",
-        }
+        self.facts().name
     }
 
     /// What it computes for each pixel, lane or overlap.
     pub fn expression(&self) -> Option<&Expr> {
+        self.facts().expression
+    }
+
+    /// The axis of its input that it hands to its expression as an array.
+    pub fn array_axis(&self) -> Option<usize> {
+        self.facts().array
+    }
+
+    /// The axis of its input that it takes away or regroups.
+    pub fn reduced(&self) -> Option<usize> {
+        let facts = self.facts();
+        facts.array.filter(|_| facts.reduces)
+    }
+
+    /// Whether a box of the result needs more than the same box of the inputs in x or y.
+    pub fn reaches(&self) -> bool {
+        self.facts().reaches
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let none =
+            |name| Facts { name, expression: None, array: None, reduces: false, reaches: false };
+        let along = |name, dim: &usize, expr, reduces| Facts {
+            expression: Some(expr),
+            array: Some(*dim),
+            reduces,
+            ..none(name)
+        };
         match self {
-            Op::Map { expr, .. } | Op::Reduce { expr, .. } => Some(expr),
-            Op::Along { expr, .. } | Op::Group { expr, .. } => Some(expr),
-            Op::Zonal(zonal) => Some(&zonal.expr),
-            Op::Merge(merge) => merge.resolver.as_deref(),
-            Op::Scan(_)
-            | Op::Literal(_)
-            | Op::Inside(_)
-            | Op::Select(_)
-            | Op::Relabel { .. }
-            | Op::Warp { .. }
-            | Op::Window { .. }
-            | Op::Save(_) => None,
+            Op::Scan(_) => none("Scan"),
+            Op::Literal(_) => none("Literal"),
+            Op::Inside(_) => none("Inside"),
+            Op::Select(_) => none("Select"),
+            Op::Relabel { .. } => none("Relabel"),
+            Op::Map { expr, .. } => Facts { expression: Some(expr), ..none("Map") },
+            Op::Reduce { dim, expr } => along("Reduce", dim, expr, true),
+            Op::Along { dim, expr } => along("Along", dim, expr, false),
+            Op::Group { dim, expr, .. } => along("Group", dim, expr, true),
+            Op::Warp { .. } => Facts { reaches: true, ..none("Warp") },
+            Op::Window { .. } => Facts { reaches: true, ..none("Window") },
+            Op::Zonal(zonal) => {
+                Facts { expression: Some(&zonal.expr), reaches: true, ..none("Zonal") }
+            }
+            Op::Merge(merge) => Facts { expression: merge.resolver.as_deref(), ..none("Merge") },
+            Op::Save(_) => none("Save"),
         }
     }
 

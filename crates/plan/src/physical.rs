@@ -15,17 +15,17 @@ mod stages;
 use std::sync::Arc;
 
 use eolith_cube::warp::Warp;
-use eolith_cube::{Label, Region};
+use eolith_cube::{ChunkGrid, Label, Region};
 use eolith_graph::{Code, Issue};
 
 use crate::expr::Decomposed;
 use crate::logical::{Logical, LogicalNode, NodeId, RootValue, label_list};
 use crate::op::Op;
 
+use partition::Cut;
 use stages::Reading;
 
 pub(crate) use memory::tile as tile_shape;
-pub use partition::Partition;
 pub use program::{Feed, Program, Sweep};
 pub use regions::input_regions;
 pub(crate) use regions::spatial;
@@ -41,6 +41,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether values may be stored between tasks. A single box is computed without: it would pay for all the others.
     pub stages: bool,
+    /// Most bytes of values that may be stored.
+    pub scratch: u64,
     /// Upper limit of labels along any dimension of tasks, steps and tiles, for tests of many chunkings.
     pub max_extent: Option<usize>,
 }
@@ -71,9 +73,11 @@ pub struct Part {
     /// In which sweeps a task is computed.
     pub program: Arc<Program>,
     /// The tasks: boxes of the result.
-    pub partition: Partition,
+    pub partition: ChunkGrid,
     /// Most bytes a task holds.
     pub peak: u64,
+    /// Whether tasks are smaller than a decoding unit of the sources, so that each unit is decoded for several tasks.
+    pub split: bool,
 }
 
 /// What a plan costs, as far as it is known before it runs.
@@ -113,6 +117,7 @@ impl Default for Options {
             target_bytes: 32 << 20,
             threads: 2,
             stages: true,
+            scratch: u64::MAX,
             max_extent: None,
         }
     }
@@ -166,7 +171,7 @@ impl Physical {
         let labels = (logical.nodes.iter())
             .map(|node| {
                 let input = logical.schema(*node.inputs.first()?);
-                input.dims[program::array_axis(node)?].labels().map(label_list)
+                input.dims[node.op.array_axis()?].labels().map(label_list)
             })
             .collect();
         let options = *options;
@@ -210,17 +215,18 @@ impl Physical {
     pub fn cost(&self) -> Option<Cost> {
         let parts = || self.stages.iter().chain(self.roots.iter().flatten());
         let peak = parts().map(|part| part.peak).max()?;
-        let reading = parts()
-            .map(|part| Reading::of(self, &part.program, &part.partition))
-            .fold(Reading::default(), Reading::and);
-        let pixels = |part: &Part| part.partition.shape.iter().product::<usize>() as u64;
-        let scratch = (self.stages.iter())
-            .map(|part| pixels(part) * (self.logical.schema(part.node).dtype().size() as u64 + 1))
-            .sum();
+        let reading =
+            parts().map(|part| Reading::of_part(self, part)).fold(Reading::default(), Reading::and);
+        let scratch = self.stages.iter().map(|part| self.stored_bytes(part.node)).sum();
         let times = reading.times(self);
         let mut warnings = Vec::new();
         if times > stages::TOLERATED {
-            warnings.push(format!("sources are decoded {times:.1} times, since tasks overlap"));
+            let why = if reading.split {
+                "tasks are smaller than what can be decoded at once"
+            } else {
+                "tasks overlap"
+            };
+            warnings.push(format!("sources are decoded {times:.1} times, since {why}"));
         }
         for (i, node) in self.logical.nodes.iter().enumerate() {
             if let Some(expr) = node.op.expression().filter(|expr| !expr.is_plain()) {
@@ -246,10 +252,18 @@ impl Physical {
         self.stored[id.0]
     }
 
+    /// Bytes that the values of a node take in the scratch store, with a byte of validity each.
+    fn stored_bytes(&self, id: NodeId) -> u64 {
+        let schema = self.logical.schema(id);
+        let shape = schema.shape().unwrap_or_default();
+        let pixel = schema.dtype().size() as u64 + 1;
+        shape.iter().fold(pixel, |bytes, &n| bytes.saturating_mul(n as u64))
+    }
+
     fn part(&self, id: NodeId, making: bool) -> Result<Part, Issue> {
         let program = Program::new(self, id, making);
-        let (partition, peak) = partition::plan(self, &program)?;
-        Ok(Part { node: id, program: Arc::new(program), partition, peak })
+        let Cut { tasks: partition, peak, split } = partition::plan(self, &program)?;
+        Ok(Part { node: id, program: Arc::new(program), partition, peak, split })
     }
 
     /// Nodes that are stored and read by a root or another stage, inputs first.
@@ -278,7 +292,7 @@ impl Physical {
         let mut reading = Reading::default();
         for (id, making) in stages.chain(roots) {
             let part = self.part(id, making).ok()?;
-            reading = reading.and(Reading::of(self, &part.program, &part.partition));
+            reading = reading.and(Reading::of_part(self, &part));
         }
         Some(reading)
     }
@@ -304,18 +318,6 @@ fn fold(node: &LogicalNode) -> Option<Decomposed> {
             let ascending = |group: &Arc<[usize]>| group.windows(2).all(|pair| pair[0] < pair[1]);
             groups.iter().all(ascending).then(|| expr.decompose()).flatten()
         }
-        Op::Group { groups: None, .. }
-        | Op::Scan(_)
-        | Op::Literal(_)
-        | Op::Inside(_)
-        | Op::Select(_)
-        | Op::Relabel { .. }
-        | Op::Map { .. }
-        | Op::Along { .. }
-        | Op::Warp { .. }
-        | Op::Window { .. }
-        | Op::Zonal(_)
-        | Op::Merge(_)
-        | Op::Save(_) => None,
+        _ => None,
     }
 }

@@ -66,20 +66,7 @@ fn fuse(logical: &Logical, id: NodeId, uses: &[usize]) -> Option<(LogicalNode, N
                     inner.inputs.clone(),
                 )
             }
-            Op::Scan(_)
-            | Op::Literal(_)
-            | Op::Inside(_)
-            | Op::Select(_)
-            | Op::Relabel { .. }
-            | Op::Map { .. }
-            | Op::Reduce { .. }
-            | Op::Along { .. }
-            | Op::Group { .. }
-            | Op::Warp { .. }
-            | Op::Window { .. }
-            | Op::Zonal(_)
-            | Op::Merge(_)
-            | Op::Save(_) => continue,
+            _ => continue,
         };
         let fused =
             LogicalNode { op, inputs, schema: Arc::clone(&node.schema), path: node.path.clone() };
@@ -90,21 +77,8 @@ fn fuse(logical: &Logical, id: NodeId, uses: &[usize]) -> Option<(LogicalNode, N
 
 /// Nodes of the operator's expression.
 fn size(op: &Op) -> usize {
-    match op {
-        Op::Map { expr, .. } | Op::Reduce { expr, .. } => expr.nodes.len(),
-        Op::Scan(_)
-        | Op::Literal(_)
-        | Op::Inside(_)
-        | Op::Select(_)
-        | Op::Relabel { .. }
-        | Op::Along { .. }
-        | Op::Group { .. }
-        | Op::Warp { .. }
-        | Op::Window { .. }
-        | Op::Zonal(_)
-        | Op::Merge(_)
-        | Op::Save(_) => 0,
-    }
+    let (Op::Map { expr, .. } | Op::Reduce { expr, .. }) = op else { return 0 };
+    expr.nodes.len()
 }
 
 /// Whether storing the inner result changes nothing: one type for all bands, the expression's own.

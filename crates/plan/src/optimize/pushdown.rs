@@ -77,17 +77,7 @@ fn into_source(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Lo
             }
             Op::Merge(merge)
         }
-        Op::Literal(_)
-        | Op::Inside(_)
-        | Op::Relabel { .. }
-        | Op::Map { .. }
-        | Op::Reduce { .. }
-        | Op::Along { .. }
-        | Op::Group { .. }
-        | Op::Warp { .. }
-        | Op::Window { .. }
-        | Op::Zonal(_)
-        | Op::Save(_) => return None,
+        _ => return None,
     };
     let schema = Arc::new(Op::select(&node.schema, indices.clone()).1);
     Some(LogicalNode { op, inputs: node.inputs.clone(), schema, path: node.path.clone() })

@@ -1,8 +1,9 @@
 //! Memory of a box: what computing it holds at a time.
 //!
-//! Counted: the decoded source chunks of a step, the state of reductions that are folded, results that are held for
-//! later sweeps, and the tiles under way. Not counted: results that wait for their sink (the scratch store has a
-//! budget of its own) and encoded bytes, which the reader takes from the cache's share.
+//! Counted: the decoded source chunks of a step, what was fetched for the next one, the state of reductions that are
+//! folded, results that are held for later sweeps, and the tiles under way. Not counted: results that wait for their
+//! sink (the scratch store has a budget of its own), and the buffer of each thread for the chunk of a local file that it
+//! decodes.
 
 use std::collections::BTreeMap;
 
@@ -32,18 +33,41 @@ const REACHING_WIDTH: usize = 512;
 
 /// Most bytes that computing a box of the program's target holds at a time.
 pub(super) fn peak(physical: &Physical, program: &Program, output: &Region) -> u64 {
-    let mut peak = Peak { physical, live: 0, most: 0, states: Vec::new(), held: BTreeMap::new() };
+    let mut peak = Peak {
+        physical,
+        program,
+        live: 0,
+        most: 0,
+        states: Vec::new(),
+        held: BTreeMap::new(),
+        before: Vec::new(),
+        open: 0,
+    };
     match walk(physical, program, output, Steps::Samples, &mut peak) {
         Ok(()) => peak.most,
         Err(never) => match never {},
     }
 }
 
-/// Bytes that are decoded for a box of a scan, in whole decoding units; nothing for what is stored already.
-pub(super) fn read(physical: &Physical, id: NodeId, region: &Region) -> u64 {
-    if physical.is_stored(id) {
-        return 0;
-    }
+/// Bytes that a program decodes for a box of a scan, in whole decoding units; nothing for what is stored already.
+pub(super) fn read(physical: &Physical, program: &Program, id: NodeId, region: &Region) -> u64 {
+    if program.reads_stored(physical, id) { 0 } else { decoded(physical, id, region, |_| true) }
+}
+
+/// Bytes that wait between fetching and decoding for a box of a scan. How well they are compressed is not known: they
+/// count like the decoded ones.
+fn waiting(physical: &Physical, program: &Program, id: NodeId, region: &Region) -> u64 {
+    let stored = program.reads_stored(physical, id);
+    if stored { 0 } else { decoded(physical, id, region, |piece| piece.array.waits()) }
+}
+
+/// Bytes of the decoding units of a scan's pieces in a box.
+pub(super) fn decoded(
+    physical: &Physical,
+    id: NodeId,
+    region: &Region,
+    counts: impl Fn(&Piece) -> bool,
+) -> u64 {
     let node = physical.logical.node(id);
     let Op::Scan(scan) = &node.op else { return 0 };
     let Some(source) = &scan.source else { return 0 };
@@ -51,8 +75,9 @@ pub(super) fn read(physical: &Physical, id: NodeId, region: &Region) -> u64 {
     let pieces = source
         .pieces
         .iter()
+        .filter(|piece| counts(piece))
         .filter_map(|piece| piece.region.intersect(&window).map(|r| (piece, r)));
-    pieces.map(|(piece, part)| decoded(source, piece, &part)).sum()
+    pieces.map(|(piece, part)| units(source, piece, &part)).sum()
 }
 
 /// Length of the decoding unit of what node `id` reads along one of its axes.
@@ -143,7 +168,7 @@ fn window(scan: &Scan, region: &Region) -> Region {
 }
 
 /// Bytes of one piece's decoding units that touch a part of the cube.
-fn decoded(source: &ScanSource, piece: &Piece, part: &Region) -> u64 {
+fn units(source: &ScanSource, piece: &Piece, part: &Region) -> u64 {
     let bands = source.schema.bands();
     let dtype = match bands {
         Some(bands) => {
@@ -179,12 +204,16 @@ fn decoded(source: &ScanSource, piece: &Piece, part: &Region) -> u64 {
 /// Adds up what is live during a walk.
 struct Peak<'a> {
     physical: &'a Physical,
+    program: &'a Program,
     live: u64,
     most: u64,
     /// Of the sweeps under way: bytes of their states.
     states: Vec<u64>,
     /// Bytes of what is held.
     held: BTreeMap<NodeId, u64>,
+    /// What the step before reads, and the bytes of its chunks and tiles: the next one is fetched meanwhile.
+    before: Vec<(NodeId, Region)>,
+    open: u64,
 }
 
 impl Visitor for Peak<'_> {
@@ -220,13 +249,20 @@ impl Visitor for Peak<'_> {
         reads: &[(NodeId, Region)],
         _: usize,
     ) -> Result<(), Self::Error> {
-        let frames: u64 = reads.iter().map(|(id, region)| read(self.physical, *id, region)).sum();
+        let (physical, program) = (self.physical, self.program);
+        let frames: u64 =
+            reads.iter().map(|(id, region)| read(physical, program, *id, region)).sum();
         let tiles = (sweep.feeds.iter().zip(parts))
             .map(|(feed, part)| tile_bytes(self.physical, feed, part))
             .max()
             .unwrap_or_default();
         let threads = self.physical.options.threads.max(1) as u64;
-        self.most = self.most.max(self.live + frames + tiles * threads);
+        let fetched = reads.iter().filter(|read| !self.before.contains(read));
+        let waits: u64 = fetched.map(|(id, region)| waiting(physical, program, *id, region)).sum();
+        self.most = self.most.max(self.live + self.open + waits);
+        self.before = reads.to_vec();
+        self.open = frames + tiles * threads;
+        self.most = self.most.max(self.live + self.open);
         Ok(())
     }
 

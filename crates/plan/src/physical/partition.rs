@@ -5,7 +5,7 @@
 //! task. Cuts lie on those of the source, so that no unit is decoded for two tasks. Where operators look beyond their
 //! task, a task grows on as long as that saves decoding.
 
-use eolith_cube::{Region, SpatialAxis};
+use eolith_cube::{ChunkGrid, SpatialAxis};
 use eolith_graph::{Code, Issue};
 
 use super::memory::{USUAL_TILE, source_chunks};
@@ -17,67 +17,27 @@ use crate::op::{Op, Scan};
 /// Part of the decoding that must be left for a task to grow beyond the bytes aimed at.
 const SAVES: f64 = 0.9;
 
-/// A partition of a result into boxes, one a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partition {
-    pub shape: Vec<usize>,
-    pub chunk: Vec<usize>,
-    /// How far the first box of each dimension is cut short.
-    phase: Vec<usize>,
-}
-
-impl Partition {
-    fn new(shape: Vec<usize>, chunk: &[usize], origin: &[usize]) -> Partition {
-        let chunk: Vec<usize> =
-            chunk.iter().zip(&shape).map(|(&c, &n)| c.clamp(1, n.max(1))).collect();
-        let phase = (origin.iter().zip(&chunk).zip(&shape))
-            .map(|((&o, &c), &n)| if c >= n { 0 } else { o % c })
-            .collect();
-        Partition { shape, chunk, phase }
-    }
-
-    /// Number of tasks.
-    pub fn len(&self) -> usize {
-        self.counts().iter().product()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The box of task `index`, in C order.
-    pub fn region(&self, mut index: usize) -> Region {
-        let counts = self.counts();
-        let mut ranges = vec![0..0; counts.len()];
-        for dim in (0..counts.len()).rev() {
-            let position = index % counts[dim];
-            index /= counts[dim];
-            let cut = |k: usize| (k * self.chunk[dim]).saturating_sub(self.phase[dim]);
-            ranges[dim] = cut(position)..cut(position + 1).min(self.shape[dim]);
-        }
-        Region(ranges)
-    }
-
-    fn counts(&self) -> Vec<usize> {
-        let count = |((&n, &c), &phase): ((&usize, &usize), &usize)| {
-            if n == 0 { 0 } else { (n + phase).div_ceil(c) }
-        };
-        self.shape.iter().zip(&self.chunk).zip(&self.phase).map(count).collect()
-    }
+/// How a result is cut.
+pub(super) struct Cut {
+    pub(super) tasks: ChunkGrid,
+    /// Most bytes a task holds.
+    pub(super) peak: u64,
+    /// Whether tasks are smaller than a decoding unit of the sources.
+    pub(super) split: bool,
 }
 
 /// The tasks of a node and the most bytes one of them holds.
 ///
 /// # Errors
 /// A single pixel that does not fit the memory of a task; the issue has no path yet.
-pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition, u64), Issue> {
+pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue> {
     let node = program.target;
     let options = &physical.options;
     let schema = physical.logical.schema(node);
     let shape = schema.shape().expect("invariant: no axis is pending");
     let spatial: Vec<usize> =
         [SpatialAxis::Y, SpatialAxis::X].iter().filter_map(|axis| schema.spatial(*axis)).collect();
-    let Units { unit, origin } = units(physical, node, &spatial, &shape);
+    let Units { unit, origin } = units(physical, program, &spatial, &shape);
     let limit = |chunk: &mut Vec<usize>| {
         if let Some(max) = options.max_extent {
             for c in chunk.iter_mut() {
@@ -86,9 +46,9 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition,
         }
     };
     let measure = |chunk: &[usize]| {
-        self::peak(physical, program, &Partition::new(shape.clone(), chunk, &origin))
+        self::peak(physical, program, &ChunkGrid::aligned(shape.clone(), chunk.to_vec(), &origin))
     };
-    let mut chunk = unit;
+    let mut chunk = unit.clone();
     limit(&mut chunk);
     let mut peak = measure(&chunk);
     while peak > options.task_memory {
@@ -134,7 +94,7 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition,
     }
     if program.reaches() {
         let decoded = |chunk: &[usize]| {
-            let partition = Partition::new(shape.clone(), chunk, &origin);
+            let partition = ChunkGrid::aligned(shape.clone(), chunk.to_vec(), &origin);
             Reading::of(physical, program, &partition).decoded
         };
         let mut known = decoded(&chunk);
@@ -151,7 +111,8 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<(Partition,
             (chunk, peak, known) = (larger, larger_peak, found);
         }
     }
-    Ok((Partition::new(shape, &chunk, &origin), peak))
+    let split = chunk.iter().zip(&unit).any(|(own, unit)| own < unit);
+    Ok(Cut { tasks: ChunkGrid::aligned(shape, chunk, &origin), peak, split })
 }
 
 /// Decoding units of the sources and where their grid begins, carried to the result's dimensions by name.
@@ -160,12 +121,22 @@ struct Units {
     origin: Vec<usize>,
 }
 
-fn units(physical: &Physical, node: NodeId, spatial: &[usize], shape: &[usize]) -> Units {
+fn units(physical: &Physical, program: &Program, spatial: &[usize], shape: &[usize]) -> Units {
+    let node = program.target;
     let schema = physical.logical.schema(node);
     let mut unit = vec![0; shape.len()];
     let mut origin = vec![0; shape.len()];
-    for source in physical.logical.nodes.iter().take(node.0 + 1) {
+    let mut rows = false;
+    for (i, source) in physical.logical.nodes.iter().enumerate().take(node.0 + 1) {
         let Op::Scan(scan) = &source.op else { continue };
+        if program.reads_stored(physical, NodeId(i)) {
+            // Rows of x lie beside each other in the scratch store.
+            if let Some(d) = schema.spatial(SpatialAxis::X) {
+                unit[d] = shape[d];
+                rows = true;
+            }
+            continue;
+        }
         let chunks = source_chunks(scan);
         for d in 0..shape.len() {
             let Some(own) = source.schema.position(&schema.dims[d].name) else { continue };
@@ -177,7 +148,7 @@ fn units(physical: &Physical, node: NodeId, spatial: &[usize], shape: &[usize]) 
     }
     for (d, unit) in unit.iter_mut().enumerate() {
         if *unit == 0 {
-            *unit = if spatial.contains(&d) { USUAL_TILE } else { 1 };
+            *unit = if spatial.contains(&d) && !rows { USUAL_TILE } else { 1 };
         }
         *unit = (*unit).min(shape[d]).max(1);
     }
@@ -201,7 +172,7 @@ fn first_index(scan: &Scan, dim: usize) -> usize {
 }
 
 /// The most bytes a task of this size holds at a time, over a few tasks that stand for all.
-fn peak(physical: &Physical, program: &Program, partition: &Partition) -> u64 {
+fn peak(physical: &Physical, program: &Program, partition: &ChunkGrid) -> u64 {
     if partition.is_empty() {
         return 0;
     }
@@ -214,21 +185,4 @@ fn peak(physical: &Physical, program: &Program, partition: &Partition) -> u64 {
 fn bytes(n: u64) -> String {
     const MIB: u64 = 1 << 20;
     if n < MIB { format!("{n} bytes") } else { format!("{:.1} MiB", n as f64 / MIB as f64) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cuts_lie_on_those_of_the_source() {
-        // The result begins 300 pixels into the source's grid of 1024.
-        let partition = Partition::new(vec![3, 2500], &[1, 1024], &[0, 300]);
-        assert_eq!(partition.len(), 9);
-        let along: Vec<_> = (0..3).map(|i| partition.region(i).0[1].clone()).collect();
-        assert_eq!(along, [0..724, 724..1748, 1748..2500]);
-        let total: usize = (0..partition.len()).map(|i| partition.region(i).len()).sum();
-        assert_eq!(total, 3 * 2500);
-        assert!(Partition::new(vec![0, 5], &[1, 2], &[0, 0]).is_empty());
-    }
 }

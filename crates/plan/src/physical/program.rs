@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use eolith_cube::Kind;
 
 use super::{Physical, memory};
-use crate::logical::{LogicalNode, NodeId};
+use crate::logical::NodeId;
 use crate::op::{Op, Zonal};
 
 /// Nested sweeps beyond this depth are computed on tiles; each removes an axis, so that no sane plan comes near.
@@ -129,7 +129,7 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
         streams[i] = !stored
             && below < DEEPEST
             && physical.fold(NodeId(i)).is_some()
-            && reduced(node).is_some_and(|dim| {
+            && node.op.reduced().is_some_and(|dim| {
                 let dim = &physical.logical.schema(node.inputs[0]).dims[dim];
                 let n = dim.len().unwrap_or_default();
                 n > 1 && (dim.kind != Kind::Bands || n > FEW_BANDS)
@@ -137,33 +137,6 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
         depth[i] = if stored { 0 } else { below + usize::from(streams[i]) };
     }
     streams
-}
-
-/// The axis of its input that a reduction takes away or regroups.
-pub(super) fn reduced(node: &LogicalNode) -> Option<usize> {
-    match &node.op {
-        Op::Reduce { dim, .. } | Op::Group { dim, .. } => Some(*dim),
-        Op::Scan(_)
-        | Op::Literal(_)
-        | Op::Inside(_)
-        | Op::Select(_)
-        | Op::Relabel { .. }
-        | Op::Map { .. }
-        | Op::Along { .. }
-        | Op::Warp { .. }
-        | Op::Window { .. }
-        | Op::Zonal(_)
-        | Op::Merge(_)
-        | Op::Save(_) => None,
-    }
-}
-
-/// The axis of its input that an operator hands to its expression as an array.
-pub(super) fn array_axis(node: &LogicalNode) -> Option<usize> {
-    match &node.op {
-        Op::Along { dim, .. } => Some(*dim),
-        _ => reduced(node),
-    }
 }
 
 struct Builder<'a> {
@@ -182,7 +155,7 @@ impl Builder<'_> {
         let mut by_source: BTreeMap<(NodeId, usize), Vec<NodeId>> = BTreeMap::new();
         for fold in folds {
             let node = self.physical.logical.node(fold);
-            let dim = reduced(node).expect("invariant: a stream is a reduction");
+            let dim = node.op.reduced().expect("invariant: a stream is a reduction");
             by_source.entry((node.inputs[0], dim)).or_default().push(fold);
         }
         let feeds = (by_source.into_iter())
@@ -230,7 +203,7 @@ impl Builder<'_> {
         for id in wanted {
             let earliest = self.earliest(id, held, groups.len());
             let node = self.physical.logical.node(id);
-            let dim = reduced(node).expect("invariant: a stream is a reduction");
+            let dim = node.op.reduced().expect("invariant: a stream is a reduction");
             let n =
                 self.physical.logical.schema(node.inputs[0]).dims[dim].len().unwrap_or_default();
             let group = (earliest..groups.len()).find(|&g| groups[g].0 == n).unwrap_or_else(|| {
@@ -293,7 +266,7 @@ impl Builder<'_> {
         }
         own.reverse();
         reads.reverse();
-        let reaches = own.iter().any(|id| reaches(&nodes[id.0].op));
+        let reaches = own.iter().any(|id| nodes[id.0].op.reaches());
         let whole = self.whole(source, &own);
         let mut feed = Feed { source, along, folds, nodes: own, reads, whole, reaches, unit: 1 };
         let axes = self.axes(&feed, held);
@@ -361,24 +334,6 @@ impl Builder<'_> {
         let steps = |kind: &Kind| !matches!(kind, Kind::Spatial { .. } | Kind::Geometry(_));
         let other = |d: &usize| steps(&dims[*d].kind) && !feed.whole[*d];
         (0..dims.len()).filter(other).max_by_key(|&d| (dims[d].len(), usize::MAX - d))
-    }
-}
-
-/// Whether a box of the result needs more than the same box of the inputs in x or y.
-fn reaches(op: &Op) -> bool {
-    match op {
-        Op::Warp { .. } | Op::Window { .. } | Op::Zonal(_) => true,
-        Op::Scan(_)
-        | Op::Literal(_)
-        | Op::Inside(_)
-        | Op::Select(_)
-        | Op::Relabel { .. }
-        | Op::Map { .. }
-        | Op::Reduce { .. }
-        | Op::Along { .. }
-        | Op::Group { .. }
-        | Op::Merge(_)
-        | Op::Save(_) => false,
     }
 }
 

@@ -9,17 +9,21 @@ use std::ops::Range;
 
 use eolith_cube::Region;
 
-use super::program::{Feed, Program, Sweep, reduced};
+use super::program::{Feed, Program, Sweep};
 use super::{Options, Physical};
 use crate::logical::NodeId;
 use crate::op::Op;
 
-/// What a walk meets. Boxes are in the order of [`Sweep::feeds`].
+/// What a walk meets. Boxes are in the order of [`Sweep::feeds`]. Who only wants to know what is read implements
+/// [`Visitor::step`].
 pub trait Visitor {
     type Error;
 
     /// A sweep begins.
-    fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), Self::Error>;
+    fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), Self::Error> {
+        let _ = (sweep, boxes);
+        Ok(())
+    }
 
     /// One step, which stands for `times` like it: the part of each source, and what is read for it. A part without
     /// pixels is skipped.
@@ -32,10 +36,15 @@ pub trait Visitor {
     ) -> Result<(), Self::Error>;
 
     /// All steps are done: the reductions of the sweep have their values.
-    fn end(&mut self, sweep: &Sweep) -> Result<(), Self::Error>;
+    fn end(&mut self, sweep: &Sweep) -> Result<(), Self::Error> {
+        let _ = sweep;
+        Ok(())
+    }
 
     /// The values of a nested sweep are not needed any more.
-    fn forget(&mut self, sweep: &Sweep);
+    fn forget(&mut self, sweep: &Sweep) {
+        let _ = sweep;
+    }
 }
 
 /// What a sweep does with one of its feeds.
@@ -86,10 +95,6 @@ struct Recorder(Vec<Vec<(NodeId, Region)>>);
 impl Visitor for Recorder {
     type Error = std::convert::Infallible;
 
-    fn begin(&mut self, _: &Sweep, _: &[FeedBox]) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
     fn step(
         &mut self,
         _: &Sweep,
@@ -100,12 +105,6 @@ impl Visitor for Recorder {
         self.0.push(reads.to_vec());
         Ok(())
     }
-
-    fn end(&mut self, _: &Sweep) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
-    fn forget(&mut self, _: &Sweep) {}
 }
 
 struct Walk<'a> {
@@ -242,7 +241,7 @@ impl Walk<'_> {
             .map(|(feed, whole)| part(feed, whole, one.as_ref()))
             .collect();
         let bytes: u64 = (self.reads(sweep, &parts).iter())
-            .map(|(id, region)| super::memory::read(self.physical, *id, region))
+            .map(|(id, region)| super::memory::read(self.physical, self.program, *id, region))
             .sum();
         let options: &Options = &self.physical.options;
         let many = (options.step_bytes() / bytes.max(1)).clamp(1, 1 << 20) as usize;
@@ -298,7 +297,7 @@ fn result_box(
     wanted: Option<&Region>,
 ) -> Region {
     let node = physical.logical.node(fold);
-    let dim = reduced(node).expect("invariant: a fold is a reduction");
+    let dim = node.op.reduced().expect("invariant: a fold is a reduction");
     let mut result = source.clone();
     match &node.op {
         Op::Group { .. } => result.0[dim] = wanted.map_or(0..0, |wanted| wanted.0[dim].clone()),

@@ -7,15 +7,18 @@
 //!
 //! Tasks share nothing, so what lies in the margins of two tasks (a warp, a window), and what all tasks need (a mean
 //! over the whole area), is computed by each of them. As soon as a plan decodes its sources more than twice, the
-//! cheapest of the values at such places is made once, by tasks of its own, and read from the scratch store. Not
-//! done where the sources are read directly: the reader keeps decoded chunks.
+//! cheapest of the values at such places is made once, by tasks of its own, and read from the scratch store.
+//!
+//! Where that does not help, tasks are smaller than the decoding units of a source for want of memory (a median of
+//! many dates of large chunks): the source itself is stored, decoded once. That moves more bytes than any other value,
+//! so it has to save more decoding than it writes. The same is done where nothing else fits the memory.
 
 use std::collections::BTreeMap;
 
-use eolith_cube::Region;
+use eolith_cube::{ChunkGrid, Region};
 
-use super::schedule::{FeedBox, Steps, Visitor, walk};
-use super::{Partition, Physical, Program, Sweep, memory};
+use super::schedule::{Steps, Visitor, walk};
+use super::{Part, Physical, Program, Sweep, memory};
 use crate::logical::NodeId;
 use crate::op::Op;
 
@@ -34,13 +37,20 @@ const SAMPLES: usize = 9;
 pub(super) struct Reading {
     /// Decoded in all tasks together.
     pub(super) decoded: f64,
+    /// Whether tasks are smaller than decoding units.
+    pub(super) split: bool,
     /// The box of each scan that is needed.
     boxes: BTreeMap<NodeId, Region>,
 }
 
 impl Reading {
     /// Of one root or stage.
-    pub(super) fn of(physical: &Physical, program: &Program, partition: &Partition) -> Reading {
+    pub(super) fn of_part(physical: &Physical, part: &Part) -> Reading {
+        Reading { split: part.split, ..Self::of(physical, &part.program, &part.partition) }
+    }
+
+    /// Of tasks that are not decided yet.
+    pub(super) fn of(physical: &Physical, program: &Program, partition: &ChunkGrid) -> Reading {
         let n = partition.len();
         let samples = n.min(SAMPLES);
         let mut sampled = 0.0;
@@ -49,11 +59,13 @@ impl Reading {
             sampled += Self::of_box(physical, program, &partition.region(index)).decoded;
         }
         let whole = Self::of_box(physical, program, &Region::whole(&partition.shape));
-        Reading { decoded: sampled * n as f64 / samples.max(1) as f64, ..whole }
+        let decoded = sampled * n as f64 / samples.max(1) as f64;
+        Reading { decoded, ..whole }
     }
 
     fn of_box(physical: &Physical, program: &Program, output: &Region) -> Reading {
-        let mut counter = Counter { physical, before: Vec::new(), reading: Reading::default() };
+        let (before, reading) = (Vec::new(), Reading::default());
+        let mut counter = Counter { physical, program, before, reading };
         match walk(physical, program, output, Steps::Samples, &mut counter) {
             Ok(()) => counter.reading,
             Err(never) => match never {},
@@ -62,14 +74,16 @@ impl Reading {
 
     pub(super) fn and(mut self, other: Reading) -> Reading {
         self.decoded += other.decoded;
+        self.split |= other.split;
         other.boxes.into_iter().for_each(|(id, region)| self.add(id, region));
         self
     }
 
     /// How often a byte is decoded on average.
     pub(super) fn times(&self, physical: &Physical) -> f64 {
-        let once: u64 =
-            self.boxes.iter().map(|(id, region)| memory::read(physical, *id, region)).sum();
+        let once: u64 = (self.boxes.iter())
+            .map(|(id, region)| memory::decoded(physical, *id, region, |_| true))
+            .sum();
         if once == 0 { 1.0 } else { self.decoded / once as f64 }
     }
 
@@ -81,6 +95,7 @@ impl Reading {
 /// Adds up what the steps of a walk decode.
 struct Counter<'a> {
     physical: &'a Physical,
+    program: &'a Program,
     /// What the step before had open.
     before: Vec<(NodeId, Region)>,
     reading: Reading,
@@ -89,10 +104,6 @@ struct Counter<'a> {
 impl Visitor for Counter<'_> {
     type Error = std::convert::Infallible;
 
-    fn begin(&mut self, _: &Sweep, _: &[FeedBox]) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
     fn step(
         &mut self,
         _: &Sweep,
@@ -100,51 +111,89 @@ impl Visitor for Counter<'_> {
         reads: &[(NodeId, Region)],
         times: usize,
     ) -> Result<(), Self::Error> {
-        for (id, region) in reads.iter().filter(|read| !self.before.contains(read)) {
-            self.reading.decoded += memory::read(self.physical, *id, region) as f64 * times as f64;
+        let new = |read: &&(NodeId, Region)| {
+            !self.before.contains(read) && !self.program.reads_stored(self.physical, read.0)
+        };
+        for (id, region) in reads.iter().filter(new) {
+            let bytes = memory::read(self.physical, self.program, *id, region);
+            self.reading.decoded += bytes as f64 * times as f64;
             self.reading.add(*id, region.clone());
         }
         self.before = reads.to_vec();
         Ok(())
     }
-
-    fn end(&mut self, _: &Sweep) -> Result<(), Self::Error> {
-        Ok(())
-    }
-
-    fn forget(&mut self, _: &Sweep) {}
 }
 
 /// Marks nodes to be stored until no source is decoded more than twice or nothing helps.
 pub(super) fn choose(physical: &mut Physical, cost: impl Fn(&Physical) -> Option<Reading>) {
-    let Some(mut best) = cost(physical) else { return };
-    for _ in 0..STORED {
-        if best.times(physical) <= TOLERATED + 1e-9 {
-            return;
-        }
-        let mut found: Option<(NodeId, Reading)> = None;
-        for id in candidates(physical) {
-            physical.stored[id.0] = true;
-            let reading = cost(physical);
-            physical.stored[id.0] = false;
-            if let Some(reading) = reading
-                && found.as_ref().is_none_or(|(_, known)| reading.decoded < known.decoded)
-            {
-                found = Some((id, reading));
+    let Some(mut best) = cost(physical).or_else(|| all_sources(physical, &cost)) else { return };
+    let rules: [fn(&Physical, &Reading) -> Vec<NodeId>; 2] = [overlaps, sources];
+    for candidates in rules {
+        for _ in 0..STORED {
+            if best.times(physical) <= TOLERATED + 1e-9 {
+                return;
             }
-        }
-        match found {
-            Some((id, reading)) if reading.decoded < best.decoded * 0.8 => {
+            let mut found: Option<(NodeId, Reading)> = None;
+            for id in candidates(physical, &best) {
                 physical.stored[id.0] = true;
-                best = reading;
+                let reading = cost(physical).filter(|_| has_room(physical));
+                physical.stored[id.0] = false;
+                if let Some(reading) = reading
+                    && pays(physical, id, &best, &reading)
+                    && found.as_ref().is_none_or(|(_, known)| reading.decoded < known.decoded)
+                {
+                    found = Some((id, reading));
+                }
             }
-            _ => return,
+            let Some((id, reading)) = found else { break };
+            physical.stored[id.0] = true;
+            best = reading;
         }
     }
 }
 
+/// Marks all sources where nothing fits the memory without.
+fn all_sources(
+    physical: &mut Physical,
+    cost: impl Fn(&Physical) -> Option<Reading>,
+) -> Option<Reading> {
+    let before = physical.stored.clone();
+    let nodes = physical.logical.nodes.iter();
+    let scans: Vec<bool> = nodes.map(|node| matches!(node.op, Op::Scan(_))).collect();
+    physical.stored.iter_mut().zip(&scans).for_each(|(stored, scan)| *stored |= scan);
+    let reading = cost(physical).filter(|_| has_room(physical));
+    if reading.is_none() {
+        physical.stored = before;
+    }
+    reading
+}
+
+/// Whether the scratch store may hold all that is stored.
+fn has_room(physical: &Physical) -> bool {
+    let stored = physical.needed_stages().into_iter().map(|id| physical.stored_bytes(id));
+    stored.fold(0, u64::saturating_add) <= physical.options.scratch
+}
+
+/// Whether storing a node saves enough. A byte that is written and read again costs about what one costs that is
+/// decoded.
+fn pays(physical: &Physical, id: NodeId, before: &Reading, after: &Reading) -> bool {
+    let moved = match physical.logical.node(id).op {
+        Op::Scan(_) => physical.stored_bytes(id) as f64,
+        _ => 0.2 * before.decoded,
+    };
+    before.decoded - after.decoded > moved
+}
+
+/// The sources, where tasks are too small for them.
+fn sources(physical: &Physical, now: &Reading) -> Vec<NodeId> {
+    let scan = |i: &usize| {
+        now.split && !physical.stored[*i] && matches!(physical.logical.nodes[*i].op, Op::Scan(_))
+    };
+    (0..physical.logical.nodes.len()).filter(scan).take(TRIED).map(NodeId).collect()
+}
+
 /// Values at the places where tasks overlap, the last first.
-fn candidates(physical: &Physical) -> Vec<NodeId> {
+fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
     let nodes = &physical.logical.nodes;
     let mut found: Vec<NodeId> = Vec::new();
     let mut add = |id: NodeId| {
