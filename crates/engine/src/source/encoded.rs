@@ -94,14 +94,22 @@ impl LocalFile {
     }
 
     /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`] if another file is in its place.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), SourceError> {
         let mut read = || {
             let mut file = File::open(&self.location)?;
+            let meta = file.metadata()?;
             file.seek(SeekFrom::Start(offset))?;
-            file.read_exact(buffer)
+            file.read_exact(buffer)?;
+            Ok::<bool, std::io::Error>(
+                (meta.len(), meta.modified().ok()) == (self.size, self.modified),
+            )
         };
         match read() {
-            Ok(()) => Ok(()),
+            Ok(true) => Ok(()),
+            Ok(false) => Err(SourceError::Changed { href: self.location.clone() }),
             // It was long enough a moment ago.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Err(SourceError::Changed { href: self.location.clone() })
@@ -161,4 +169,31 @@ fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         BUFFER.set(buffer);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_replaced_before_it_is_decoded_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chunk");
+        std::fs::write(&path, [1, 2, 3, 4]).unwrap();
+        let location = Location::resolve("", &path.display().to_string()).unwrap();
+        let (file, _) = LocalFile::open(&location).unwrap().unwrap();
+        let encoded = Encoded::File(Arc::new(file), 1..3);
+        assert_eq!(encoded.with(|bytes| Ok(bytes.to_vec())).unwrap(), Some(vec![2, 3]));
+        // Of the same size.
+        std::fs::write(folder.path().join("new"), [5, 6, 7, 8]).unwrap();
+        std::fs::rename(folder.path().join("new"), &path).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(2);
+        File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        let outcome = encoded.with(|_| Ok(()));
+        assert!(matches!(outcome, Err(SourceError::Changed { .. })), "{outcome:?}");
+        // Shorter than it was.
+        std::fs::write(&path, [1]).unwrap();
+        let outcome = encoded.with(|_| Ok(()));
+        assert!(matches!(outcome, Err(SourceError::Changed { .. })), "{outcome:?}");
+    }
 }

@@ -201,8 +201,9 @@ impl ZarrArray {
         let encoded = self.encoded(positions.clone()).await?;
         for (position, encoded) in positions.into_iter().zip(encoded) {
             let found = encoded.with(|bytes| {
-                let decoded = self.codec.decode(bytes).map_err(|e| self.broken(e))?;
-                types::texts(self.stored, decoded).map_err(|e| self.broken(e))
+                let named = |reason| invalid(self.file_of(&position).href(), reason);
+                let decoded = self.codec.decode(bytes).map_err(named)?;
+                types::texts(self.stored, decoded).map_err(named)
             })?;
             for (i, text) in found.into_iter().flatten().enumerate() {
                 if let Some(target) = target_index(i, &sizes, &position, shape) {
@@ -211,6 +212,14 @@ impl ZarrArray {
             }
         }
         Ok(texts)
+    }
+
+    /// The object that a chunk is in.
+    fn file_of(&self, position: &[usize]) -> Location {
+        match &self.shards {
+            Some(shards) => self.object(&shards.place(position).0),
+            None => self.object(position),
+        }
     }
 
     fn broken(&self, reason: impl std::fmt::Display) -> SourceError {
@@ -255,7 +264,8 @@ impl ArrayReader for ZarrArray {
             .map_err(|_| self.broken("the bytes were fetched by another reader"))?;
         let (dtype, region) = (self.pixels()?, self.grid.region_at(position));
         let values = encoded.with(|bytes| {
-            self.codec.values(dtype, bytes, buffers).map_err(|reason| self.broken(reason))
+            let named = |reason| invalid(self.file_of(position).href(), reason);
+            self.codec.values(dtype, bytes, buffers).map_err(named)
         })?;
         let Some(values) = values else { return self.absent(dtype, region) };
         let strides = chunk::c_order(&self.codec.shape());
