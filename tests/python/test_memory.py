@@ -2,10 +2,14 @@
 
 import json
 import re
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
 import rasterio.crs
+import xarray as xr
 import zarr
 
 from binary import eolith, run
@@ -13,7 +17,7 @@ from graphs import graph, load, node, of, reducer, save
 
 MIB = 1 << 20
 DATES, SIZE, CHUNK = 24, 1024, 512
-# Encoded bytes of a step on their way, thread stacks, what the allocator keeps.
+# Thread stacks, the buffer of each thread for what it decodes, what the allocator keeps.
 SLACK = 24 * MIB
 
 
@@ -35,7 +39,29 @@ def data(tmp_path_factory):
     array("x", 600_000 + 10 * places, ["x"], (SIZE,), standard_name="projection_x_coordinate", units="m", axis="X")
     group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": rasterio.crs.CRS.from_epsg(32632).to_wkt()})
     array("B04", pixels, ["t", "y", "x"], (1, CHUNK, CHUNK), grid_mapping="spatial_ref", _FillValue=0)
+    zarr.consolidate_metadata(path)
     return f"cube={path}"
+
+
+@pytest.fixture(scope="module")
+def netcdf(data, tmp_path_factory):
+    """The same in a file that is decoded while it is fetched."""
+    path = tmp_path_factory.mktemp("memory") / "cube.nc"
+    with xr.open_zarr(data.removeprefix("cube="), mask_and_scale=False) as cube:
+        encoding = {"B04": {"chunksizes": (1, CHUNK, CHUNK), "zlib": True, "complevel": 1}}
+        cube.drop_vars("spatial_ref").assign(spatial_ref=cube.spatial_ref.astype("i4")).to_netcdf(path, encoding=encoding)
+    return f"cube={path}"
+
+
+@pytest.fixture(scope="module")
+def remote(data):
+    """The same behind HTTP: what is fetched waits for its turn in memory."""
+    path = data.removeprefix("cube=")
+    handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=path)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"cube=http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def reduced(process):
@@ -49,8 +75,10 @@ def declared(process, data, *options):
     return max(int(found) for found in re.findall(r"at most (\d+) bytes each", plan.stdout))
 
 
+@pytest.mark.parametrize("source", ["data", "netcdf", "remote"])
 @pytest.mark.parametrize("process", ["max", "mean", "sd", "median"])
-def test_the_measured_peak_is_the_declared_one(process, data):
+def test_the_measured_peak_is_the_declared_one(process, source, request):
+    data = request.getfixturevalue(source)
     options = ["--threads", "1", "--memory", "1G"]
     idle = run(graph(one=node("add", result=True, x=1, y=2)), data, options=options).peak_rss
     held = run(reduced(process), data, options=options).peak_rss - idle
@@ -59,14 +87,33 @@ def test_the_measured_peak_is_the_declared_one(process, data):
     assert held <= promised + result + SLACK, f"{held / MIB:.0f} MiB held, {promised / MIB:.0f} promised"
 
 
+def test_what_waits_for_decoding_is_declared(data, remote, netcdf):
+    # One step ahead is fetched: of 512 x 512 pixels of two bytes at least.
+    here, far, whole = (declared(reduced("max"), source) for source in (data, remote, netcdf))
+    assert min(far, whole) >= here + CHUNK * CHUNK * 2
+
+
 def test_streams_hold_little_of_a_long_axis(data):
     # All dates together have 48 MiB.
     assert declared(reduced("max"), data) < 24 * MIB
     assert declared(reduced("median"), data, "--memory", "128M") >= DATES * CHUNK * CHUNK * 2
 
 
+def test_a_large_source_is_decoded_once_in_little_memory(data):
+    process = reduced("median")
+    little = ["--memory", "16M", "--threads", "2"]
+    decoded = run(process, data).figures["bytes_decoded"]
+    assert decoded == DATES * SIZE * SIZE * 2
+    # All dates of one chunk have 12 MiB: tasks are smaller, and each would decode the chunk again.
+    plan = eolith("explain", "-", data, "--stage", "physical", *little, stdin=json.dumps(process))
+    assert "kept decoded" in plan.stdout, plan.stdout
+    figures = run(process, data, options=little).figures
+    assert figures["bytes_decoded"] == decoded
+    assert figures["checksum"] == run(process, data).figures["checksum"]
+
+
 def test_what_cannot_fit_names_the_figure(data):
-    failed = eolith("run", "-", data, "--discard", "--memory", "8M", stdin=json.dumps(reduced("median")))
+    failed = eolith("run", "-", data, "--discard", "--memory", "1M", stdin=json.dumps(reduced("median")))
     assert failed.code == 1
-    assert "ProcessGraphComplexity" in failed.stderr and re.search(r"needs [\d.]+ MiB", failed.stderr), failed.stderr
+    assert "ProcessGraphComplexity" in failed.stderr and re.search(r"needs [\d.]+ (MiB|bytes)", failed.stderr), failed.stderr
     assert "--memory" in failed.stderr or "memory limit" in failed.stderr

@@ -40,9 +40,12 @@ pub(crate) struct Limits {
     /// Threads that compute; all cores if not given.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Folder for results that do not fit into memory.
+    /// Folder for values that do not fit into memory.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Most bytes of values in that folder at a time, like 20G; what its file system has left if not given.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    scratch_limit: Option<u64>,
 }
 
 impl Data {
@@ -94,12 +97,8 @@ impl Limits {
             memory: self.memory,
             threads: self.threads.unwrap_or(defaults.threads),
             scratch: self.scratch.clone(),
+            scratch_limit: self.scratch_limit,
         }
-    }
-
-    /// The folder for what does not fit into memory, if one was named.
-    pub(crate) fn scratch(&self) -> Option<&PathBuf> {
-        self.scratch.as_ref()
     }
 }
 

@@ -27,6 +27,7 @@ Figures of `--json`; times are wall seconds unless said otherwise:
   checksum_s     the checksum of the results
   cpu_s          user and system time of all threads
   bytes_read     bytes fetched for pixels, as stored
+  bytes_decoded  bytes of pixels decoded from them
   tasks          tasks of the plan
   peak_rss_mb    largest resident size, in 10^6 bytes
   memory_mb      the memory limit, in 10^6 bytes
@@ -162,6 +163,7 @@ fn figures(
         map.insert("cpu_s".to_owned(), cpu.as_secs_f64().into());
     }
     map.insert("bytes_read".to_owned(), report.bytes_read.into());
+    map.insert("bytes_decoded".to_owned(), report.bytes_decoded.into());
     map.insert("tasks".to_owned(), report.tasks.into());
     if let Some(bytes) = usage.peak_rss {
         map.insert("peak_rss_mb".to_owned(), (bytes as f64 / 1e6).into());

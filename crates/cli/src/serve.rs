@@ -57,8 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     };
     let session = Arc::new(args.data.served(&args.limits, state, args.allow_private)?);
     let bind = (args.host, args.port).into();
-    let config =
-        Config { bind, auth, temp_dir: args.limits.scratch().cloned(), ..Config::default() };
+    let config = Config { bind, auth, ..Config::default() };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
     say(&format!("openEO at {}", server.url()));
     if matches!(args.auth, Auth::None) {

@@ -8,6 +8,7 @@
 //! peak. Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Reservation};
 use crate::events::{Cancel, Event, Listener};
 use crate::scratch::Scratch;
 use crate::source::SourceError;
@@ -59,6 +60,11 @@ impl From<Failure> for TaskError {
 }
 
 impl Machine {
+    /// Waits for memory of the ledger, which the caches make room for; `None` if there never will be enough.
+    pub async fn reserve(&self, bytes: u64) -> Option<Reservation> {
+        self.budget.reserve(bytes, |bytes| self.readers.cache().release(bytes)).await
+    }
+
     /// Computes all tasks of a stage or root into `result`; gives the bytes read.
     pub async fn run(
         &self,
@@ -118,7 +124,7 @@ impl Machine {
         let failed = |error| issue(physical, node, error, self.budget.total());
         let task = physical.task_for(node, region);
         let peak = physical.peak(&task);
-        let room = self.budget.reserve(peak).await;
+        let room = self.reserve(peak).await;
         let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
         let dtype = physical.logical.schema(node).dtype();
         let block = Arc::new(Mutex::new(Block::nulls(dtype, task.output.shape())));
@@ -147,7 +153,7 @@ impl Machine {
         result: Arc<Scratch>,
         cancel: &Cancel,
     ) -> Result<u64, TaskError> {
-        let _room = self.budget.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
+        let _room = self.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
         let emit = move |region: &Region, block: Block| {
             let written = result.write(region, &block).map_err(TaskError::Scratch);
             block.recycle();
@@ -171,6 +177,9 @@ impl Machine {
             let mut bytes = 0;
             let mut before: Vec<(NodeId, Region)> = Vec::new();
             for step in steps {
+                // One step ahead and no more: the declared peak counts one. A closed channel is a computation that
+                // ended: its result says why.
+                let Ok(place) = send.reserve().await else { break };
                 // What the step before had open already stays open.
                 let new = step
                     .iter()
@@ -179,8 +188,8 @@ impl Machine {
                     try_join_all(new.map(|(id, region)| self.fetch(physical, *id, region))).await;
                 let failed = fetched.is_err();
                 bytes += fetched.iter().flatten().map(|(_, _, fetch)| fetch.bytes).sum::<u64>();
-                // A closed channel is a computation that ended: its result says why.
-                if send.send(fetched).await.is_err() || failed {
+                place.send(fetched);
+                if failed {
                     break;
                 }
                 before = step;
@@ -322,7 +331,14 @@ fn issue(physical: &Physical, node: NodeId, error: TaskError, budget: u64) -> Is
         )
         .hint("raise the memory limit"),
         TaskError::Scratch(error) => {
-            Issue::new(Code::INTERNAL, own, format!("cannot keep the result: {error}"))
+            let message = format!("cannot keep the result: {error}");
+            match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                    Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, own, message)
+                        .hint("name a folder with more room by `--scratch`")
+                }
+                _ => Issue::new(Code::INTERNAL, own, message),
+            }
         }
         TaskError::Cancelled => Issue::new(Code::new("Cancelled"), own, "the run was cancelled"),
         TaskError::Lost => Issue::new(Code::INTERNAL, own, "a task ended without a result"),

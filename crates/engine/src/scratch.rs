@@ -5,9 +5,8 @@
 //! values first, one validity byte a pixel after them. This is not the ledger of a job: it does not survive the
 //! process.
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
+pub mod space;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use eolith_cube::{Block, DType, Region, Schema, Values};
@@ -15,6 +14,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::budget::Reservation;
 use crate::sink::{ResultView, SinkError};
+
+use space::{Space, SpaceError, Spilled};
 
 /// Pixels of one result, written by box.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ enum Held {
         _reservation: Reservation,
     },
     /// Boxes are disjoint and every access names its place, so nothing is locked.
-    File(File),
+    File(Spilled),
 }
 
 impl Scratch {
@@ -43,26 +44,16 @@ impl Scratch {
         Scratch { schema, shape, dtype, held: Held::Memory { block, _reservation: reservation } }
     }
 
-    /// In a file of `folder` (or the system's temporary folder) that vanishes with this value.
+    /// In a file that vanishes with this value.
     ///
     /// # Errors
-    /// [`ErrorKind::StorageFull`] where the folder has less room than the result needs, before anything is written.
+    /// There is not enough room for all of it, before anything is written.
     pub fn on_disk(
         schema: Arc<Schema>,
         shape: Vec<usize>,
-        folder: Option<&Path>,
-    ) -> std::io::Result<Scratch> {
-        let file = match folder {
-            Some(folder) => tempfile::tempfile_in(folder)?,
-            None => tempfile::tempfile()?,
-        };
-        let needed = Self::bytes(&schema, &shape);
-        let free = free(&file)?;
-        if needed > free {
-            let text = format!("it needs {needed} bytes of scratch space, {free} are free");
-            return Err(std::io::Error::new(ErrorKind::StorageFull, text));
-        }
-        file.set_len(needed)?;
+        space: &Space,
+    ) -> Result<Scratch, SpaceError> {
+        let file = space.file(Self::bytes(&schema, &shape))?;
         let dtype = schema.dtype();
         Ok(Scratch { schema, shape, dtype, held: Held::File(file) })
     }
@@ -81,7 +72,7 @@ impl Scratch {
                 whole.write().unwrap_or_else(PoisonError::into_inner).paste(&start, block);
                 Ok(())
             }
-            Held::File(file) => {
+            Held::File(Spilled { file, .. }) => {
                 let size = self.dtype.size();
                 let masks = self.len() * size;
                 for (offset, from, run) in runs(&self.shape, region) {
@@ -105,7 +96,7 @@ impl Scratch {
                 let whole = block.read().unwrap_or_else(PoisonError::into_inner);
                 Ok(whole.slice(region).canonical())
             }
-            Held::File(file) => {
+            Held::File(Spilled { file, .. }) => {
                 let (size, len) = (self.dtype.size(), region.len());
                 let masks = self.len() * size;
                 let (mut values, mut mask) = (vec![0; len * size], vec![0; len]);
@@ -246,19 +237,6 @@ mod place {
     }
 }
 
-/// Bytes that may still be written to the file system of `file`.
-#[cfg(unix)]
-fn free(file: &File) -> std::io::Result<u64> {
-    let system = rustix::fs::fstatvfs(file)?;
-    Ok(system.f_bavail.saturating_mul(system.f_frsize))
-}
-
-/// Unknown here: writing tells.
-#[cfg(not(unix))]
-fn free(_: &File) -> std::io::Result<u64> {
-    Ok(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,7 +257,8 @@ mod tests {
         let budget = Budget::new(1 << 20);
         let memory =
             Scratch::in_memory(schema(&shape), shape.clone(), budget.try_reserve(1000).unwrap());
-        let disk = Scratch::on_disk(schema(&shape), shape.clone(), None).unwrap();
+        let disk =
+            Scratch::on_disk(schema(&shape), shape.clone(), &Space::new(None, None)).unwrap();
         let mut block = Block::new(vec![2, 2, 3], Values::I16((0..12).collect()));
         block.mask_value(eolith_cube::Number::Int(7));
         let region = Region(vec![1..3, 2..4, 0..3]);
@@ -303,9 +282,10 @@ mod tests {
 
     #[test]
     fn what_no_disk_holds_is_refused() {
+        let space = Space::new(None, None);
         for shape in [vec![1 << 20, 1 << 20, 1 << 10], vec![usize::MAX, usize::MAX, 2]] {
-            let error = Scratch::on_disk(schema(&[2, 2, 2]), shape, None).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+            let error = Scratch::on_disk(schema(&[2, 2, 2]), shape, &space).unwrap_err();
+            assert!(matches!(error, SpaceError::Full { .. }), "{error}");
         }
     }
 

@@ -26,6 +26,7 @@ use crate::catalog::Catalog;
 use crate::events::{Cancel, Event, Listener};
 use crate::run::{Machine, Stored};
 use crate::scratch::Scratch;
+use crate::scratch::space::Space;
 use crate::sink::OutputFile;
 use crate::source::open::Readers;
 
@@ -48,8 +49,10 @@ pub struct Settings {
     /// Bytes tasks and results may hold at a time.
     pub memory: u64,
     pub threads: NonZeroUsize,
-    /// Folder for results that do not fit into memory; the system's temporary folder if `None`.
+    /// Folder for values that do not fit into memory; the system's temporary folder if `None`.
     pub scratch: Option<PathBuf>,
+    /// Most bytes of such values at a time; what the folder's file system has left if `None`.
+    pub scratch_limit: Option<u64>,
 }
 
 /// An engine over a catalogue.
@@ -60,6 +63,7 @@ pub struct Session {
     /// The part of the memory that finished pixels may take. Apart from the tasks' part: if waiting results could take
     /// all of it, no task would ever finish another one.
     results: Budget,
+    space: Arc<Space>,
     settings: Settings,
 }
 
@@ -71,6 +75,8 @@ pub struct Report {
     pub value: Option<Value>,
     pub tasks: usize,
     pub bytes_read: u64,
+    /// Bytes of the chunks that were decoded meanwhile, by this run and those beside it.
+    pub bytes_decoded: u64,
     /// xxh3-64 over the values of all roots in logical order (see [`Scratch::checksum`]); of a value that is no cube,
     /// over its JSON text.
     pub checksum: u64,
@@ -104,7 +110,7 @@ pub enum Stage {
 impl Default for Settings {
     fn default() -> Settings {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Settings { memory: 1 << 30, threads, scratch: None }
+        Settings { memory: 1 << 30, threads, scratch: None, scratch_limit: None }
     }
 }
 
@@ -117,19 +123,29 @@ impl Session {
             .thread_name(|i| format!("cpu-{i}"))
             .build()
             .map_err(std::io::Error::other)?;
+        let budget = Budget::new(settings.memory - settings.memory / 4);
         // Streams never come back to a chunk: the cache serves tasks that overlap, and is small.
-        let cache = settings.memory / 64;
-        let machine = Machine {
-            readers: Arc::new(Readers::new(Arc::clone(catalog.access())).with_cache(cache)),
-            pool: Arc::new(pool),
-            budget: Budget::new(settings.memory - settings.memory / 4 - cache),
-        };
+        let readers = Readers::new(Arc::clone(catalog.access()));
+        let readers = Arc::new(readers.with_cache(settings.memory / 64, &budget));
+        let machine = Machine { readers, pool: Arc::new(pool), budget };
         let results = Budget::new(settings.memory / 4);
-        Ok(Session { catalog, machine, results, settings })
+        let space = Space::new(settings.scratch.clone(), settings.scratch_limit);
+        if settings.scratch.is_some() {
+            space.clean();
+        }
+        Ok(Session { catalog, machine, results, space: Arc::new(space), settings })
     }
 
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// A folder of this process below the scratch folder, for files that somebody fetches; it goes with the process.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn folder(&self) -> std::io::Result<PathBuf> {
+        self.space.folder()
     }
 
     pub fn settings(&self) -> &Settings {
@@ -178,6 +194,19 @@ impl Session {
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<Report, Vec<Issue>> {
+        let outcome = self.run_all(process, target, listener, cancel).await;
+        // Chunks are kept for the tasks of a run: what is on disk may be replaced after it.
+        self.machine.readers.cache().release(u64::MAX);
+        outcome
+    }
+
+    async fn run_all(
+        &self,
+        process: &Process,
+        target: &Target,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) -> Result<Report, Vec<Issue>> {
         let mut times = Times::default();
         let plan = self.checked_plan(process, &self.options(), &mut times).await?;
         let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
@@ -187,6 +216,8 @@ impl Session {
         listener(Event::Planned { tasks });
         let mut report = Report { tasks, times, ..Report::default() };
         let one = |issue: Issue| vec![issue];
+        let decoded = || self.machine.readers.cache().stats().decoded;
+        let decoded_before = decoded();
         let mut stored = Stored::default();
         for part in &physical.stages {
             let started = Instant::now();
@@ -218,6 +249,7 @@ impl Session {
             report.checksum ^= outcome.checksum.rotate_left(i as u32);
             report.outputs.extend(outcome.files);
         }
+        report.bytes_decoded = decoded() - decoded_before;
         Ok(report)
     }
 
@@ -314,6 +346,7 @@ impl Session {
             task_memory: (self.settings.memory / 2).max(1),
             target_bytes: defaults.target_bytes.min(share),
             threads: self.settings.threads.get(),
+            scratch: self.settings.scratch_limit.unwrap_or(u64::MAX),
             ..defaults
         }
     }
@@ -324,15 +357,15 @@ impl Session {
         let shape = part.partition.shape.clone();
         let made = match self.results.try_reserve(Scratch::bytes(&schema, &shape)) {
             Some(room) => Ok(Scratch::in_memory(schema, shape, room)),
-            None => Scratch::on_disk(schema, shape, self.settings.scratch.as_deref()),
+            None => Scratch::on_disk(schema, shape, &self.space),
         };
         made.map(Arc::new).map_err(|error| {
-            let code = match error.kind() {
-                std::io::ErrorKind::StorageFull => Code::PROCESS_GRAPH_COMPLEXITY,
-                _ => Code::INTERNAL,
-            };
             let path = physical.logical.node(part.node).path.clone();
-            Issue::new(code, path, format!("no room for the result: {error}"))
+            let message = format!("no room for the result: {error}");
+            match error.hint() {
+                Some(hint) => Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, path, message).hint(hint),
+                None => Issue::new(Code::INTERNAL, path, message),
+            }
         })
     }
 }

@@ -1,13 +1,13 @@
 //! `POST /result`: runs a process while the client waits, and sends what it gave.
 //!
-//! A value is sent as bare JSON. Files are written to a folder of their own below the temporary folder and streamed
+//! A value is sent as bare JSON. Files are written to a folder of their own below the session's and streamed
 //! from there; the folder is removed when everything was sent or the client is gone. One file is sent as it is,
 //! several as a tar archive, a folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
 //!
 //! There is no `Link` to a log: runs of this kind keep none yet.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,7 +18,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use eolith_engine::events::{Event, Listener};
-use eolith_engine::session::{Report, Target, json_text};
+use eolith_engine::session::{Report, Session, Target, json_text};
 use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
 use serde_json::Value;
@@ -61,11 +61,10 @@ pub(crate) async fn create(
     let (waiting, busy, cancel) = state.runs().start();
     info!(id, user = user.id, "a run starts");
     let listener = listener(id.clone());
-    let parent = state.config().temp_dir.clone().unwrap_or_else(std::env::temp_dir);
     let session = Arc::clone(state.session());
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
     let run = tokio::spawn(async move {
-        let folder = folder(parent).await?;
+        let folder = folder(Arc::clone(&session)).await?;
         let target = Target::CubeFolder(folder.path().to_owned());
         let report = session.run(&process, &target, &listener, &cancel).await?;
         Ok::<_, ApiError>((report, folder, busy))
@@ -110,9 +109,9 @@ fn listener(id: String) -> Listener {
     })
 }
 
-async fn folder(parent: PathBuf) -> Result<TempDir, ApiError> {
+async fn folder(session: Arc<Session>) -> Result<TempDir, ApiError> {
     let made = tokio::task::spawn_blocking(move || {
-        tempfile::Builder::new().prefix("eolith-result-").tempdir_in(parent)
+        tempfile::Builder::new().prefix("result-").tempdir_in(session.folder()?)
     });
     let made = made.await.map_err(|_| ApiError::internal("no folder for the result"))?;
     made.map_err(|error| ApiError::internal(format!("no folder for the result: {error}")))

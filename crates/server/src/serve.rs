@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +31,6 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Bytes a request may have.
     pub body_limit: usize,
-    /// Folder for results that are being sent; the temporary folder of the system if `None`.
-    pub temp_dir: Option<PathBuf>,
     pub title: String,
     /// CommonMark.
     pub description: String,
@@ -72,7 +69,6 @@ impl Default for Config {
             auth: Auth::None,
             public_url: None,
             body_limit: 10 << 20,
-            temp_dir: None,
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
         }

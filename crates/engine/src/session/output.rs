@@ -124,7 +124,7 @@ pub(super) async fn write(
             .map_err(|error| sink_issue(&error, at.clone()))?;
     }
     // The checksum reads a slab at a time, unseen by the ledger.
-    let room = session.machine.budget.reserve(budget).await;
+    let room = session.machine.reserve(budget).await;
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
         let _room = room;

@@ -10,24 +10,32 @@ use std::thread::{self, ThreadId};
 
 use eolith_cube::{DType, Values, for_values};
 
-/// Buffers that nobody uses, up to a number of bytes.
+use crate::budget::{Budget, Holding};
+
+/// Buffers that nobody uses, up to a number of bytes and as long as the ledger has room for them.
 #[derive(Debug)]
 pub struct Buffers {
     free: Mutex<Free>,
     most: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Free {
-    bytes: u64,
+    held: Holding,
     /// By type and length, with the thread that gave them.
     by_size: BTreeMap<(DType, usize), Vec<(ThreadId, Values)>>,
 }
 
 impl Buffers {
     /// Keeps at most this many bytes.
-    pub fn new(most: u64) -> Buffers {
-        Buffers { free: Mutex::default(), most }
+    pub fn new(most: u64, budget: &Budget) -> Buffers {
+        let free = Free { held: budget.holding(), by_size: BTreeMap::new() };
+        Buffers { free: Mutex::new(free), most }
+    }
+
+    /// Keeps nothing.
+    pub fn none() -> Buffers {
+        Buffers::new(0, &Budget::new(0))
     }
 
     /// A buffer of `len` elements with any content.
@@ -40,7 +48,8 @@ impl Buffers {
             Some(buffers.remove(place).1)
         });
         if let Some(values) = found {
-            free.bytes -= bytes(&values);
+            free.held.shrink(bytes(&values));
+            free.held.settle();
             return values;
         }
         drop(free);
@@ -56,31 +65,43 @@ impl Buffers {
         let key = (values.dtype(), values.len());
         let mut dropped = Vec::new();
         let mut free = self.lock();
-        while free.bytes + own > self.most {
+        // Those that go leave their room to this one.
+        let room = loop {
+            if free.held.bytes() + own <= self.most && free.held.grow(own) {
+                break true;
+            }
             let other = free.by_size.keys().copied().find(|other| *other != key).unwrap_or(key);
-            let Some(buffers) = free.by_size.get_mut(&other) else { break };
+            let Some(buffers) = free.by_size.get_mut(&other) else { break false };
             match buffers.pop() {
                 Some((_, values)) => {
-                    free.bytes -= bytes(&values);
+                    free.held.shrink(bytes(&values));
                     dropped.push(values);
                 }
                 None => drop(free.by_size.remove(&other)),
             }
+        };
+        free.held.settle();
+        if room {
+            free.by_size.entry(key).or_default().push((thread::current().id(), values));
         }
-        free.bytes += own;
-        free.by_size.entry(key).or_default().push((thread::current().id(), values));
         drop(free);
     }
 
-    /// Frees all of them.
-    pub fn clear(&self) {
-        let free = std::mem::take(&mut *self.lock());
+    /// Frees all of them; gives their bytes.
+    pub fn clear(&self) -> u64 {
+        let mut free = self.lock();
+        let dropped = std::mem::take(&mut free.by_size);
+        let bytes = free.held.bytes();
+        free.held.shrink(bytes);
+        free.held.settle();
         drop(free);
+        drop(dropped);
+        bytes
     }
 
     /// Bytes of buffers that nobody uses.
     pub fn bytes(&self) -> u64 {
-        self.lock().bytes
+        self.lock().held.bytes()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn buffers_come_back_and_are_bounded() {
-        let buffers = Buffers::new(100);
+        let buffers = Buffers::new(100, &Budget::new(1 << 20));
         let mut first = buffers.take(DType::U16, 20);
         first.set(3, eolith_cube::Number::Int(7));
         buffers.put(first.clone());

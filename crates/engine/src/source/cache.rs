@@ -1,7 +1,7 @@
 //! Decoded chunks for whoever wants them next.
 //!
-//! Chunks that were used last are kept up to a number of bytes; chunks that some frame still holds are found without
-//! being kept. A chunk that one thread decodes is not decoded by another one: it waits. What is waited for is plain
+//! Chunks that were used last are kept up to a number of bytes, as long as the ledger has room for them; chunks that
+//! some frame still holds are found without being kept. A chunk that one thread decodes is not decoded by another one: it waits. What is waited for is plain
 //! CPU work that needs no other thread, so that waiting on a thread of the pool cannot block it for good.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use super::SourceError;
 use super::buffers::Buffers;
 use super::chunk::Chunk;
+use crate::budget::{Budget, Holding};
 
 /// What an entry costs beside its pixels, roughly.
 const OVERHEAD: u64 = 256;
@@ -24,17 +25,18 @@ pub struct Cache {
     state: Mutex<State>,
     decoded: Condvar,
     buffers: Arc<Buffers>,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    found: AtomicU64,
+    made: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     entries: HashMap<Key, Entry>,
     /// Keys of the chunks that are kept, by their last use.
     order: BTreeMap<u64, Key>,
     clock: u64,
-    bytes: u64,
+    /// Bytes of the chunks that are kept.
+    held: Holding,
     capacity: u64,
     decoding: HashSet<Key>,
     /// Entries at which those of dropped chunks are looked for.
@@ -52,9 +54,9 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
     /// Found decoded.
-    pub hits: u64,
+    pub found: u64,
     /// Decoded.
-    pub misses: u64,
+    pub decoded: u64,
     /// Kept now.
     pub kept: u64,
 }
@@ -73,15 +75,24 @@ struct Decoding<'a> {
 }
 
 impl Cache {
-    /// Keeps chunks up to `capacity` bytes, and free buffers up to a quarter of it (16 MiB at least).
-    pub fn new(capacity: u64) -> Cache {
-        let state = State { capacity, ..State::default() };
+    /// Keeps chunks up to `capacity` bytes, and free buffers up to a quarter of it (16 MiB at least), both only while
+    /// `budget` has room.
+    pub fn new(capacity: u64, budget: &Budget) -> Cache {
+        let state = State {
+            entries: HashMap::new(),
+            order: BTreeMap::new(),
+            clock: 0,
+            held: budget.holding(),
+            capacity,
+            decoding: HashSet::new(),
+            sweep: 0,
+        };
         Cache {
             state: Mutex::new(state),
             decoded: Condvar::new(),
-            buffers: Arc::new(Buffers::new((capacity / 4).max(16 << 20))),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+            buffers: Arc::new(Buffers::new((capacity / 4).max(16 << 20), budget)),
+            found: AtomicU64::new(0),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -91,35 +102,29 @@ impl Cache {
     }
 
     pub fn stats(&self) -> CacheStats {
-        let kept = self.lock().bytes;
-        let (hits, misses) = (&self.hits, &self.misses);
+        let kept = self.lock().held.bytes();
         CacheStats {
-            hits: hits.load(Ordering::Relaxed),
-            misses: misses.load(Ordering::Relaxed),
+            found: self.found.load(Ordering::Relaxed),
+            decoded: self.made.load(Ordering::Relaxed),
             kept,
         }
     }
 
-    /// Changes how much is kept; 0 keeps nothing.
-    pub fn resize(&self, capacity: u64) {
+    /// Gives back at least this many bytes, or all: free buffers first, then the chunks that were not used for longest.
+    pub fn release(&self, bytes: u64) {
+        let freed = self.buffers.clear();
         let mut state = self.lock();
-        state.capacity = capacity;
-        let dropped = state.evict(capacity);
+        let keep = state.held.bytes().saturating_sub(bytes.saturating_sub(freed));
+        let dropped = state.evict(keep);
+        state.held.settle();
         drop(state);
         drop(dropped);
-    }
-
-    /// Drops what is kept beyond `bytes`, and all free buffers. The capacity stays.
-    pub fn shrink_to(&self, bytes: u64) {
-        let dropped = self.lock().evict(bytes);
-        drop(dropped);
-        self.buffers.clear();
     }
 
     /// The chunk, if it is there.
     pub(super) fn get(&self, key: Key) -> Option<Arc<Chunk>> {
         let found = self.lock().find(key)?;
-        self.hits.fetch_add(found.bytes(), Ordering::Relaxed);
+        self.found.fetch_add(found.bytes(), Ordering::Relaxed);
         Some(found)
     }
 
@@ -154,7 +159,7 @@ impl Cache {
         let mut state = self.lock();
         loop {
             if let Some(found) = state.find(key) {
-                self.hits.fetch_add(found.bytes(), Ordering::Relaxed);
+                self.found.fetch_add(found.bytes(), Ordering::Relaxed);
                 return Turn::Found(found);
             }
             if state.decoding.insert(key) {
@@ -173,7 +178,7 @@ impl Cache {
         decode: impl FnOnce() -> Result<Chunk, SourceError>,
     ) -> Result<Arc<Chunk>, SourceError> {
         let chunk = Arc::new(decode()?);
-        self.misses.fetch_add(chunk.bytes(), Ordering::Relaxed);
+        self.made.fetch_add(chunk.bytes(), Ordering::Relaxed);
         let dropped = self.lock().insert(turn.key, &chunk);
         drop(turn);
         drop(dropped);
@@ -210,17 +215,24 @@ impl State {
         let mut kept = None;
         if bytes <= self.capacity {
             dropped = self.evict(self.capacity - bytes);
-            self.clock += 1;
-            self.order.insert(self.clock, key);
-            self.bytes += bytes;
-            kept = Some((Arc::clone(chunk), self.clock));
+            let mut room = self.held.grow(bytes);
+            while !room && !self.order.is_empty() {
+                dropped.extend(self.evict(self.held.bytes() - 1));
+                room = self.held.grow(bytes);
+            }
+            if room {
+                self.clock += 1;
+                self.order.insert(self.clock, key);
+                kept = Some((Arc::clone(chunk), self.clock));
+            }
         }
         let before = self.entries.insert(key, Entry { chunk: Arc::downgrade(chunk), kept });
         if let Some((chunk, used)) = before.and_then(|entry| entry.kept) {
             self.order.remove(&used);
-            self.bytes -= chunk.bytes() + OVERHEAD;
+            self.held.shrink(chunk.bytes() + OVERHEAD);
             dropped.push(chunk);
         }
+        self.held.settle();
         if self.entries.len() > self.sweep {
             self.entries.retain(|_, entry| entry.kept.is_some() || entry.chunk.strong_count() > 0);
             self.sweep = 2 * self.entries.len() + 1024;
@@ -231,11 +243,11 @@ impl State {
     /// Drops what was not used for longest until at most `bytes` are kept.
     fn evict(&mut self, bytes: u64) -> Vec<Arc<Chunk>> {
         let mut dropped = Vec::new();
-        while self.bytes > bytes {
+        while self.held.bytes() > bytes {
             let Some((_, key)) = self.order.pop_first() else { break };
             let entry = self.entries.get_mut(&key).and_then(|entry| entry.kept.take());
             if let Some((chunk, _)) = entry {
-                self.bytes -= chunk.bytes() + OVERHEAD;
+                self.held.shrink(chunk.bytes() + OVERHEAD);
                 dropped.push(chunk);
             }
         }
@@ -256,6 +268,10 @@ mod tests {
         Chunk::from_block(Region::whole(&[1000]), block).unwrap()
     }
 
+    fn cache(capacity: u64) -> Cache {
+        Cache::new(capacity, &Budget::new(1 << 30))
+    }
+
     fn value(chunk: &Chunk) -> u8 {
         let Values::U8(values) = &chunk.values else { panic!("another type") };
         values[0]
@@ -263,23 +279,46 @@ mod tests {
 
     #[test]
     fn the_chunks_used_last_are_kept() {
-        let cache = Cache::new(2 * (1000 + OVERHEAD));
+        let cache = cache(2 * (1000 + OVERHEAD));
         let get = |n: u8| value(&cache.wait_or_decode((0, n.into()), || Ok(chunk(n))).unwrap());
         assert_eq!((get(1), get(2), get(1), get(3)), (1, 2, 1, 3));
         assert!(cache.get((0, 2)).is_none());
         assert!(cache.get((0, 1)).is_some() && cache.get((0, 3)).is_some());
-        let stats = CacheStats { hits: 3000, misses: 3000, kept: 2 * (1000 + OVERHEAD) };
+        let stats = CacheStats { found: 3000, decoded: 3000, kept: 2 * (1000 + OVERHEAD) };
         assert_eq!(cache.stats(), stats);
-        cache.shrink_to(0);
+        cache.release(1);
+        assert_eq!(cache.stats().kept, 1000 + OVERHEAD);
+        assert!(cache.get((0, 1)).is_none() && cache.get((0, 3)).is_some());
+        cache.release(u64::MAX);
         assert_eq!(cache.stats().kept, 0);
         assert_eq!(get(1), 1);
-        cache.resize(0);
-        assert!(cache.get((0, 1)).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_ledger_bounds_what_is_kept_and_tasks_come_first() {
+        let budget = Budget::new(1 << 20);
+        let cache = Cache::new(1 << 20, &budget);
+        let large = || {
+            let block = Block::new(vec![300 << 10], Values::U8(vec![1; 300 << 10]));
+            Ok(Chunk::from_block(Region::whole(&[300 << 10]), block).unwrap())
+        };
+        for n in 0..5 {
+            cache.wait_or_decode((0, n), large).unwrap();
+        }
+        assert_eq!(cache.stats().kept, 3 * ((300 << 10) + OVERHEAD));
+        let _task = budget.reserve(900 << 10, |bytes| cache.release(bytes)).await.unwrap();
+        assert_eq!(cache.stats().kept, 0);
+        // What the task leaves is not enough for another one.
+        let held = cache.wait_or_decode((0, 9), large).unwrap();
+        assert_eq!(cache.stats().kept, 0);
+        assert!(cache.get((0, 9)).is_some());
+        drop(held);
+        assert!(cache.get((0, 9)).is_none());
     }
 
     #[test]
     fn chunks_in_use_are_found_without_being_kept() {
-        let cache = Cache::new(0);
+        let cache = cache(0);
         let held = cache.wait_or_decode((0, 0), || Ok(chunk(5))).unwrap();
         assert_eq!(cache.get((0, 0)).as_deref().map(value), Some(5));
         drop(held);
@@ -293,7 +332,7 @@ mod tests {
 
     #[test]
     fn one_thread_decodes_and_the_others_wait() {
-        let cache = Cache::new(1 << 20);
+        let cache = cache(1 << 20);
         let decoded = AtomicUsize::new(0);
         let results: Vec<u8> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
@@ -315,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_failure_leaves_the_turn_to_the_next() {
-        let cache = Cache::new(1 << 20);
+        let cache = cache(1 << 20);
         let fails = cache.wait_or_decode((0, 0), || {
             let other = cache.get_or_decode((0, 0), 3, |_| Ok(chunk(0)));
             assert!(matches!(other, Err(3)), "another thread would have to wait");

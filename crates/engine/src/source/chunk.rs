@@ -124,7 +124,7 @@ pub(super) fn decode_region<R: ArrayReader + ?Sized>(
     let other = |_| invalid(reader, "the bytes were fetched by another reader".to_owned());
     let fetched = fetched.payload.downcast::<Vec<Fetched>>().map_err(other)?;
     let grid = grid(meta);
-    let buffers = Arc::new(Buffers::new(0));
+    let buffers = Arc::new(Buffers::none());
     let held: Result<Vec<Arc<Chunk>>, SourceError> = (grid.touching(region).iter().zip(*fetched))
         .map(|(position, fetched)| reader.decode_chunk(position, fetched, &buffers).map(Arc::new))
         .collect();

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use eolith_plan::need::{ArrayRef, Format};
 
 use super::cache::Cache;
+use super::encoded::LocalFile;
 use super::{ArrayReader, SourceError, netcdf, tiff, zarr};
+use crate::budget::Budget;
 use crate::storage::{Access, Location};
 
 /// Bytes of decoded chunks that are kept unless said otherwise.
@@ -23,14 +26,26 @@ pub struct Readers {
 
 #[derive(Debug, Default)]
 struct Open {
-    /// With a number that no other reader ever has.
-    arrays: HashMap<Key, (u64, Arc<dyn ArrayReader>)>,
+    arrays: HashMap<Key, Opened>,
     opened: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Opened {
+    /// No other reader ever has it.
+    number: u64,
+    reader: Arc<dyn ArrayReader>,
+    /// The local file as it was before, or when a remote one was opened.
+    file: Option<Arc<LocalFile>>,
+    since: Instant,
 }
 
 /// File, array, version, and whether a request named it: a file that changed is another one, and what the operator
 /// opened is no way around what a request may read.
 type Key = (String, String, Option<String>, bool);
+
+/// How long a remote file is taken for unchanged whose version the plan does not know.
+const TRUSTED: Duration = Duration::from_mins(1);
 
 /// Most arrays kept open; beyond it all are closed, which costs a header read each.
 const MOST: usize = 4096;
@@ -43,13 +58,14 @@ impl Default for Readers {
 
 impl Readers {
     pub fn new(access: Arc<Access>) -> Readers {
-        Readers { open: Mutex::default(), access, cache: Arc::new(Cache::new(CACHE)) }
+        let cache = Arc::new(Cache::new(CACHE, &Budget::new(2 * CACHE)));
+        Readers { open: Mutex::default(), access, cache }
     }
 
-    /// Keeps decoded chunks up to `bytes`; 0 keeps none.
+    /// Keeps decoded chunks up to `bytes` while `budget` has room for them; 0 keeps none.
     #[must_use]
-    pub fn with_cache(self, bytes: u64) -> Readers {
-        Readers { cache: Arc::new(Cache::new(bytes)), ..self }
+    pub fn with_cache(self, bytes: u64, budget: &Budget) -> Readers {
+        Readers { cache: Arc::new(Cache::new(bytes, budget)), ..self }
     }
 
     /// Decoded chunks of these readers.
@@ -77,7 +93,11 @@ impl Readers {
         array: &ArrayRef,
     ) -> Result<(u64, Arc<dyn ArrayReader>), SourceError> {
         let key = (array.href.clone(), array.array.clone(), array.version.clone(), array.requested);
-        if let Some((number, reader)) = self.lock().arrays.get(&key) {
+        let known = self.lock().arrays.get(&key).cloned();
+        // A version that the plan knows is a part of the key: a file that changed is not found by it.
+        if let Some(Opened { number, reader, .. }) = &known
+            && array.version.is_some()
+        {
             return Ok((*number, Arc::clone(reader)));
         }
         let location = if array.requested {
@@ -85,6 +105,14 @@ impl Readers {
         } else {
             Location::resolve("", &array.href)?
         };
+        if let Some(known) = known {
+            if known.is_current(&location) {
+                return Ok((known.number, known.reader));
+            }
+            self.forget(&array.href);
+        }
+        let since = Instant::now();
+        let file = LocalFile::open(&location).and_then(Result::ok).map(|(file, _)| Arc::new(file));
         let readers = match array.format {
             Format::Tiff => vec![tiff::open(&location).await?.reader],
             Format::Zarr => zarr::open(&location).await?,
@@ -102,12 +130,12 @@ impl Readers {
                 reader.meta().name.clone()
             };
             open.opened += 1;
-            let numbered = (open.opened, reader);
             if name == array.array {
-                found = Some(numbered.clone());
+                found = Some((open.opened, Arc::clone(&reader)));
             }
             let key = (array.href.clone(), name, array.version.clone(), array.requested);
-            open.arrays.insert(key, numbered);
+            let opened = Opened { number: open.opened, reader, file: file.clone(), since };
+            open.arrays.insert(key, opened);
         }
         let found = found.ok_or_else(|| SourceError::Invalid {
             href: array.href.clone(),
@@ -128,10 +156,50 @@ impl Readers {
     }
 }
 
+impl Opened {
+    /// Whether the file behind it is still the one that was opened, as far as that can be told without a request.
+    fn is_current(&self, location: &Location) -> bool {
+        match (&self.file, LocalFile::open(location)) {
+            (Some(before), Some(now)) => now.is_ok_and(|(now, _)| now == **before),
+            // A folder.
+            (None, Some(_)) => true,
+            (_, None) => self.since.elapsed() < TRUSTED,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::Sample;
+
+    #[tokio::test]
+    async fn a_file_that_was_replaced_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.nc");
+        let write = |dates| {
+            let sample = Sample::new(dates, 16).unwrap();
+            let options = crate::sink::Options::new();
+            crate::sink::SinkFormat::NetCdf.write(&sample, &options, 1 << 30, &path).unwrap();
+        };
+        let array = ArrayRef {
+            href: path.display().to_string(),
+            format: Format::NetCdf,
+            array: "B04".to_owned(),
+            version: None,
+            chunk: None,
+            requested: false,
+        };
+        write(1);
+        let readers = Readers::default();
+        let (first, reader) = readers.numbered(&array).await.unwrap();
+        assert_eq!(reader.meta().shape[0], 1);
+        assert_eq!(readers.numbered(&array).await.unwrap().0, first);
+        write(2);
+        let (second, reader) = readers.numbered(&array).await.unwrap();
+        assert_eq!(reader.meta().shape[0], 2);
+        assert_ne!(first, second, "its chunks must not be taken from the cache");
+    }
 
     #[tokio::test]
     async fn a_file_that_is_not_the_planned_one_is_refused() {

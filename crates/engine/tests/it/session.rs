@@ -26,7 +26,11 @@ fn store(folder: &Path) -> String {
 fn session(data: &str, memory: u64, threads: usize) -> Session {
     let catalog = Catalog::open(vec![Entry::parse(data)], None);
     let threads = NonZeroUsize::new(threads).unwrap();
-    Session::new(Arc::new(catalog), Settings { memory, threads, scratch: None }).unwrap()
+    Session::new(
+        Arc::new(catalog),
+        Settings { memory, threads, scratch: None, scratch_limit: None },
+    )
+    .unwrap()
 }
 
 /// The largest NDVI over time of what is not cloud, on a grid half as fine.

@@ -7,7 +7,7 @@ use eolith_server::{Config, ServeError, Server};
 use serde_json::Value;
 
 use crate::data;
-use crate::host::{Access, Host, Options, session};
+use crate::host::{Access, Host, Options, kept, session};
 
 fn no_headers() -> Vec<(String, String)> {
     Vec::new()
@@ -38,7 +38,7 @@ async fn strangers_cannot_reach_a_server_without_authentication() {
     let folder = data::generated();
     for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
         let config = Config { bind: bind.parse().unwrap(), ..Config::default() };
-        let bound = Server::bind(session(folder.path()), config).await;
+        let bound = Server::bind(session(folder.path(), folder.path()), config).await;
         assert!(matches!(bound, Err(ServeError::Unprotected(_))), "{bind}");
     }
 }
@@ -53,7 +53,9 @@ async fn the_first_answer_comes_at_once_and_a_taken_port_is_an_error() {
     // Generous: other tests run beside this one.
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     let bind = host.authority().parse().unwrap();
-    let second = Server::bind(session(folder.path()), Config { bind, ..Config::default() }).await;
+    let second =
+        Server::bind(session(folder.path(), folder.path()), Config { bind, ..Config::default() })
+            .await;
     assert!(matches!(second, Err(ServeError::Listen { .. })));
     host.stop().await;
 }
@@ -84,7 +86,7 @@ async fn who_hangs_up_cancels_the_run_and_leaves_nothing() {
         format!("POST /result HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let mut stream = tokio::net::TcpStream::connect(host.authority()).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
-    let under_way = || std::fs::read_dir(host.results.path()).unwrap().count() == 1;
+    let under_way = || kept(host.results.path()) == 1;
     let wait = async |what: &str, done: &dyn Fn() -> bool| {
         let start = Instant::now();
         while !done() {

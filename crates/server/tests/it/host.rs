@@ -62,15 +62,27 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// Results that are kept below the scratch folder of a server.
+pub(crate) fn kept(scratch: &Path) -> usize {
+    let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = inside(scratch).filter(|entry| entry.path().is_dir());
+    folders.map(|folder| inside(&folder.path()).count()).sum()
+}
+
 /// A session over the data below `folder`.
-pub(crate) fn session(folder: &Path) -> Arc<Session> {
+pub(crate) fn session(folder: &Path, scratch: &Path) -> Arc<Session> {
     let entries = ["cube", "nested/cube"].map(|id| Entry {
         id: Some(id.to_owned()),
         path: folder.join(id.replace('/', "-")).display().to_string() + ".zarr",
     });
     let catalog = Arc::new(Catalog::open(entries.to_vec(), None));
     let threads = NonZeroUsize::new(2).unwrap();
-    let settings = Settings { memory: 256 << 20, threads, ..Settings::default() };
+    let settings = Settings {
+        memory: 256 << 20,
+        threads,
+        scratch: Some(scratch.to_owned()),
+        ..Settings::default()
+    };
     Arc::new(Session::new(catalog, settings).unwrap())
 }
 
@@ -80,7 +92,6 @@ impl Host {
         let results = tempfile::tempdir().unwrap();
         let mut config = Config {
             bind: ([127, 0, 0, 1], 0).into(),
-            temp_dir: Some(results.path().to_owned()),
             public_url: options.public_url.clone(),
             ..Config::default()
         };
@@ -91,7 +102,7 @@ impl Host {
             password = made;
             config.auth = Auth::Basic(credentials);
         }
-        let session = session(data.path());
+        let session = session(data.path(), results.path());
         let (authority, way) = match access {
             Access::InProcess => {
                 let routes = router(AppState::new(session, config).unwrap());
@@ -157,8 +168,7 @@ impl Host {
         if let Way::Socket { end, server, .. } = self.way {
             end.send(()).unwrap();
             server.await.unwrap();
-            let left = std::fs::read_dir(self.results.path()).unwrap().count();
-            assert_eq!(left, 0, "results are left behind");
+            assert_eq!(kept(self.results.path()), 0, "results are left behind");
         }
     }
 }

@@ -203,7 +203,7 @@ fn shown(
 ) -> Result<Vec<bool>, SourceError> {
     let shape = region.shape();
     let mut out = vec![false; region.len()];
-    let pool = Buffers::new(0);
+    let pool = Buffers::none();
     for ((plane, row, column), stored) in chunks(image, region).zip(stored) {
         let part = Part::new(image, region, (plane, row, column));
         let values = stored.with(|bytes| {
