@@ -136,7 +136,7 @@ mod tests {
         let budget = Budget::new(10 * UNIT);
         let mut cache = budget.holding();
         assert!(cache.grow(7 * UNIT + 1));
-        assert!(!cache.grow(2 * UNIT), "there are two units less a byte");
+        assert!(!cache.grow(3 * UNIT), "that would be eleven");
         assert_eq!(cache.bytes(), 7 * UNIT + 1);
         // What fits beside the cache leaves it alone.
         drop(budget.reserve(2 * UNIT, |_| panic!("there is room")).await.unwrap());

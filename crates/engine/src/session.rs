@@ -346,7 +346,7 @@ impl Session {
             task_memory: (self.settings.memory / 2).max(1),
             target_bytes: defaults.target_bytes.min(share),
             threads: self.settings.threads.get(),
-            scratch: self.settings.scratch_limit.unwrap_or(u64::MAX),
+            scratch: self.space.room(),
             ..defaults
         }
     }

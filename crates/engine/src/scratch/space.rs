@@ -86,6 +86,15 @@ impl Space {
         clean(&self.parent);
     }
 
+    /// Bytes that a plan may count on: no more than the limit, and than the file system has left.
+    pub fn room(&self) -> u64 {
+        let limit = self.limit.as_ref().map_or(u64::MAX, Budget::total);
+        // Where the folder is not there yet, it will be made in one that is.
+        let folder = self.parent.ancestors().find(|folder| folder.is_dir());
+        let left = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| free(&folder));
+        left.map_or(limit, |left| left.min(limit))
+    }
+
     /// A file of this many bytes that vanishes when it is closed.
     ///
     /// # Errors
@@ -245,9 +254,11 @@ mod tests {
             "it needs 409600 bytes of scratch space, 327680 of the limit of 1048576 are free";
         assert_eq!(error.to_string(), text);
         assert!(error.hint().unwrap().contains("--scratch-limit"));
+        assert_eq!(space.room(), 1 << 20);
         drop(first);
         space.file(400 << 10).unwrap();
         let unlimited = Space::new(Some(parent.path().to_owned()), None);
+        assert!((1 << 20..1 << 60).contains(&unlimited.room()));
         let error = unlimited.file(1 << 60).unwrap_err();
         assert!(matches!(error, SpaceError::Full { needed, .. } if needed == 1 << 60), "{error}");
         assert!(error.hint().unwrap().contains("--scratch"));
