@@ -77,7 +77,7 @@ impl Block {
     /// Zero under the mask, no mask when all is valid.
     #[must_use]
     pub fn canonical(mut self) -> Block {
-        if self.validity.as_ref().is_some_and(|mask| !mask.contains(&false)) {
+        if self.validity.as_ref().is_some_and(|mask| all(mask)) {
             self.validity = None;
         }
         self.zero_invalid();
@@ -238,9 +238,17 @@ impl Block {
     fn zero_invalid(&mut self) {
         let Some(mask) = &self.validity else { return };
         for_values!(&mut self.values, v => {
-            v.iter_mut().zip(mask).for_each(|(value, &ok)| if !ok { *value = Default::default() });
+            // Without a branch, so that it runs over vectors.
+            for (value, &ok) in v.iter_mut().zip(mask) {
+                *value = if ok { *value } else { Default::default() };
+            }
         });
     }
+}
+
+/// Whether all flags are set; looks at many at once before it gives up early.
+fn all(mask: &[bool]) -> bool {
+    mask.chunks(1024).all(|chunk| chunk.iter().fold(true, |all, &ok| all & ok))
 }
 
 fn mask_equal<T: Element>(values: &[T], nodata: Number) -> Vec<bool> {

@@ -130,9 +130,12 @@ impl<R: Rule> Cells<R> {
         }
     }
 
-    pub fn finish(mut self) -> Vec<R::Total> {
-        self.close();
-        self.total.unwrap_or_default()
+    pub fn finish(self) -> Vec<R::Total> {
+        let Some(mut total) = self.total else {
+            return self.cell.into_iter().map(R::open).collect();
+        };
+        total.iter_mut().zip(&self.cell).for_each(|(t, &c)| *t = R::merge(*t, c));
+        total
     }
 
     /// Bytes of state for a lane of an array of `len` elements.

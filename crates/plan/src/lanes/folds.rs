@@ -44,10 +44,10 @@ pub fn sum(call: &FoldCall<'_>) -> Folding {
 pub fn mean(call: &FoldCall<'_>) -> Folding {
     match call.stored {
         _ if !is_float(call.out) => None,
-        DType::F32 | DType::F64 => summing::<FloatSum>(call, |s, n| means(&s, n, |s| s)),
-        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, n| means(&s, n, |s| s as f64)),
-        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, n| means(&s, n, |s| s as f64)),
-        _ => summing::<WideSum>(call, |sums, n| means(&sums, n, |sum| sum as f64)),
+        DType::F32 | DType::F64 => summing::<FloatSum>(call, |s, n| means(s, n, |s| s)),
+        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, n| means(s, n, |s| s as f64)),
+        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, n| means(s, n, |s| s as f64)),
+        _ => summing::<WideSum>(call, |sums, n| means(sums, n, |sum| sum as f64)),
     }
 }
 
@@ -206,15 +206,6 @@ impl Counts {
             None => None,
             Some(missing) if ignore => Some(missing.iter().map(|&missing| missing < n).collect()),
             Some(missing) => Some(missing.iter().map(|&missing| missing == 0).collect()),
-        }
-    }
-
-    /// Calls `f` with how many elements of each lane are valid.
-    fn each(&self, mut f: impl FnMut(usize, u32)) {
-        let n = self.n as u32;
-        match &self.missing {
-            None => (0..self.lanes).for_each(|lane| f(lane, n)),
-            Some(missing) => missing.iter().enumerate().for_each(|(lane, &m)| f(lane, n - m)),
         }
     }
 }
@@ -440,8 +431,15 @@ fn floats<T: Copy>(totals: &[T], f: impl Fn(T) -> f64) -> Values {
     Values::F64(totals.iter().map(|&total| f(total)).collect())
 }
 
-fn means<T: Copy>(sums: &[T], counts: &Counts, f: impl Fn(T) -> f64) -> Values {
-    let mut values: Vec<f64> = sums.iter().map(|&sum| f(sum)).collect();
-    counts.each(|lane, n| values[lane] /= f64::from(n));
+fn means<T: Copy>(sums: Vec<T>, counts: &Counts, f: impl Fn(T) -> f64) -> Values {
+    let mut values: Vec<f64> = sums.into_iter().map(f).collect();
+    let n = counts.n as u32;
+    match &counts.missing {
+        None => values.iter_mut().for_each(|value| *value /= f64::from(n)),
+        Some(missing) => {
+            let values = values.iter_mut().zip(missing);
+            values.for_each(|(value, &missing)| *value /= f64::from(n - missing));
+        }
+    }
     Values::F64(values)
 }

@@ -143,6 +143,10 @@ impl<T: Computed> Operand<'_, T> {
             return vec![f(*value); lanes];
         }
         let mut out = columns::take(lanes);
+        if let Source::Many(values) = &self.source {
+            map_slice(&mut out, &values[..lanes], &f);
+            return out;
+        }
         let mut buffer = [T::default(); BLOCK];
         for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
             map_slice(out, self.block(range, &mut buffer), &f);
@@ -163,6 +167,10 @@ impl<T: Computed> Operand<'_, T> {
             _ => {}
         }
         let mut out = columns::take(lanes);
+        if let (Source::Many(a), Source::Many(b)) = (&self.source, &other.source) {
+            zip_slices(&mut out, &a[..lanes], &b[..lanes], &f);
+            return out;
+        }
         let (mut a, mut b) = ([T::default(); BLOCK], [U::default(); BLOCK]);
         for (range, out) in ranges(lanes, BLOCK).zip(out.chunks_mut(BLOCK)) {
             zip_slices(out, self.block(range.clone(), &mut a), other.block(range, &mut b), &f);
