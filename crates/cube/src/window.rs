@@ -12,6 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::block::Block;
+use crate::columns;
 use crate::dtype::Number;
 use crate::for_values;
 use crate::values::Values;
@@ -97,7 +98,7 @@ impl Stencil {
         let leading = source.shape.len().saturating_sub(2);
         let mut shape = source.shape[..leading].to_vec();
         shape.extend(target.iter().map(ExactSizeIterator::len));
-        let mut out = vec![0.0; shape.iter().product()];
+        let mut out = columns::take(shape.iter().product());
         let area = target[0].len() * target[1].len();
         if area > 0 && !source.is_empty() {
             let plane = window[0].len() * window[1].len();
@@ -109,6 +110,8 @@ impl Stencil {
                     self.plane(&source, target[0].clone(), out);
                 }
             });
+        } else {
+            out.fill(0.0);
         }
         Block { shape, values: Values::F64(out), validity: None }
     }

@@ -47,12 +47,20 @@ impl Sums {
 
     /// Writes line `k` times `factor`.
     pub(super) fn finish(&mut self, k: usize, factor: f64, out: &mut [f64]) {
-        out.iter_mut().zip(self.line(k)).for_each(|(out, sum)| *out = *sum * factor);
+        scale(out, self.line(k), factor);
     }
 
     fn line(&mut self, k: usize) -> &mut [f64] {
         let start = k % self.lines * self.stride;
         &mut self.values[start..start + self.width]
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn scale(out: &mut [f64], sums: &[f64], factor: f64) {
+    let sums = &sums[..out.len()];
+    for k in 0..out.len() {
+        out[k] = sums[k] * factor;
     }
 }
 
