@@ -75,8 +75,8 @@ struct Decoding<'a> {
 }
 
 impl Cache {
-    /// Keeps chunks up to `capacity` bytes, and free buffers up to a quarter of it (16 MiB at least), both only while
-    /// `budget` has room.
+    /// Keeps chunks up to `capacity` bytes, and free buffers up to a quarter of `budget`, both only while that has room.
+    /// Buffers may be many: those that the step before gave back are what the next one needs.
     pub fn new(capacity: u64, budget: &Budget) -> Cache {
         let state = State {
             entries: HashMap::new(),
@@ -90,7 +90,7 @@ impl Cache {
         Cache {
             state: Mutex::new(state),
             decoded: Condvar::new(),
-            buffers: Arc::new(Buffers::new((capacity / 4).max(16 << 20), budget)),
+            buffers: Arc::new(Buffers::new(budget.total() / 4, budget)),
             found: AtomicU64::new(0),
             made: AtomicU64::new(0),
         }
