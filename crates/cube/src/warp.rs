@@ -31,6 +31,7 @@
 //! there becomes bilinear also where a missing pixel has no weight. `tests/warp_gdal.rs` compares the rest.
 
 mod apply;
+mod asked;
 mod hull;
 mod lines;
 mod mesh;
@@ -42,10 +43,12 @@ mod sample;
 mod taps;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 pub use method::Method;
 
 use self::apply::{Planes, Target};
+use self::asked::Asked;
 use self::lines::{Lines, Rule};
 use self::place::Places;
 use self::taps::Kernel;
@@ -59,6 +62,7 @@ use crate::grid::Grid;
 pub struct Warp {
     method: Method,
     rule: Rule,
+    asked: Arc<Asked>,
 }
 
 impl Warp {
@@ -78,7 +82,7 @@ impl Warp {
             _ => [1.0; 2],
         };
         let plain = method == Method::Cubic && ratios == [1.0; 2];
-        Ok(Warp { method, rule: Rule { places, kernel, ratios, plain } })
+        Ok(Warp { method, rule: Rule { places, kernel, ratios, plain }, asked: Arc::default() })
     }
 
     pub fn method(&self) -> Method {
@@ -88,7 +92,9 @@ impl Warp {
     /// Pixels (rows, columns) of the source grid needed for a window (rows, columns) of the target grid, and maybe a
     /// few around them; both ranges are empty if there are none.
     pub fn source_region(&self, rows: Range<usize>, cols: Range<usize>) -> [Range<usize>; 2] {
-        hull::source_region(&self.rule, rows, cols)
+        self.asked.get([rows, cols], |[rows, cols]| {
+            hull::source_region(&self.rule, rows.clone(), cols.clone())
+        })
     }
 
     /// Resamples a window (rows, columns) of the target grid. The last two dimensions of `source` are y and x

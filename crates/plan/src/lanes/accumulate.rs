@@ -118,6 +118,9 @@ impl<R: Rule> Cells<R> {
 
     /// Adds the next rows of the array.
     pub fn push<P: Primitive>(&mut self, m: Matrix<'_, P>) {
+        if m.lanes == 1 && m.stride == 1 {
+            return self.push_lane(&m.values[..m.n], m.validity.map(|mask| &mask[..m.n]));
+        }
         for rows in runs(self.at, m.n) {
             if self.at > 0 && self.at.is_multiple_of(CELL) {
                 self.close();
@@ -128,6 +131,52 @@ impl<R: Rule> Cells<R> {
             }
             self.at += rows.len();
         }
+    }
+
+    /// Adds the next elements of the only lane.
+    fn push_lane<P: Primitive>(&mut self, values: &[P], mask: Option<&[bool]>) {
+        let mut next = 0;
+        while next < values.len() {
+            let full = self.at.is_multiple_of(CELL);
+            if self.at > 0 && full {
+                self.close();
+            }
+            // Sums of whole cells do not wait for each other.
+            let cells = if full { (values.len() - next) / CELL } else { 0 };
+            let taken = match cells {
+                8.. => self.push_cells::<P, 8>(&values[next..], mask.map(|mask| &mask[next..])),
+                4.. => self.push_cells::<P, 4>(&values[next..], mask.map(|mask| &mask[next..])),
+                2.. => self.push_cells::<P, 2>(&values[next..], mask.map(|mask| &mask[next..])),
+                _ => {
+                    let end = values.len().min(next + CELL - self.at % CELL);
+                    let mask = mask.map(|mask| [&mask[next..end]]);
+                    let cell = side_by_side::<R, P, 1>([self.cell[0]], [&values[next..end]], mask);
+                    self.cell.copy_from_slice(&cell);
+                    end - next
+                }
+            };
+            self.at += taken;
+            next += taken;
+        }
+    }
+
+    /// Adds the first `N` cells of a lane; gives the number of their elements.
+    fn push_cells<P: Primitive, const N: usize>(
+        &mut self,
+        values: &[P],
+        mask: Option<&[bool]>,
+    ) -> usize {
+        let part = |k: usize| k * CELL..(k + 1) * CELL;
+        let values = std::array::from_fn(|k| &values[part(k)]);
+        let mask = mask.map(|mask| std::array::from_fn(|k| &mask[part(k)]));
+        let cells = side_by_side::<R, P, N>([R::IDENTITY; N], values, mask);
+        for (k, cell) in cells.into_iter().enumerate() {
+            if k > 0 {
+                self.close();
+            }
+            self.cell[0] = cell;
+        }
+        N * CELL
     }
 
     pub fn finish(self) -> Vec<R::Total> {
@@ -308,6 +357,31 @@ fn step<R: Rule, P: Primitive>(
     }
 }
 
+/// Takes elements into cells of one lane, each into its own.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn side_by_side<R: Rule, P: Primitive, const N: usize>(
+    mut cells: [R::Cell; N],
+    values: [&[P]; N],
+    mask: Option<[&[bool]; N]>,
+) -> [R::Cell; N] {
+    let len = values[0].len();
+    let values = values.map(|own| &own[..len]);
+    let mask = mask.map(|mask| mask.map(|own| &own[..len]));
+    let mut i = 0;
+    while i < len {
+        for (k, cell) in cells.iter_mut().enumerate() {
+            let next = R::step(*cell, values[k][i]);
+            let valid = match mask {
+                Some(mask) => mask[k][i],
+                None => true,
+            };
+            *cell = if valid { next } else { *cell };
+        }
+        i += 1;
+    }
+    cells
+}
+
 /// The same for counts, means and sums of squares.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn step_moments<P: Primitive>(
@@ -369,6 +443,29 @@ mod tests {
         let cells: Vec<f64> = values.chunks(CELL).map(|cell| cell.iter().sum()).collect();
         let sums = totals::<FloatSum, _>(Matrix::lane(&values, None));
         assert_eq!(sums, [cells.iter().sum::<f64>()]);
+    }
+
+    #[test]
+    fn a_lane_in_pieces_is_the_lane() {
+        let values: Vec<f64> = (0..20_000).map(|i| 0.1 * f64::from(i * 7919 % 1013)).collect();
+        let valid: Vec<bool> = (0..values.len()).map(|i| i / 3 % 5 > 0).collect();
+        for mask in [None, Some(valid.as_slice())] {
+            let cell = |k: usize, cell: &[f64]| {
+                let counts = |i: usize| mask.is_none_or(|mask| mask[k * CELL + i]);
+                cell.iter().enumerate().filter(|(i, _)| counts(*i)).fold(0.0, |sum, (_, v)| sum + v)
+            };
+            let cells = values.chunks(CELL).enumerate().map(|(k, own)| cell(k, own));
+            let expected = cells.reduce(|sum, cell| sum + cell);
+            for step in [1, 100, 256, 300, 1024, 5000, 20_000] {
+                let mut cells = Cells::<FloatSum>::new(1);
+                for start in (0..values.len()).step_by(step) {
+                    let piece = start..(start + step).min(values.len());
+                    let mask = mask.map(|mask| &mask[piece.clone()]);
+                    cells.push(Matrix::lane(&values[piece], mask));
+                }
+                assert_eq!(cells.finish().first().copied(), expected, "{step}");
+            }
+        }
     }
 
     #[test]
