@@ -8,6 +8,7 @@ import numpy as np
 import openeo
 import pytest
 import rasterio
+import rasterio.features
 import xarray as xr
 
 import cubes
@@ -175,6 +176,32 @@ def test_bands_and_extents(cube, collection, tmp_path):
         assert {name for name in file.data_vars if name.startswith("B")} == {"B08", "B02"}
         for band in ("B08", "B02"):
             assert np.array_equal(file[band].values, cube.bands[band].data[1:3, 5:25, 10:20])
+
+
+def test_polygons_limit_scenes(cube, collection, tmp_path):
+    output = tmp_path / "out.nc"
+    left, top, step, _ = cube.origin
+    # A triangle whose sides miss all centres; its box is columns 10 to 20 and rows 5 to 25.
+    corners = np.array([[102, 52], [202, 150], [102, 252], [102, 52]])
+    ring = [[left + x, top - y] for x, y in corners.tolist()]
+    crs = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    triangle = {"type": "Polygon", "coordinates": [ring], "crs": crs}
+    inside = rasterio.features.rasterize(
+        [triangle], (25, 20), transform=rasterio.Affine(step, 0, left, 0, -step, top)
+    ).astype(bool)[5:, 10:]
+    extent = ["2021-05-05", "2021-11-11"]
+    later = graphs.node("filter_temporal", data=graphs.of("load"), extent=extent)
+    loads = [
+        load_stac(collection, bands=["B02"], spatial_extent=triangle, temporal_extent=extent),
+        graphs.graph(
+            load=graphs.node("load_stac", url=str(collection), bands=["B02"], spatial_extent=triangle),
+            later=later, save=graphs.save("later", "netCDF"),
+        ),
+    ]
+    for graph in loads:
+        run(graph, output=output)
+        with xr.open_dataset(output, decode_cf=False) as file:
+            assert np.array_equal(file["B02"].values, np.where(inside, cube.bands["B02"].data[1:3, 5:25, 10:20], 0))
 
 
 def test_a_cube_is_an_asset(cube, tmp_path):

@@ -129,6 +129,17 @@ impl Features {
         Some([west, south, east, north])
     }
 
+    /// How many positions all geometries have.
+    pub fn positions(&self) -> usize {
+        let of = |geometry: &Geometry| {
+            let parts = geometry.parts();
+            let lines: usize = parts.lines.iter().map(|line| line.len()).sum();
+            let rings = parts.polygons.iter().copied().flatten();
+            parts.points.len() + lines + rings.map(Vec::len).sum::<usize>()
+        };
+        self.list.iter().filter_map(|feature| feature.geometry.as_ref()).map(of).sum()
+    }
+
     /// Labels of a dimension over these: the ids if all have one and no two the same, else numbers from 0.
     pub fn labels(&self) -> Labels {
         let label = |feature: &Feature| match feature.id.as_ref()? {

@@ -10,14 +10,17 @@ mod codec;
 pub mod cog;
 mod file;
 pub mod format;
+pub mod geojson;
 pub mod json;
 pub mod netcdf;
 pub mod nodata;
+pub mod parquet;
 mod pipeline;
 pub mod png;
 mod raster;
 #[cfg(test)]
 mod sample;
+mod table;
 pub mod zarr;
 
 use std::collections::BTreeMap;

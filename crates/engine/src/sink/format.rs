@@ -44,24 +44,34 @@ pub enum SinkFormat {
     Zarr,
     Png,
     Json,
+    GeoJson,
+    Parquet,
 }
 
 impl SinkFormat {
-    pub const ALL: [SinkFormat; 5] = [
+    pub const ALL: [SinkFormat; 7] = [
         SinkFormat::GTiff,
         SinkFormat::NetCdf,
         SinkFormat::Zarr,
         SinkFormat::Png,
         SinkFormat::Json,
+        SinkFormat::GeoJson,
+        SinkFormat::Parquet,
     ];
 
-    /// By name, in any case; openEO users also write `COG` and `GeoTIFF`.
+    /// By name, in any case; openEO users also write `COG`, `GeoTIFF` and `GeoParquet`.
     pub fn from_name(name: &str) -> Option<SinkFormat> {
-        let also = |format: &SinkFormat| match format {
-            SinkFormat::GTiff => {
-                ["COG", "GeoTIFF"].iter().any(|alias| alias.eq_ignore_ascii_case(name))
-            }
-            SinkFormat::NetCdf | SinkFormat::Zarr | SinkFormat::Png | SinkFormat::Json => false,
+        let also = |format: &SinkFormat| {
+            let others: &[&str] = match format {
+                SinkFormat::GTiff => &["COG", "GeoTIFF"],
+                SinkFormat::Parquet => &["GeoParquet"],
+                SinkFormat::NetCdf
+                | SinkFormat::Zarr
+                | SinkFormat::Png
+                | SinkFormat::Json
+                | SinkFormat::GeoJson => &[],
+            };
+            others.iter().any(|other| other.eq_ignore_ascii_case(name))
         };
         (Self::ALL.into_iter())
             .find(|format| format.description().name.eq_ignore_ascii_case(name) || also(format))
@@ -75,6 +85,8 @@ impl SinkFormat {
             "zarr" => Some(SinkFormat::Zarr),
             "png" => Some(SinkFormat::Png),
             "json" => Some(SinkFormat::Json),
+            "geojson" => Some(SinkFormat::GeoJson),
+            "parquet" | "geoparquet" => Some(SinkFormat::Parquet),
             _ => None,
         }
     }
@@ -86,6 +98,8 @@ impl SinkFormat {
             SinkFormat::Zarr => &super::zarr::DESCRIPTION,
             SinkFormat::Png => &super::png::DESCRIPTION,
             SinkFormat::Json => &super::json::DESCRIPTION,
+            SinkFormat::GeoJson => &super::geojson::DESCRIPTION,
+            SinkFormat::Parquet => &super::parquet::DESCRIPTION,
         }
     }
 
@@ -106,6 +120,8 @@ impl SinkFormat {
             SinkFormat::Zarr => super::zarr::working_memory(schema, options, threads, limit),
             SinkFormat::Png => super::png::working_memory(schema, options, limit),
             SinkFormat::Json => super::json::working_memory(schema, options, limit),
+            SinkFormat::GeoJson => super::geojson::working_memory(schema, options, limit),
+            SinkFormat::Parquet => super::parquet::working_memory(schema, options, limit),
         }
     }
 
@@ -123,6 +139,8 @@ impl SinkFormat {
             SinkFormat::Zarr => super::zarr::write(result, options, budget, path),
             SinkFormat::Png => super::png::write(result, options, budget, path),
             SinkFormat::Json => super::json::write(result, options, budget, path),
+            SinkFormat::GeoJson => super::geojson::write(result, options, budget, path),
+            SinkFormat::Parquet => super::parquet::write(result, options, budget, path),
         }
     }
 }
