@@ -76,13 +76,53 @@ def test_png(cube, data, tmp_path):
         assert file.read(1).max() > file.read(1).min()
 
 
-def test_netcdf_larger_than_memory(tmp_path):
-    source, output = tmp_path / "year.zarr", tmp_path / "year.nc"
-    assert eolith("sample", source, "--dates", "12", "--size", "512").code == 0
-    run(graphs.whole("year"), f"year={source}", output=output, options=["--memory", "16M"])
-    with xr.open_zarr(source, mask_and_scale=False) as expected, xr.open_dataset(output, mask_and_scale=False) as file:
+def test_png_of_a_series_is_a_file_a_date(cube, data, tmp_path):
+    figures = run(graphs.whole("cube", "PNG", bands=["B04"]), data, output=tmp_path / "series.png").figures
+    assert len(figures["outputs"]) == len(cube.dates)
+    for i, path in enumerate(sorted(figures["outputs"])):
+        with rasterio.open(path) as file:
+            assert file.shape == cube.bands["B04"][i].shape
+            np.testing.assert_array_equal(file.dataset_mask() > 0, ~np.ma.getmaskarray(cube.bands["B04"][i]))
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    path = tmp_path_factory.mktemp("year") / "year.zarr"
+    assert eolith("sample", path, "--dates", "12", "--size", "512").code == 0
+    return path
+
+
+def saved(format, **options):
+    return graphs.graph(load=graphs.load("year"), save=graphs.save("load", format, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": 1}, {"compression": 6, "chunks": {"t": 12}}])
+def test_netcdf_larger_than_memory(year, options, tmp_path):
+    output = tmp_path / "year.nc"
+    run(saved("netCDF", **options), f"year={year}", output=output, options=["--memory", "16M"])
+    deflated = options.get("compression", 0) > 0
+    with xr.open_zarr(year, mask_and_scale=False) as expected, xr.open_dataset(output, mask_and_scale=False) as file:
         bands = [name for name in expected.data_vars if "t" in expected[name].dims]
         assert bands and sum(file[band].nbytes for band in bands) > 16 << 20
         for band in bands:
             np.testing.assert_array_equal(file[band].values, expected[band].values)
-            assert file[band].encoding["shuffle"] and file[band].encoding["zlib"]
+            assert (file[band].encoding["shuffle"], file[band].encoding["zlib"]) == (deflated, deflated)
+    with rasterio.open(f"netcdf:{output}:{bands[0]}") as file, xr.open_zarr(year, mask_and_scale=False) as expected:
+        np.testing.assert_array_equal(file.read(), expected[bands[0]].values)
+
+
+def test_a_series_a_pixel_out_of_an_image_a_date(year, tmp_path):
+    """Chunks of all dates out of chunks of one, in less memory than the pixels take: everything is read once."""
+    output = tmp_path / "series.zarr"
+    chunk = {"t": 12, "y": 64, "x": 64}
+    # A file a chunk: shards of usual size do not fit into so little memory.
+    process = saved("Zarr", chunks=chunk, shards=chunk)
+    figures = run(process, f"year={year}", output=output, options=["--memory", "16M"]).figures
+    stored = sum(file.stat().st_size for file in year.rglob("*") if file.is_file())
+    assert figures["bytes_read"] <= stored
+    with xr.open_zarr(year, mask_and_scale=False) as expected, xr.open_zarr(output, mask_and_scale=False) as file:
+        bands = [name for name in expected.data_vars if "t" in expected[name].dims]
+        assert sum(file[band].nbytes for band in bands) > 16 << 20
+        for band in bands:
+            assert file[band].encoding["chunks"] == (12, 64, 64)
+            np.testing.assert_array_equal(file[band].values, expected[band].values)

@@ -32,7 +32,7 @@ Figures of `--json`; times are wall seconds unless said otherwise:
   peak_rss_mb    largest resident size, in 10^6 bytes
   memory_mb      the memory limit, in 10^6 bytes
   threads        threads that compute
-  checksum       xxh3-64 of the values of all results, the same for any format, limit and number of threads
+  checksum       of the values of all results, the same for any format, limit and number of threads
   outputs        files written
 cpu_s and peak_rss_mb are given where the operating system tells them.";
 

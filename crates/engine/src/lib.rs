@@ -2,9 +2,11 @@
 
 pub mod budget;
 pub mod catalog;
+mod checksum;
 pub mod crs_text;
 pub mod eval;
 pub mod events;
+mod place;
 #[cfg(test)]
 mod reference;
 pub mod run;

@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::budget::{Budget, Reservation};
 use crate::events::{Cancel, Event, Listener};
 use crate::scratch::Scratch;
+use crate::sink::Boxes;
 use crate::source::SourceError;
 use crate::source::frame::Frame;
 use crate::source::open::Readers;
@@ -71,7 +72,7 @@ impl Machine {
         physical: &Arc<Physical>,
         part: &Part,
         stored: &Stored,
-        result: &Arc<Scratch>,
+        result: &Arc<dyn Boxes>,
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<u64, Issue> {
@@ -150,14 +151,12 @@ impl Machine {
         part: &Part,
         index: usize,
         stored: &Stored,
-        result: Arc<Scratch>,
+        result: Arc<dyn Boxes>,
         cancel: &Cancel,
     ) -> Result<u64, TaskError> {
         let _room = self.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
         let emit = move |region: &Region, block: Block| {
-            let written = result.write(region, &block).map_err(TaskError::Scratch);
-            block.recycle();
-            written
+            result.put(region, block).map_err(TaskError::Scratch)
         };
         self.compute(physical, part.task(index), stored, Box::new(emit), cancel).await
     }

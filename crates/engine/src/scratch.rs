@@ -1,7 +1,6 @@
 //! Where the pixels of a result wait until its file is written.
 //!
-//! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format, the checksum in
-//! logical order. Small results stay in memory under the ledger, larger ones go to a temporary file of fixed layout,
+//! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format. Small results stay in memory under the ledger, larger ones go to a temporary file of fixed layout,
 //! values first, one validity byte a pixel after them. This is not the ledger of a job: it does not survive the
 //! process.
 
@@ -10,10 +9,12 @@ pub mod space;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use eolith_cube::{Block, DType, Region, Schema, Values};
-use xxhash_rust::xxh3::Xxh3;
+use rayon::prelude::*;
 
 use crate::budget::Reservation;
-use crate::sink::{ResultView, SinkError};
+use crate::checksum::Checksum;
+use crate::place::{self, runs};
+use crate::sink::{Boxes, ResultView, SinkError};
 
 use space::{Space, SpaceError, Spilled};
 
@@ -113,28 +114,26 @@ impl Scratch {
         }
     }
 
-    /// The xxh3-64 of the values in logical order: little-endian values with no-data as zero, then one validity byte
-    /// a pixel, slab by slab along the first dimension. Independent of tasks, threads and formats.
+    /// Of all pixels; independent of tasks, threads and formats.
     pub fn checksum(&self) -> std::io::Result<u64> {
-        let mut hash = Xxh3::new();
-        hash.update(self.dtype.name().as_bytes());
-        for n in &self.shape {
-            hash.update(&(*n as u64).to_le_bytes());
-        }
-        for slab in slabs(&self.shape) {
-            let block = self.read_block(&slab)?;
-            hash.update(&block.values.le_bytes(0..block.len()));
-            let mask = match &block.validity {
-                Some(mask) => mask.iter().map(|&ok| ok.into()).collect(),
-                None => vec![1_u8; block.len()],
-            };
-            hash.update(&mask);
-        }
-        Ok(hash.digest())
+        let checksum = Checksum::new(self.dtype, self.shape.clone());
+        slabs(&self.shape).into_par_iter().try_for_each(|slab| {
+            checksum.add(&slab, &self.read_block(&slab)?);
+            std::io::Result::Ok(())
+        })?;
+        Ok(checksum.digest())
     }
 
     fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+}
+
+impl Boxes for Scratch {
+    fn put(&self, region: &Region, block: Block) -> std::io::Result<()> {
+        let written = self.write(region, &block);
+        block.recycle();
+        written
     }
 }
 
@@ -148,10 +147,10 @@ impl ResultView for Scratch {
     }
 }
 
-/// Boxes of at most about four million pixels (never less than a row of the last dimension) that cover the shape in
+/// Boxes of at most about a million pixels (never less than a row of the last dimension) that cover the shape in
 /// C order.
 fn slabs(shape: &[usize]) -> Vec<Region> {
-    const PIXELS: usize = 4 << 20;
+    const PIXELS: usize = 1 << 20;
     let mut slabs = vec![Region::whole(shape)];
     for dim in 0..shape.len() {
         if slabs[0].len() <= PIXELS {
@@ -171,70 +170,6 @@ fn slabs(shape: &[usize]) -> Vec<Region> {
     }
     slabs.retain(|slab| !slab.is_empty());
     slabs
-}
-
-/// Contiguous runs of a box: offset in the whole, offset in the box, length.
-fn runs(shape: &[usize], region: &Region) -> Vec<(usize, usize, usize)> {
-    if region.is_empty() {
-        return Vec::new();
-    }
-    // From the last dimension that is not taken whole on, all is one run.
-    let whole = |dim: usize| region.0[dim].len() == shape[dim];
-    let cut = (0..shape.len()).rev().find(|&dim| !whole(dim)).unwrap_or(0);
-    let inner: usize = shape.iter().skip(cut + 1).product();
-    let (start, run) = region.0.get(cut).map_or((0, 1), |range| (range.start, range.len()));
-    let mut offsets = vec![0];
-    for (range, n) in region.0.iter().zip(shape).take(cut) {
-        offsets = (offsets.into_iter())
-            .flat_map(|base| range.clone().map(move |i| base * n + i))
-            .collect();
-    }
-    let width = shape.get(cut).copied().unwrap_or(1);
-    let run = run * inner;
-    (offsets.iter().enumerate())
-        .map(|(i, row)| ((row * width + start) * inner, i * run, run))
-        .collect()
-}
-
-/// Bytes of a file by place, from any number of threads.
-mod place {
-    use std::fs::File;
-    use std::io::Result;
-    #[cfg(unix)]
-    use std::os::unix::fs::FileExt;
-
-    #[cfg(unix)]
-    pub(super) fn read(file: &File, bytes: &mut [u8], offset: u64) -> Result<()> {
-        file.read_exact_at(bytes, offset)
-    }
-
-    #[cfg(unix)]
-    pub(super) fn write(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
-        file.write_all_at(bytes, offset)
-    }
-
-    #[cfg(windows)]
-    pub(super) fn read(file: &File, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
-        use std::os::windows::fs::FileExt;
-        while !bytes.is_empty() {
-            let n = file.seek_read(bytes, offset)?;
-            if n == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            (bytes, offset) = (&mut bytes[n..], offset + n as u64);
-        }
-        Ok(())
-    }
-
-    #[cfg(windows)]
-    pub(super) fn write(file: &File, mut bytes: &[u8], mut offset: u64) -> Result<()> {
-        use std::os::windows::fs::FileExt;
-        while !bytes.is_empty() {
-            let n = file.seek_write(bytes, offset)?;
-            (bytes, offset) = (&bytes[n..], offset + n as u64);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -271,16 +206,6 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_as_long_as_they_can_be() {
-        assert_eq!(runs(&[3, 4, 5], &Region(vec![1..3, 0..4, 0..5])), [(20, 0, 40)]);
-        let rows = [(25, 0, 10), (45, 10, 10)];
-        assert_eq!(runs(&[3, 4, 5], &Region(vec![1..3, 1..3, 0..5])), rows);
-        assert_eq!(runs(&[2, 4], &Region(vec![0..2, 1..3])), [(1, 0, 2), (5, 2, 2)]);
-        assert_eq!(runs(&[], &Region(vec![])), [(0, 0, 1)]);
-        assert_eq!(runs(&[3, 4], &Region(vec![0..3, 2..2])), []);
-    }
-
-    #[test]
     fn what_no_disk_holds_is_refused() {
         let space = Space::new(None, None);
         for shape in [vec![1 << 20, 1 << 20, 1 << 10], vec![usize::MAX, usize::MAX, 2]] {
@@ -294,6 +219,6 @@ mod tests {
         let shape = [3, 3000, 1000];
         let slabs = slabs(&shape);
         assert_eq!(slabs.iter().map(Region::len).sum::<usize>(), 9_000_000);
-        assert!(slabs.iter().all(|slab| slab.len() <= 4 << 20));
+        assert!(slabs.iter().all(|slab| slab.len() <= 1 << 20));
     }
 }

@@ -27,7 +27,7 @@ use crate::events::{Cancel, Event, Listener};
 use crate::run::{Machine, Stored};
 use crate::scratch::Scratch;
 use crate::scratch::space::Space;
-use crate::sink::OutputFile;
+use crate::sink::{Boxes, OutputFile};
 use crate::source::open::Readers;
 
 pub use output::{Target, json_text};
@@ -77,8 +77,7 @@ pub struct Report {
     pub bytes_read: u64,
     /// Bytes of the chunks that were decoded meanwhile, by this run and those beside it.
     pub bytes_decoded: u64,
-    /// xxh3-64 over the values of all roots in logical order (see [`Scratch::checksum`]); of a value that is no cube,
-    /// over its JSON text.
+    /// Over the pixels of all roots, however they were computed; of a value that is no cube, over its JSON text.
     pub checksum: u64,
     pub times: Times,
 }
@@ -90,11 +89,11 @@ pub struct Times {
     pub open: Duration,
     /// Checking, binding, optimising and partitioning, without the catalogue's answers.
     pub plan: Duration,
-    /// From the plan to all results complete: fetch, decode, compute.
+    /// From the plan to all results complete: fetch, decode, compute; and writing, where that goes on meanwhile.
     pub run: Duration,
-    /// Encoding and writing files.
+    /// Encoding and writing files afterwards.
     pub write: Duration,
-    /// The checksum of the results.
+    /// The checksum of the results that were not written meanwhile.
     pub checksum: Duration,
 }
 
@@ -105,6 +104,16 @@ pub enum Stage {
     Optimized,
     Physical,
     All,
+}
+
+impl Report {
+    /// What became of root `i`.
+    fn add(&mut self, outcome: output::Outcome, i: usize) {
+        self.times.checksum += outcome.checking;
+        self.times.write += outcome.writing;
+        self.checksum ^= outcome.checksum.rotate_left(i as u32);
+        self.outputs.extend(outcome.files);
+    }
 }
 
 impl Default for Settings {
@@ -222,7 +231,8 @@ impl Session {
         for part in &physical.stages {
             let started = Instant::now();
             let result = self.place(&physical, part).map_err(one)?;
-            let run = self.machine.run(&physical, part, &stored, &result, listener, cancel);
+            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
+            let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
             report.bytes_read += run.await.map_err(one)?;
             Arc::make_mut(&mut stored).insert(part.node, result);
             report.times.run += started.elapsed();
@@ -236,18 +246,30 @@ impl Session {
                 report.value = Some(outcome.value);
                 continue;
             };
+            let at = logical.path.clone();
+            let started = Instant::now();
+            let direct = output::direct(&file, &physical, part, listener).map_err(one)?;
+            if let Some(direct) = direct {
+                let direct = Arc::new(direct);
+                let boxes: Arc<dyn Boxes> = Arc::clone(&direct) as _;
+                let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
+                report.bytes_read += run.await.map_err(one)?;
+                drop(boxes);
+                report.times.run += started.elapsed();
+                if let Some(outcome) = output::finish(&direct, listener, &at).await.map_err(one)? {
+                    report.add(outcome, i);
+                    continue;
+                }
+            }
             let started = Instant::now();
             let result = self.place(&physical, part).map_err(one)?;
-            let run = self.machine.run(&physical, part, &stored, &result, listener, cancel);
+            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
+            let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
             report.bytes_read += run.await.map_err(one)?;
+            drop(boxes);
             report.times.run += started.elapsed();
-            let outcome = output::write(self, &file, result, listener, logical.path.clone())
-                .await
-                .map_err(one)?;
-            report.times.checksum += outcome.checking;
-            report.times.write += outcome.writing;
-            report.checksum ^= outcome.checksum.rotate_left(i as u32);
-            report.outputs.extend(outcome.files);
+            let outcome = output::write(self, &file, result, listener, at).await.map_err(one)?;
+            report.add(outcome, i);
         }
         report.bytes_decoded = decoded() - decoded_before;
         Ok(report)

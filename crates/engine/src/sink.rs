@@ -4,6 +4,9 @@
 //! encodes windows of the result side by side on the pool it is called on and writes them in order, so that equal
 //! results are equal files for any number of threads. Its memory is bounded by the windows under way and not by the
 //! result; [`SinkFormat::working_memory`] says how much it is.
+//!
+//! A format whose pixels have places that are known before they are takes them as they are computed, in any order
+//! ([`Intake`]): nothing waits, nothing is read back.
 
 mod cf;
 mod codec;
@@ -36,6 +39,19 @@ pub trait ResultView: Sync {
 
     /// The block of `region`, in the common type of all variables, dimensions in schema order.
     fn read(&self, region: &Region) -> Result<Block, SinkError>;
+}
+
+/// Takes the finished boxes of a result, in any order and from any thread. They do not overlap and together are all.
+pub trait Boxes: Send + Sync {
+    /// Stores the pixels of a box, which are zero under the mask.
+    fn put(&self, region: &Region, block: Block) -> std::io::Result<()>;
+}
+
+/// A file that is written while its result is computed. It is not in its place before it is finished.
+pub trait Intake: Boxes {
+    /// Completes the file after the last box. `None` where the pixels turn out to need another file than the one
+    /// begun: nothing is left of it then.
+    fn finish(self: Box<Self>) -> Result<Option<Vec<OutputFile>>, SinkError>;
 }
 
 /// A file that was written.

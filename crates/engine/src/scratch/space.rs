@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 use crate::budget::{Budget, Reservation};
+use crate::place::free;
 
 const PREFIX: &str = "eolith-scratch-";
 const LOCK: &str = "lock";
@@ -210,19 +211,6 @@ fn is_there(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_there(_: &File, path: &Path) -> bool {
     path.exists()
-}
-
-/// Bytes that may still be written to the file system of `file`.
-#[cfg(unix)]
-fn free(file: &File) -> std::io::Result<u64> {
-    let system = rustix::fs::fstatvfs(file)?;
-    Ok(system.f_bavail.saturating_mul(system.f_frsize))
-}
-
-/// Unknown here: writing tells.
-#[cfg(not(unix))]
-fn free(_: &File) -> std::io::Result<u64> {
-    Ok(u64::MAX)
 }
 
 /// Takes the room on disk, so that nobody else can take it before it is written.

@@ -1,21 +1,23 @@
 //! What becomes of the roots of a plan: which file, in which format.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath};
 use eolith_plan::logical::RootValue;
 use eolith_plan::op::{Op, Save};
-use eolith_plan::physical::Physical;
+use eolith_plan::physical::{Part, Physical};
 use eolith_plan::planner::Plan;
 use eolith_plan::value::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Session;
+use crate::checksum::Checksum;
 use crate::events::{Event, Listener};
 use crate::scratch::Scratch;
-use crate::sink::{self, OutputFile, ResultView, SinkFormat};
+use crate::sink::{self, Boxes, Intake, OutputFile, ResultView, SinkFormat};
 
 /// Where results go.
 #[derive(Clone, Debug)]
@@ -94,6 +96,64 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
     Ok(destinations)
 }
 
+/// A file that is written while its cube is computed.
+pub(super) struct Direct {
+    /// Locked alone by who completes it: threads of tasks that are done may hold this value a little longer.
+    file: RwLock<Option<Box<dyn Intake>>>,
+    checksum: Checksum,
+}
+
+impl Boxes for Direct {
+    fn put(&self, region: &Region, block: Block) -> std::io::Result<()> {
+        self.checksum.add(region, &block);
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        let file = file.as_ref().ok_or_else(|| std::io::Error::other("the file is complete"))?;
+        file.put(region, block)
+    }
+}
+
+/// Begins the file of a cube that is saved as it was read. `None` for every other one: a file that turns out to be
+/// the wrong one costs the computation once more, and what was read holds no valid pixel that says no-data.
+pub(super) fn direct(
+    destination: &Destination,
+    physical: &Physical,
+    part: &Part,
+    listener: &Listener,
+) -> Result<Option<Direct>, Issue> {
+    let Some((path, format, options)) = &destination.file else { return Ok(None) };
+    let saved = physical.logical.node(part.node);
+    let input = saved.inputs.first().map_or(saved, |input| physical.logical.node(*input));
+    if !matches!(input.op, Op::Scan(_)) {
+        return Ok(None);
+    }
+    let intake = format.intake(&saved.schema, options, path);
+    let Some(file) = intake.map_err(|error| sink_issue(&error, saved.path.clone()))? else {
+        return Ok(None);
+    };
+    announce(path, *format, listener);
+    let checksum = Checksum::new(saved.schema.dtype(), part.partition.shape.clone());
+    Ok(Some(Direct { file: RwLock::new(Some(file)), checksum }))
+}
+
+/// Completes such a file; `None` where it has to be written in the other way.
+pub(super) async fn finish(
+    direct: &Direct,
+    listener: &Listener,
+    at: &NodePath,
+) -> Result<Option<Outcome>, Issue> {
+    let lost = || Issue::new(Code::INTERNAL, at.clone(), "the writer ended without a result");
+    let file = direct.file.write().unwrap_or_else(PoisonError::into_inner).take();
+    let file = file.ok_or_else(lost)?;
+    let started = Instant::now();
+    let finished = tokio::task::spawn_blocking(move || file.finish()).await.map_err(|_| lost())?;
+    let Some(files) = finished.map_err(|error| sink_issue(&error, at.clone()))? else {
+        return Ok(None);
+    };
+    notes(&files, listener);
+    let (checksum, writing) = (direct.checksum.digest(), started.elapsed());
+    Ok(Some(Outcome { files, checksum, value: Value::Null, checking: Duration::ZERO, writing }))
+}
+
 /// Writes a finished cube.
 pub(super) async fn write(
     session: &Session,
@@ -105,16 +165,7 @@ pub(super) async fn write(
     let failed = |at: &NodePath, reason: String| Issue::new(Code::INTERNAL, at.clone(), reason);
     let file = destination.file.clone();
     if let Some((path, format, _)) = &file {
-        listener(Event::Writing { path: path.display().to_string() });
-        let named = path.extension().and_then(|e| e.to_str()).and_then(SinkFormat::from_extension);
-        if named.is_some_and(|named| named != *format) {
-            let note = format!(
-                "`{}` is written as {}, which `save_result` asks for",
-                path.display(),
-                format.description().name
-            );
-            listener(Event::Note(note));
-        }
+        announce(path, *format, listener);
     }
     let mut budget = 0;
     if let Some((_, format, options)) = &file {
@@ -147,10 +198,24 @@ pub(super) async fn write(
         Some(Ok(files)) => files,
         Some(Err(error)) => return Err(sink_issue(&error, at)),
     };
+    notes(&files, listener);
+    Ok(Outcome { files, checksum, value: Value::Null, checking, writing })
+}
+
+fn announce(path: &Path, format: SinkFormat, listener: &Listener) {
+    listener(Event::Writing { path: path.display().to_string() });
+    let named = path.extension().and_then(|e| e.to_str()).and_then(SinkFormat::from_extension);
+    if named.is_some_and(|named| named != format) {
+        let (path, name) = (path.display(), format.description().name);
+        let note = format!("`{path}` is written as {name}, which `save_result` asks for");
+        listener(Event::Note(note));
+    }
+}
+
+fn notes(files: &[OutputFile], listener: &Listener) {
     for note in files.iter().flat_map(|file| &file.notes) {
         listener(Event::Note(note.clone()));
     }
-    Ok(Outcome { files, checksum, value: Value::Null, checking, writing })
 }
 
 /// Writes a value that is no cube as JSON.

@@ -183,7 +183,7 @@ impl Layout {
         result: &dyn ResultView,
         region: &Region,
         bands: Range<usize>,
-        mut give: impl FnMut(usize, Block) -> Result<(), SinkError>,
+        give: impl FnMut(usize, Block) -> Result<(), SinkError>,
     ) -> Result<(), SinkError> {
         let mut source = Region(vec![0..1; self.order.len() + usize::from(self.bands.is_some())]);
         for (range, &at) in region.0.iter().zip(&self.order) {
@@ -198,9 +198,26 @@ impl Layout {
             let reason = format!("asked for the shape {:?}, got {:?}", shapes.0, shapes.1);
             return Err(SinkError::Read(reason));
         }
+        self.split(block, bands, give)
+    }
+
+    /// The bands and the region in the dimensions of the file of a region of the result.
+    pub(super) fn place(&self, source: &Region) -> (Range<usize>, Region) {
+        let bands = self.bands.map_or(0..1, |at| source.0[at].clone());
+        (bands, Region(self.order.iter().map(|&at| source.0[at].clone()).collect()))
+    }
+
+    /// Gives the bands of a block of the result one by one, in their own type and with the dimensions of the file.
+    pub(super) fn split<E>(
+        &self,
+        block: Block,
+        bands: Range<usize>,
+        mut give: impl FnMut(usize, Block) -> Result<(), E>,
+    ) -> Result<(), E> {
         let order: Vec<usize> = self.bands.into_iter().chain(self.order.iter().copied()).collect();
+        let shape: Vec<usize> = self.order.iter().map(|&at| block.shape[at]).collect();
         if bands.len() == 1 {
-            let part = block.into_permuted(&order).reshape(region.shape());
+            let part = block.into_permuted(&order).reshape(shape);
             return give(bands.start, part.cast(self.outputs[bands.start].variable.dtype));
         }
         for band in bands.clone() {
@@ -208,7 +225,7 @@ impl Layout {
             if let Some(at) = self.bands {
                 part.0[at] = band - bands.start..band - bands.start + 1;
             }
-            let part = block.slice(&part).into_permuted(&order).reshape(region.shape());
+            let part = block.slice(&part).into_permuted(&order).reshape(shape.clone());
             give(band, part.cast(self.outputs[band].variable.dtype))?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod entropy;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
 
@@ -51,6 +52,25 @@ fn matched(bytes: &[u8], level: i32) -> io::Result<Vec<u8>> {
         let written = compressor.zlib_compress(bytes, &mut out).map_err(io::Error::other)?;
         out.truncate(written);
         Ok(out)
+    })
+}
+
+/// The same as [`le_bytes`], without a copy where the values are such bytes already.
+pub(super) fn borrowed_bytes(values: &Values) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "big") {
+        return Cow::Owned(le_bytes(values));
+    }
+    Cow::Borrowed(match values {
+        Values::U8(v) => v,
+        Values::I8(v) => bytemuck::cast_slice(v),
+        Values::U16(v) => bytemuck::cast_slice(v),
+        Values::I16(v) => bytemuck::cast_slice(v),
+        Values::U32(v) => bytemuck::cast_slice(v),
+        Values::I32(v) => bytemuck::cast_slice(v),
+        Values::U64(v) => bytemuck::cast_slice(v),
+        Values::I64(v) => bytemuck::cast_slice(v),
+        // Not every bit pattern is kept.
+        Values::Bool(_) | Values::F32(_) | Values::F64(_) => return Cow::Owned(le_bytes(values)),
     })
 }
 
@@ -126,6 +146,7 @@ mod tests {
             Values::U64(vec![u64::MAX, 7]),
         ] {
             assert_eq!(le_bytes(&values), values.le_bytes(0..values.len()));
+            assert_eq!(borrowed_bytes(&values), le_bytes(&values));
         }
     }
 }

@@ -1,22 +1,25 @@
 //! Files that appear whole or not at all, and options checked by name.
+//!
+//! Whole means for every process that looks, and whatever becomes of this one. Nothing waits for the disk: who
+//! promises that a result outlives the machine has to see to that itself.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::format::FormatDescription;
 use super::{Options, SinkError};
 
-/// A file that is on disk beside its place and not yet there; dropping it removes it.
+/// A file that is beside its place and not yet there; dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Staged {
     written: TempPath,
     pub(super) target: PathBuf,
 }
 
-/// Writes a file beside `path` and renames it when all is on disk.
+/// Writes a file beside `path` and renames it when all is written.
 pub(super) fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), SinkError>,
@@ -29,20 +32,28 @@ pub(super) fn stage(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), SinkError>,
 ) -> Result<Staged, SinkError> {
-    let failed = |error: &dyn std::fmt::Display| error_at(path, error);
+    let mut file = begin(path)?;
+    let mut buffer = BufWriter::with_capacity(1 << 16, file.as_file_mut());
+    content(&mut buffer)?;
+    buffer.flush().map_err(|e| error_at(path, &e))?;
+    drop(buffer);
+    Ok(Staged::new(file, path))
+}
+
+/// An empty file beside `path`.
+pub(super) fn begin(path: &Path) -> Result<NamedTempFile, SinkError> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".writing-").tempfile_in(folder(path)).map_err(|e| failed(&e))?;
-    let mut buffer = BufWriter::with_capacity(1 << 16, file.as_file_mut());
-    content(&mut buffer)?;
-    buffer.flush().map_err(|e| failed(&e))?;
-    drop(buffer);
-    file.as_file().sync_all().map_err(|e| failed(&e))?;
-    Ok(Staged { written: file.into_temp_path(), target: path.to_owned() })
+    builder.prefix(".writing-").tempfile_in(folder(path)).map_err(|e| error_at(path, &e))
 }
 
 impl Staged {
+    /// A file with all its content, to be at `target`.
+    pub(super) fn new(file: NamedTempFile, target: &Path) -> Staged {
+        Staged { written: file.into_temp_path(), target: target.to_owned() }
+    }
+
     /// Puts the file in its place.
     pub(super) fn publish(self) -> Result<(), SinkError> {
         let Staged { written, target } = self;

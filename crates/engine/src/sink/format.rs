@@ -8,7 +8,7 @@ use std::path::Path;
 
 use eolith_cube::Schema;
 
-use super::{Options, OutputFile, ResultView, SinkError};
+use super::{Intake, Options, OutputFile, ResultView, SinkError};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,25 @@ impl SinkFormat {
             SinkFormat::Json => super::json::working_memory(schema, options, limit),
             SinkFormat::GeoJson => super::geojson::working_memory(schema, options, limit),
             SinkFormat::Parquet => super::parquet::working_memory(schema, options, limit),
+        }
+    }
+
+    /// A file that takes boxes of a result in any order; `None` where the format needs them in its own, with these
+    /// options.
+    pub fn intake(
+        self,
+        schema: &Schema,
+        options: &Options,
+        path: &Path,
+    ) -> Result<Option<Box<dyn Intake>>, SinkError> {
+        match self {
+            SinkFormat::NetCdf => super::netcdf::intake(schema, options, path),
+            SinkFormat::GTiff
+            | SinkFormat::Zarr
+            | SinkFormat::Png
+            | SinkFormat::Json
+            | SinkFormat::GeoJson
+            | SinkFormat::Parquet => Ok(None),
         }
     }
 

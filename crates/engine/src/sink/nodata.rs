@@ -76,6 +76,20 @@ impl Guess {
         Seen { missing, taken: for_values!(values, v => occurs(v, valid, self.value)) }
     }
 
+    /// The choice by the rule of pixels that are all in their file, and are right there: as [`Guess::decide`], and
+    /// where the guess is taken but no pixel is missing.
+    pub fn decide_written(&self, seen: Seen) -> Option<NullCoding> {
+        if !seen.taken || seen.missing {
+            return self.decide(seen);
+        }
+        let mut scan = Scan::new(self.declared, self.dtype);
+        scan.candidates
+            .iter_mut()
+            .filter(|(value, _)| *value == self.value)
+            .for_each(|c| c.1 = true);
+        Some(scan.decide())
+    }
+
     /// The choice by the rule, if it is the guess or needs no value; `seen` is of all pixels.
     pub fn decide(&self, seen: Seen) -> Option<NullCoding> {
         let scan = Scan { missing: seen.missing, ..Scan::new(self.declared, self.dtype) };

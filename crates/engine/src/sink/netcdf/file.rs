@@ -93,6 +93,12 @@ impl<W: Write + Seek> NcFile<W> {
         Ok(NcFile { out, at: hdf5::SUPERBLOCK as u64 })
     }
 
+    /// A file of which everything up to `at` is written, but the start is still empty.
+    pub(super) fn resume(mut out: W, at: u64) -> io::Result<NcFile<W>> {
+        out.seek(SeekFrom::Start(at))?;
+        Ok(NcFile { out, at })
+    }
+
     /// Writes bytes and gives their address.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let address = self.at;

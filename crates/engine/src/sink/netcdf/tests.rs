@@ -3,15 +3,15 @@ use std::sync::Arc;
 
 use eolith_cube::time::TimeLabel;
 use eolith_cube::{
-    Block, Crs, DType, Dimension, Kind, Label, Labels, Number, Region, Regular, Schema,
+    Block, ChunkGrid, Crs, DType, Dimension, Kind, Label, Labels, Number, Region, Regular, Schema,
     SpatialAxis, Values, Variable,
 };
 use eolith_plan::need::{Content, Format};
 use serde_json::json;
 
-use super::{DESCRIPTION, write};
+use super::{DESCRIPTION, intake, write};
 use crate::sink::sample::Sample;
-use crate::sink::{Options, OutputFile, ResultView, SinkError};
+use crate::sink::{Intake, Options, OutputFile, ResultView, SinkError};
 use crate::source::{ArrayReader, cf, netcdf};
 use crate::storage::Location;
 
@@ -346,23 +346,75 @@ async fn threads_and_memory_do_not_change_a_byte() {
         let result = sample(schema, |i| (i % 31 > 0).then_some((i % 1021 + 1) as f64));
         // Many chunks, so that their tree has more than one level.
         let chunks = json!({"t": 2, "y": 16, "x": 50});
-        let options = Options::from([("chunks".to_owned(), chunks)]);
-        let least = super::working_memory(&result.schema, &options, 1, u64::MAX).unwrap();
-        let write = |threads, budget, name: &str| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let path = folder.0.join(format!("{name}-{n}.nc"));
-            pool.install(|| write(&result, &options, budget, &path)).unwrap();
-            std::fs::read(path).unwrap()
-        };
-        let one = write(1, u64::MAX, "one");
-        assert!(one == write(4, u64::MAX, "four"));
-        assert!(one == write(3, least, "least"));
-        let arrays = open(&folder.0.join(format!("one-{n}.nc"))).await;
-        for (band, name) in ["a", "b"].into_iter().enumerate() {
-            let array = named(&arrays, name);
-            assert_eq!(array.meta().chunk, [2, 16, 50]);
-            let expected = result.block.slice(&Region(vec![0..3, band..band + 1, 0..300, 0..700]));
-            assert_eq!(pixels(array).await, expected.reshape(vec![3, 300, 700]), "{name} {n}");
+        for level in [0, 1, 6] {
+            let options = Options::from([
+                ("chunks".to_owned(), chunks.clone()),
+                ("compression".to_owned(), json!(level)),
+            ]);
+            let least = super::working_memory(&result.schema, &options, 1, u64::MAX).unwrap();
+            let write = |threads, budget, name: &str| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let path = folder.0.join(format!("{name}-{n}-{level}.nc"));
+                pool.install(|| write(&result, &options, budget, &path)).unwrap();
+                std::fs::read(path).unwrap()
+            };
+            let one = write(1, u64::MAX, "one");
+            assert!(one == write(4, u64::MAX, "four"));
+            assert!(one == write(3, least, "least"));
+            let arrays = open(&folder.0.join(format!("one-{n}-{level}.nc"))).await;
+            for (band, name) in ["a", "b"].into_iter().enumerate() {
+                let array = named(&arrays, name);
+                assert_eq!(array.meta().chunk, [2, 16, 50]);
+                let region = Region(vec![0..3, band..band + 1, 0..300, 0..700]);
+                let expected = result.block.slice(&region).reshape(vec![3, 300, 700]);
+                assert_eq!(pixels(array).await, expected, "{name} {n} {level}");
+            }
         }
     }
+}
+
+/// Boxes that fit no chunk, last ones first.
+fn scattered(result: &Sample, intake: &dyn Intake) {
+    let grid = ChunkGrid::new(result.block.shape.clone(), vec![2, 2, 37, 450]);
+    for region in (0..grid.len()).rev().map(|n| grid.region(n)) {
+        intake.put(&region, result.block.slice(&region).canonical()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn boxes_in_any_order_make_the_same_file() {
+    let folder = folder();
+    let [y, x] = utm(700, 300);
+    let dims = vec![times(&["2015-07-11", "2015-07-31", "2015-08-30"]), bands(&["a", "b"]), y, x];
+    let options = Options::from([("chunks".to_owned(), json!({"t": 2, "y": 16, "x": 50}))]);
+    let value = |i: usize| (i % 1021 + 1) as f64;
+    let some = |i: usize| (!i.is_multiple_of(31)).then_some(value(i));
+    let declared = |null| Variable { nodata: Some(Number::Int(null)), ..Variable::new(DType::U16) };
+    // The last value is a valid one, and no pixel is missing.
+    let samples = [
+        sample(Schema::uniform(dims.clone(), declared(0)), some),
+        sample(Schema::uniform(dims.clone(), declared(5000)), some),
+        sample(Schema::uniform(dims.clone(), Variable::new(DType::F32)), some),
+        sample(Schema::uniform(dims.clone(), declared(7)), |i| Some(value(i))),
+    ];
+    for (n, result) in samples.iter().enumerate() {
+        let paths = ["ordered", "direct"].map(|name| folder.0.join(format!("{name}-{n}.nc")));
+        let ordered = write(result, &options, u64::MAX, &paths[0]).unwrap();
+        let direct = intake(&result.schema, &options, &paths[1]).unwrap().unwrap();
+        scattered(result, &*direct);
+        assert!(!paths[1].exists());
+        let direct = direct.finish().unwrap().unwrap();
+        assert_eq!(direct[0].notes, ordered[0].notes, "{n}");
+        assert!(std::fs::read(&paths[0]).unwrap() == std::fs::read(&paths[1]).unwrap(), "{n}");
+    }
+    // What stands for no-data depends on the pixels, or how long the chunks are.
+    let taken = sample(Schema::uniform(dims.clone(), declared(7)), some);
+    let path = folder.0.join("none.nc");
+    let begun = intake(&taken.schema, &options, &path).unwrap().unwrap();
+    scattered(&taken, &*begun);
+    assert!(begun.finish().unwrap().is_none() && !path.exists());
+    let undeclared = Schema::uniform(dims, Variable::new(DType::I16));
+    assert!(intake(&undeclared, &options, &path).unwrap().is_none());
+    let deflated = Options::from([("compression".to_owned(), json!(1))]);
+    assert!(intake(&taken.schema, &deflated, &path).unwrap().is_none());
 }

@@ -11,8 +11,9 @@ pub(super) fn stored(dtype: DType) -> DType {
     if dtype == DType::Bool { DType::U8 } else { dtype }
 }
 
-/// The stored bytes of a chunk of which `part` is inside the array: whole, `null` where a pixel is invalid or
-/// outside, bytes by significance and deflated at `level` (0: as they are).
+/// The stored bytes of a chunk of which `part` is inside the array: whole, `null` where a pixel is invalid, bytes by
+/// significance and deflated at `level` (0: as they are). Outside is what costs least, `null` in a stream and zero as
+/// it is.
 pub(super) fn encode(
     part: Block,
     chunk: &[usize],
@@ -21,7 +22,7 @@ pub(super) fn encode(
 ) -> io::Result<Vec<u8>> {
     let (shape, dtype) = (part.shape.clone(), stored(part.dtype()));
     let part = Block::new(shape, nodata::fill(part, dtype, null));
-    let whole = crate::sink::cf::whole(part, chunk, null);
+    let whole = crate::sink::cf::whole(part, chunk, null.filter(|_| level > 0));
     // A scalar has neither chunks nor filters.
     if level == 0 || chunk.is_empty() {
         return Ok(codec::le_bytes(&whole.values));
