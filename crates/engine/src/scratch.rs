@@ -1,14 +1,16 @@
 //! Where the pixels of a result wait until its file is written.
 //!
-//! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format. Small results stay in memory under the ledger, larger ones go to a temporary file of fixed layout,
-//! values first, one validity byte a pixel after them. This is not the ledger of a job: it does not survive the
-//! process.
+//! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format. Small results stay
+//! in memory under the ledger, larger ones go to a temporary file of fixed layout: values first, after them one byte a
+//! pixel that is 1 for no-data, a hole where nothing is missing. This is not the ledger of a job: it does not survive
+//! the process.
 
 pub mod space;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use eolith_cube::{Block, DType, Region, Schema, Values};
+use eolith_cube::{Block, DType, Element, Region, Schema, Values, columns, for_values};
 use rayon::prelude::*;
 
 use crate::budget::Reservation;
@@ -24,13 +26,22 @@ pub struct Scratch {
     schema: Arc<Schema>,
     shape: Vec<usize>,
     dtype: DType,
+    /// Whether any pixel is no-data: else nobody looks.
+    masked: AtomicBool,
     held: Held,
+}
+
+/// Values and which of them are no-data. What is never missing is never touched, so that it takes no memory.
+#[derive(Debug)]
+struct Pixels {
+    values: Values,
+    missing: Vec<bool>,
 }
 
 #[derive(Debug)]
 enum Held {
     Memory {
-        block: RwLock<Block>,
+        pixels: RwLock<Pixels>,
         _reservation: Reservation,
     },
     /// Boxes are disjoint and every access names its place, so nothing is locked.
@@ -41,8 +52,10 @@ impl Scratch {
     /// In memory, under a reservation of [`Scratch::bytes`].
     pub fn in_memory(schema: Arc<Schema>, shape: Vec<usize>, reservation: Reservation) -> Scratch {
         let dtype = schema.dtype();
-        let block = RwLock::new(Block::nulls(dtype, shape.clone()));
-        Scratch { schema, shape, dtype, held: Held::Memory { block, _reservation: reservation } }
+        let len = shape.iter().product();
+        let pixels = Pixels { values: Values::zeros(dtype, len), missing: vec![false; len] };
+        let held = Held::Memory { pixels: RwLock::new(pixels), _reservation: reservation };
+        Scratch { schema, shape, dtype, masked: AtomicBool::new(false), held }
     }
 
     /// In a file that vanishes with this value.
@@ -56,7 +69,8 @@ impl Scratch {
     ) -> Result<Scratch, SpaceError> {
         let file = space.file(Self::bytes(&schema, &shape))?;
         let dtype = schema.dtype();
-        Ok(Scratch { schema, shape, dtype, held: Held::File(file) })
+        let masked = AtomicBool::new(false);
+        Ok(Scratch { schema, shape, dtype, masked, held: Held::File(file) })
     }
 
     /// Bytes of a result: values and validity.
@@ -65,25 +79,41 @@ impl Scratch {
         shape.iter().fold(pixel, |bytes, &n| bytes.saturating_mul(n as u64))
     }
 
-    /// Stores the pixels of a box.
+    /// Stores the pixels of a box; every pixel once.
     pub fn write(&self, region: &Region, block: &Block) -> std::io::Result<()> {
+        if block.validity.is_some() {
+            self.masked.store(true, Ordering::Release);
+        }
         match &self.held {
-            Held::Memory { block: whole, .. } => {
-                let start: Vec<usize> = region.0.iter().map(|r| r.start).collect();
-                whole.write().unwrap_or_else(PoisonError::into_inner).paste(&start, block);
+            Held::Memory { pixels, .. } => {
+                let mut pixels = pixels.write().unwrap_or_else(PoisonError::into_inner);
+                let Pixels { values, missing } = &mut *pixels;
+                let cast = (block.dtype() != self.dtype).then(|| block.values.cast(self.dtype));
+                let from = cast.as_ref().unwrap_or(&block.values);
+                for_values!(values, values => {
+                    let from = Element::slice(from).expect("invariant: cast to the same type");
+                    for (offset, at, run) in runs(&self.shape, region) {
+                        values[offset..offset + run].copy_from_slice(&from[at..at + run]);
+                    }
+                });
+                let Some(mask) = &block.validity else { return Ok(()) };
+                for (offset, at, run) in runs(&self.shape, region) {
+                    let flags = missing[offset..offset + run].iter_mut().zip(&mask[at..at + run]);
+                    flags.for_each(|(missing, &ok)| *missing = !ok);
+                }
                 Ok(())
             }
             Held::File(Spilled { file, .. }) => {
                 let size = self.dtype.size();
                 let masks = self.len() * size;
-                for (offset, from, run) in runs(&self.shape, region) {
-                    let values = block.values.le_bytes(from..from + run);
+                for (offset, at, run) in runs(&self.shape, region) {
+                    let values = block.values.le_bytes(at..at + run);
                     place::write(file, &values, (offset * size) as u64)?;
-                    let mask = match &block.validity {
-                        Some(mask) => mask[from..from + run].iter().map(|&ok| ok.into()).collect(),
-                        None => vec![1_u8; run],
-                    };
-                    place::write(file, &mask, (masks + offset) as u64)?;
+                    if let Some(mask) = &block.validity {
+                        let missing: Vec<u8> =
+                            mask[at..at + run].iter().map(|&ok| u8::from(!ok)).collect();
+                        place::write(file, &missing, (masks + offset) as u64)?;
+                    }
                 }
                 Ok(())
             }
@@ -92,26 +122,48 @@ impl Scratch {
 
     /// The pixels of a box.
     pub fn read_block(&self, region: &Region) -> std::io::Result<Block> {
-        match &self.held {
-            Held::Memory { block, .. } => {
-                let whole = block.read().unwrap_or_else(PoisonError::into_inner);
-                Ok(whole.slice(region).canonical())
+        let len = region.len();
+        let masked = self.masked.load(Ordering::Acquire);
+        let mut valid: Option<Vec<bool>> = masked.then(|| columns::take(len));
+        let values = match &self.held {
+            Held::Memory { pixels, .. } => {
+                let pixels = pixels.read().unwrap_or_else(PoisonError::into_inner);
+                let Pixels { values, missing } = &*pixels;
+                if let Some(valid) = &mut valid {
+                    for (offset, at, run) in runs(&self.shape, region) {
+                        let flags =
+                            valid[at..at + run].iter_mut().zip(&missing[offset..offset + run]);
+                        flags.for_each(|(valid, &missing)| *valid = !missing);
+                    }
+                }
+                for_values!(values, values => {
+                    let mut out = columns::take(len);
+                    for (offset, at, run) in runs(&self.shape, region) {
+                        out[at..at + run].copy_from_slice(&values[offset..offset + run]);
+                    }
+                    Element::wrap(out)
+                })
             }
             Held::File(Spilled { file, .. }) => {
-                let (size, len) = (self.dtype.size(), region.len());
+                let size = self.dtype.size();
                 let masks = self.len() * size;
-                let (mut values, mut mask) = (vec![0; len * size], vec![0; len]);
+                let mut bytes = vec![0; len * size];
+                let mut missing = Vec::new();
                 for (offset, at, run) in runs(&self.shape, region) {
                     let place = (offset * size) as u64;
-                    place::read(file, &mut values[at * size..(at + run) * size], place)?;
-                    place::read(file, &mut mask[at..at + run], (masks + offset) as u64)?;
+                    place::read(file, &mut bytes[at * size..(at + run) * size], place)?;
+                    if let Some(valid) = &mut valid {
+                        missing.resize(run, 0);
+                        place::read(file, &mut missing, (masks + offset) as u64)?;
+                        let flags = valid[at..at + run].iter_mut().zip(&missing);
+                        flags.for_each(|(valid, &missing)| *valid = missing == 0);
+                    }
                 }
-                let values = Values::from_le_bytes(self.dtype, &values)
-                    .ok_or_else(|| std::io::Error::other("the scratch file is damaged"))?;
-                let mask = mask.contains(&0).then(|| mask.iter().map(|&b| b != 0).collect());
-                Ok(Block { shape: region.shape(), values, validity: mask }.canonical())
+                Values::from_le_bytes(self.dtype, &bytes)
+                    .ok_or_else(|| std::io::Error::other("the scratch file is damaged"))?
             }
-        }
+        };
+        Ok(Block { shape: region.shape(), values, validity: valid }.canonical())
     }
 
     /// Of all pixels; independent of tasks, threads and formats.
@@ -200,7 +252,8 @@ mod tests {
         for scratch in [&memory, &disk] {
             scratch.write(&region, &block).unwrap();
             assert_eq!(scratch.read_block(&region).unwrap(), block);
-            assert!(!scratch.read_block(&Region::whole(&shape)).unwrap().is_valid(0));
+            let whole = scratch.read_block(&Region::whole(&shape)).unwrap();
+            assert_eq!(whole.validity.unwrap().iter().filter(|ok| !**ok).count(), 1);
         }
         assert_eq!(memory.checksum().unwrap(), disk.checksum().unwrap());
     }
