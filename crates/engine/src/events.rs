@@ -19,7 +19,7 @@ pub enum Event {
 /// Takes events; called from any thread.
 pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Stops a run: no task starts after [`Cancel::cancel`].
+/// Stops a run: no task starts after [`Cancel::cancel`], and no tile of one that has started.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 

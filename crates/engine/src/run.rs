@@ -79,9 +79,10 @@ impl Machine {
         let tasks = part.partition.len();
         let mut failed: Option<(usize, TaskError)> = None;
         let (mut done, mut bytes_read) = (0, 0);
+        let stop = Cancel::default();
         let ahead = self.pool.current_num_threads();
         let mut running = stream::iter(0..tasks)
-            .take_while(|_| std::future::ready(!cancel.is_cancelled()))
+            .take_while(|_| std::future::ready(!cancel.is_cancelled() && !stop.is_cancelled()))
             .map(|index| {
                 let task = self.task(physical, part, index, stored, Arc::clone(result), cancel);
                 async move { (index, task.await) }
@@ -99,7 +100,7 @@ impl Machine {
                         failed = Some((index, error));
                     }
                     // What started may still fail at a lower number; nothing new starts.
-                    cancel.cancel();
+                    stop.cancel();
                 }
             }
         }
@@ -267,7 +268,8 @@ impl Opener {
             let frame = fetch.frame().map_err(|e| TaskError::Source(id, e))?;
             self.open.push((id, region, Arc::new(frame)));
         }
-        Ok(Box::new(Open { frames: self.open.clone(), stored: self.stored.clone() }))
+        let (frames, stored) = (self.open.clone(), self.stored.clone());
+        Ok(Box::new(Open { frames, stored, cancel: self.cancel.clone() }))
     }
 
     /// The bytes of the next step; while they are under way this thread works for other tasks.
@@ -294,10 +296,15 @@ impl Opener {
 struct Open {
     frames: Vec<(NodeId, Region, Arc<Frame>)>,
     stored: Stored,
+    cancel: Cancel,
 }
 
 impl Frames<TaskError> for Open {
     fn read(&self, id: NodeId, region: &Region) -> Result<Block, TaskError> {
+        // Tile by tile: a step may be the whole result.
+        if self.cancel.is_cancelled() {
+            return Err(TaskError::Cancelled);
+        }
         if let Some(stored) = self.stored.get(&id) {
             return stored.read_block(region).map_err(TaskError::Scratch);
         }
