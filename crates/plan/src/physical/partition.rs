@@ -98,17 +98,22 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
             Reading::of(physical, program, &partition).decoded
         };
         let mut known = decoded(&chunk);
-        while let Some(&d) =
-            spatial.iter().filter(|&&d| chunk[d] < shape[d]).min_by_key(|&&d| chunk[d])
-        {
-            let mut larger = chunk.clone();
-            larger[d] = (chunk[d] * 2).min(shape[d]);
-            limit(&mut larger);
-            let (larger_peak, found) = (measure(&larger), decoded(&larger));
-            if larger == chunk || larger_peak > options.task_memory || found > known * SAVES {
-                break;
-            }
-            (chunk, peak, known) = (larger, larger_peak, found);
+        // The next dimension that saves enough, x and y by turns before the others.
+        let wider = |chunk: &[usize], known: f64| {
+            let mut next = order.clone();
+            next[..spatial.len()].sort_by_key(|&d| chunk[d]);
+            next.into_iter().filter(|&d| chunk[d] < shape[d]).find_map(|d| {
+                let mut wider = chunk.to_vec();
+                wider[d] = (chunk[d] * 2).min(shape[d]);
+                limit(&mut wider);
+                let decoded = (wider != chunk).then(|| decoded(&wider))?;
+                let peak = measure(&wider);
+                let pays = decoded <= known * SAVES && peak <= options.task_memory;
+                pays.then_some((wider, peak, decoded))
+            })
+        };
+        while let Some(found) = wider(&chunk, known) {
+            (chunk, peak, known) = found;
         }
     }
     let split = chunk.iter().zip(&unit).any(|(own, unit)| own < unit);
