@@ -9,7 +9,7 @@ use crate::values::{Element, Values};
 /// Pixels of one region, in C order, with the no-data mask beside them.
 ///
 /// No-data is *not* a value: `NaN` may be valid. Where a pixel is invalid its stored value is zero, so equal
-/// blocks are equal byte for byte ([`Block::canonical`] restores that after a kernel).
+/// blocks are equal byte for byte; inside a tile anything may be there until [`Block::canonical`] restores that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     pub shape: Vec<usize>,

@@ -1,6 +1,6 @@
 //! Memory of columns, used again by the thread that gave it back.
 //!
-//! A tile makes and drops a dozen columns of a few thousand pixels, hundred thousand times a second. Fresh memory
+//! Every tile makes and drops columns of a few thousand pixels, one for each step of an expression. Fresh memory
 //! costs an allocation and a pass that clears it; what was dropped a moment ago is still in the cache next to the
 //! core. Giving back is a courtesy: a column that is dropped instead is freed as usual. Not for decoded chunks, which
 //! wander between threads: the engine has buffers of their own.
