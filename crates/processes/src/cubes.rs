@@ -3,10 +3,12 @@
 mod aggregate_spatial;
 mod aggregate_temporal;
 mod aggregate_temporal_period;
+mod anomaly;
 mod apply;
 mod apply_dimension;
 mod apply_kernel;
 mod arguments;
+mod climatological_normal;
 mod dimensions;
 mod filter_bands;
 mod filter_bbox;
@@ -34,9 +36,11 @@ pub(crate) static ALL: &[&Process] = &[
     &aggregate_spatial::AGGREGATE_SPATIAL,
     &aggregate_temporal::AGGREGATE_TEMPORAL,
     &aggregate_temporal_period::AGGREGATE_TEMPORAL_PERIOD,
+    &anomaly::ANOMALY,
     &apply::APPLY,
     &apply_dimension::APPLY_DIMENSION,
     &apply_kernel::APPLY_KERNEL,
+    &climatological_normal::CLIMATOLOGICAL_NORMAL,
     &dimensions::ADD_DIMENSION,
     &dimensions::CREATE_DATA_CUBE,
     &dimensions::DIMENSION_LABELS,

@@ -232,7 +232,8 @@ impl Visitor for Peak<'_> {
                 let per_lane = self.physical.fold(*fold).map_or(0, |fold| {
                     fold.bytes_per_lane(self.physical.logical.schema(feed.source).dtype())
                 });
-                states += (lanes * per_lane) as u64;
+                let open = open_at_once(&self.physical.logical.node(*fold).op, result);
+                states += (lanes * per_lane * open) as u64;
             }
         }
         self.states.push(states);
@@ -276,6 +277,25 @@ impl Visitor for Peak<'_> {
             self.live -= self.held.remove(fold).unwrap_or_default();
         }
     }
+}
+
+/// How many states of a reduction exist at a time: one, or the most groups that have begun and not ended (all months of
+/// a mean over years). `result` is the box of the result.
+fn open_at_once(op: &Op, result: &Region) -> usize {
+    let Op::Group { dim, groups, .. } = op else { return 1 };
+    let groups = &groups.as_deref().unwrap_or_default()[result.0[*dim].clone()];
+    let mut ends: Vec<(usize, bool)> = (groups.iter())
+        .filter_map(|group| Some([(*group.first()?, true), (*group.last()? + 1, false)]))
+        .flatten()
+        .collect();
+    // Where one group ends and another begins the ended one is gone.
+    ends.sort_unstable();
+    let (mut open, mut most) = (0_usize, 1);
+    for (_, begins) in ends {
+        open = if begins { open + 1 } else { open.saturating_sub(1) };
+        most = most.max(open);
+    }
+    most
 }
 
 /// Bytes of all blocks of one tile of a part.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, Interval, TimeError, TimeLabel};
-use eolith_cube::{Crs, Feature, Features, Kind, Label, Schema};
-use eolith_graph::{Parameter, param, schema};
+use eolith_cube::{Crs, Dimension, Feature, Features, Kind, Label, Schema};
+use eolith_graph::{Definitions as _, Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem};
+use eolith_plan::expr::{Builder, ExprId};
 use eolith_plan::function::Function;
 use eolith_plan::process::{Lowering, Registry as _};
 use eolith_plan::request::{BoundingBox, LoadRequest};
@@ -277,16 +278,50 @@ pub(super) fn temporal(call: &mut Call<'_, '_>, schema: &Schema) -> Result<usize
         }
         return Ok(dim);
     }
+    only_temporal(schema, "dimension")
+}
+
+/// The temporal dimension of a cube that has only one.
+pub(super) fn only_temporal(schema: &Schema, argument: &str) -> Result<usize, Problem> {
     match schema.temporal().as_slice() {
-        [] => Err(Problem::new("DimensionNotAvailable", "the data cube has no temporal dimension")),
+        [] => Err(Problem::new("DimensionNotAvailable", "the data cube has no temporal dimension")
+            .at(argument)),
         [only] => Ok(*only),
         several => {
             let names: Vec<&str> = several.iter().map(|&d| schema.dims[d].name.as_str()).collect();
             Err(Problem::new("TooManyDimensions", "the data cube has several temporal dimensions")
-                .at("dimension")
+                .at(argument)
                 .hint(format!("temporal dimensions: {}", names.join(", "))))
         }
     }
+}
+
+/// Every dimension of the cube of argument `name` is one of the data, with the same labels.
+pub(super) fn compatible(schema: &Schema, other: &Schema, name: &str) -> Result<(), Problem> {
+    for dim in &other.dims {
+        let problem = |what: &str| {
+            let message = format!("dimension `{}` of the other data cube {what}", dim.name);
+            Problem::new("IncompatibleDataCubes", message).at(name)
+        };
+        let own =
+            schema.dim(&dim.name).ok_or_else(|| problem("does not exist in the data cube"))?;
+        let (Some(a), Some(b)) = (own.labels(), dim.labels()) else { return Err(Problem::Blocked) };
+        let same = a.len() == b.len()
+            && (is_grid(own, dim) || a.iter().zip(b.iter()).all(|(a, b)| same_label(&a, &b)));
+        if !same {
+            return Err(problem("has other labels in the data cube"));
+        }
+    }
+    Ok(())
+}
+
+/// Axes of pixel grids, which were aligned before.
+fn is_grid(a: &Dimension, b: &Dimension) -> bool {
+    let regular = |dim: &Dimension| {
+        matches!(dim.kind, Kind::Spatial { .. })
+            && dim.labels().is_some_and(|l| l.regular().is_some())
+    };
+    a.crs().is_some() && regular(a) && regular(b)
 }
 
 /// A scalar process, for expressions that a lowering builds itself.
@@ -297,4 +332,20 @@ pub(super) fn function(id: &str) -> Result<&'static Function, Problem> {
             Err(Problem::new("Internal", format!("process `{id}` is not a function")))
         }
     }
+}
+
+/// A call of a scalar process, with the defaults of its definition for the parameters that are left.
+pub(super) fn call_with_defaults(
+    builder: &mut Builder,
+    id: &str,
+    mut arguments: Vec<ExprId>,
+) -> Result<ExprId, Problem> {
+    let function = function(id)?;
+    let definition = crate::registry().get(id);
+    for name in &function.parameters[arguments.len()..] {
+        let parameter = definition.and_then(|definition| definition.parameter(name));
+        let default = parameter.and_then(|parameter| parameter.default.as_ref());
+        arguments.push(builder.constant(default.map_or(Value::Null, Value::from_json)));
+    }
+    Ok(builder.call(function, arguments))
 }

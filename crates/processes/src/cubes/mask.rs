@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eolith_cube::warp::Method;
-use eolith_cube::{DType, Dimension, Kind, Schema};
+use eolith_cube::{DType, Schema};
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::expr::{Builder, Expr};
@@ -14,7 +14,7 @@ use eolith_plan::types::Type;
 use eolith_plan::value::Value;
 use serde_json::Value as Json;
 
-use super::arguments::{function, same_label};
+use super::arguments::{call_with_defaults, compatible};
 
 pub(crate) static MASK: Process = Process { definition, lowering: Lowering::Custom(lower) };
 
@@ -48,7 +48,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let schema = call.schema(data);
     let mask = aligned(call, &schema, mask)?;
     let mask_schema = call.schema(mask);
-    compatible(&schema, &mask_schema)?;
+    compatible(&schema, &mask_schema, "mask")?;
     let expr = replaced(&schema, &mask_schema, replacement, true)?;
     call.try_add(Op::map(&[&schema, &mask_schema], Arc::new(expr)), vec![data, mask])
 }
@@ -73,34 +73,6 @@ fn aligned(call: &mut Call<'_, '_>, schema: &Schema, mask: NodeId) -> Result<Nod
         }
         _ => Ok(mask),
     }
-}
-
-/// Every dimension of the mask is one of the data, with the same labels.
-fn compatible(schema: &Schema, mask: &Schema) -> Result<(), Problem> {
-    for dim in &mask.dims {
-        let problem = |what: &str| {
-            let message = format!("dimension `{}` of the mask {what}", dim.name);
-            Problem::new("IncompatibleDataCubes", message).at("mask")
-        };
-        let own =
-            schema.dim(&dim.name).ok_or_else(|| problem("does not exist in the data cube"))?;
-        let (Some(a), Some(b)) = (own.labels(), dim.labels()) else { return Err(Problem::Blocked) };
-        let same = a.len() == b.len()
-            && (is_grid(own, dim) || a.iter().zip(b.iter()).all(|(a, b)| same_label(&a, &b)));
-        if !same {
-            return Err(problem("has other labels in the data cube"));
-        }
-    }
-    Ok(())
-}
-
-/// Axes of pixel grids, which were aligned before.
-fn is_grid(a: &Dimension, b: &Dimension) -> bool {
-    let regular = |dim: &Dimension| {
-        matches!(dim.kind, Kind::Spatial { .. })
-            && dim.labels().is_some_and(|l| l.regular().is_some())
-    };
-    a.crs().is_some() && regular(a) && regular(b)
 }
 
 /// `if(mask is set, replacement, data)`, or the other way round for what is not set.
@@ -129,23 +101,6 @@ pub(super) fn replaced(
     };
     let root = if where_set { builder.if_(set, instead, x) } else { builder.if_(set, x, instead) };
     Ok(builder.finish(root))
-}
-
-/// A call of a scalar process, with the defaults of its definition for the parameters that are left.
-fn call_with_defaults(
-    builder: &mut Builder,
-    id: &str,
-    mut arguments: Vec<eolith_plan::expr::ExprId>,
-) -> Result<eolith_plan::expr::ExprId, Problem> {
-    use eolith_graph::Definitions as _;
-    let function = function(id)?;
-    let definition = crate::registry().get(id);
-    for name in &function.parameters[arguments.len()..] {
-        let parameter = definition.and_then(|definition| definition.parameter(name));
-        let default = parameter.and_then(|parameter| parameter.default.as_ref());
-        arguments.push(builder.constant(default.map_or(Value::Null, Value::from_json)));
-    }
-    Ok(builder.call(function, arguments))
 }
 
 #[cfg(test)]

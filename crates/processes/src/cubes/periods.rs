@@ -119,6 +119,42 @@ impl Period {
             Period::DecadeAd => year_text(number * 10 + 1),
         }
     }
+
+    /// The year of a label and what names its part of the year: of `2020-06` 2020 and `06`, of an hour the hour of the
+    /// day, of years and decades the year itself. `None` for what is no label of such a period.
+    pub(super) fn parse(self, label: &str) -> Option<(i64, &str)> {
+        let digits = |text: &str, n: usize| {
+            (text.len() == n && text.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| text.parse::<i64>().ok())
+                .flatten()
+        };
+        let year = |text: &str| {
+            let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+            let plain = digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| digits.parse::<i64>().ok()).flatten().map(|year| sign * year)
+        };
+        let number = |text: &str, n: usize, most: i64| digits(text, n).is_some_and(|v| v <= most);
+        if matches!(self, Period::Year | Period::Decade | Period::DecadeAd) {
+            return year(label).map(|year| (year, label));
+        }
+        let (before, part) = label.rsplit_once('-')?;
+        let (before, fits) = match self {
+            Period::Hour => {
+                let (before, day) = before.rsplit_once('-')?;
+                let (before, month) = before.rsplit_once('-')?;
+                let fits = number(month, 2, 12) && number(day, 2, 31) && number(part, 2, 23);
+                (before, fits)
+            }
+            Period::Day => (before, number(part, 3, 366)),
+            Period::Week => (before, number(part, 2, 53)),
+            Period::Dekad => (before, number(part, 2, 36)),
+            Period::Month => (before, number(part, 2, 12)),
+            Period::Season => (before, ["djf", "mam", "jja", "son"].contains(&part)),
+            Period::TropicalSeason => (before, ["ndjfma", "mjjaso"].contains(&part)),
+            Period::Year | Period::Decade | Period::DecadeAd => return None,
+        };
+        year(before).filter(|_| fits).map(|year| (year, part))
+    }
 }
 
 /// The date so many days after 1970-01-01; the last one there is for days beyond the calendar.
@@ -161,6 +197,31 @@ mod tests {
         assert_eq!(label("decade", "2020-01-01"), "2020");
         assert_eq!(label("decade-ad", "2020-12-31"), "2011");
         assert_eq!(label("decade-ad", "2021-01-01"), "2021");
+    }
+
+    #[test]
+    fn labels_are_read_back() {
+        let instant = Instant::parse("2021-12-31T23:00:00Z").unwrap();
+        for (name, year, part) in [
+            ("hour", 2021, "23"),
+            ("day", 2021, "365"),
+            ("week", 2021, "52"),
+            ("dekad", 2021, "36"),
+            ("month", 2021, "12"),
+            ("season", 2021, "djf"),
+            ("tropical-season", 2021, "ndjfma"),
+            ("year", 2021, "2021"),
+            ("decade", 2020, "2020"),
+            ("decade-ad", 2021, "2021"),
+        ] {
+            let period = Period::from_name(name).unwrap();
+            let label = period.label(period.number(instant));
+            assert_eq!(period.parse(&label), Some((year, part)), "{name}");
+            for other in ["", "06", "june", "2021-", "x-06", "2021-77"] {
+                assert_eq!(period.parse(other), None, "{name}");
+            }
+        }
+        assert_eq!(Period::Month.parse("-0044-03"), Some((-44, "03")));
     }
 
     #[test]

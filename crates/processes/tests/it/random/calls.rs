@@ -12,9 +12,11 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "aggregate_spatial",
     "aggregate_temporal",
     "aggregate_temporal_period",
+    "anomaly",
     "apply",
     "apply_dimension",
     "apply_kernel",
+    "climatological_normal",
     "drop_dimension",
     "filter_bands",
     "filter_bbox",
@@ -73,6 +75,10 @@ pub(crate) fn call(
             "period": chance.pick(&["day", "week", "dekad", "month", "season", "year"]),
             "reducer": reducer(chance, numeric),
         }),
+        "anomaly" => {
+            // A cube of one date is a normal.
+            json!({ "normals": { "from_parameter": "data" }, "period": "single-period" })
+        }
         "apply" => json!({ "process": element(chance, &["x"], numeric) }),
         "apply_kernel" => {
             schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
@@ -93,6 +99,10 @@ pub(crate) fn call(
             };
             json!({ "dimension": dim(chance), "target_dimension": target, "process": array(chance, numeric) })
         }
+        "climatological_normal" => json!({
+            "period": chance.pick(&["day", "month", "season", "tropical-season", "climatology-period"]),
+            "climatology_period": [2020, 2020],
+        }),
         "drop_dimension" => {
             let single = schema.dims.iter().find(|dim| dim.len() == Some(1))?;
             json!({ "name": single.name })
@@ -261,7 +271,7 @@ pub(crate) fn rewire(
         }
     }
     let names: Vec<&String> = earlier.keys().collect();
-    for name in ["mask", "cube2"] {
+    for name in ["mask", "cube2", "normals"] {
         if node["arguments"].get(name).is_some() && chance.one_in(2) {
             node["arguments"][name] = json!({ "from_node": chance.pick(&names) });
         }
