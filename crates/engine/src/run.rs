@@ -24,7 +24,7 @@ use futures::stream::{self, StreamExt};
 use rayon::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::budget::{Budget, Reservation};
 use crate::events::{Cancel, Event, Listener};
@@ -41,6 +41,9 @@ pub struct Machine {
     pub readers: Arc<Readers>,
     pub pool: Arc<rayon::ThreadPool>,
     pub budget: Budget,
+    /// A turn for each thread of the pool. A thread that waits takes up what lies in the pool, on the stack of what it
+    /// waits for; without turns that could be every task of every run.
+    pub turns: Arc<Semaphore>,
 }
 
 /// Why a task failed.
@@ -205,18 +208,24 @@ impl Machine {
             cancel: cancel.clone(),
         };
         let physical = Arc::clone(physical);
-        let (tell, told) = oneshot::channel();
-        self.pool.spawn(move || {
-            let run = || {
-                let open = &mut |reads: &[(NodeId, Region)]| opener.step(reads);
-                let context = Context { open, emit: &*emit, workers: &Pool };
-                compute::run(&physical, &task.program, &task.output, context)
-            };
-            // A panic ends the task, not the pool. Nobody waits where the run was dropped.
-            let _ = tell.send(catch_unwind(AssertUnwindSafe(run)));
-        });
-        let (bytes, outcome) = futures::join!(fetching, told);
-        outcome.map_err(|_| TaskError::Lost)?.map_err(|_| TaskError::Lost)??;
+        let computing = async {
+            let turn =
+                Arc::clone(&self.turns).acquire_owned().await.map_err(|_| TaskError::Lost)?;
+            let (tell, told) = oneshot::channel();
+            self.pool.spawn(move || {
+                let _turn = turn;
+                let run = || {
+                    let open = &mut |reads: &[(NodeId, Region)]| opener.step(reads);
+                    let context = Context { open, emit: &*emit, workers: &Pool };
+                    compute::run(&physical, &task.program, &task.output, context)
+                };
+                // A panic ends the task, not the pool. Nobody waits where the run was dropped.
+                let _ = tell.send(catch_unwind(AssertUnwindSafe(run)));
+            });
+            told.await.map_err(|_| TaskError::Lost)
+        };
+        let (bytes, outcome) = futures::join!(fetching, computing);
+        outcome?.map_err(|_| TaskError::Lost)??;
         Ok(bytes)
     }
 

@@ -20,6 +20,7 @@ use eolith_plan::planner::{self, Plan, Planned};
 use eolith_plan::process::Registry;
 use eolith_plan::value::Value;
 use eolith_processes::registry;
+use tokio::sync::Semaphore;
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
@@ -37,6 +38,9 @@ const ROUNDS: usize = 16;
 
 /// Most collections that an error names.
 const NAMED: usize = 10;
+
+/// Bytes of a compute thread's stack: one that waits may hold a task for every other thread. Only what is used is real.
+const STACK: usize = 8 << 20;
 
 /// All predefined processes.
 pub fn processes() -> &'static dyn Registry {
@@ -130,13 +134,15 @@ impl Session {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads.get())
             .thread_name(|i| format!("cpu-{i}"))
+            .stack_size(STACK)
             .build()
             .map_err(std::io::Error::other)?;
         let budget = Budget::new(settings.memory - settings.memory / 4);
         // Streams never come back to a chunk: the cache serves tasks that overlap, and is small.
         let readers = Readers::new(Arc::clone(catalog.access()));
         let readers = Arc::new(readers.with_cache(settings.memory / 64, &budget));
-        let machine = Machine { readers, pool: Arc::new(pool), budget };
+        let turns = Arc::new(Semaphore::new(settings.threads.get()));
+        let machine = Machine { readers, pool: Arc::new(pool), budget, turns };
         let results = Budget::new(settings.memory / 4);
         let space = Space::new(settings.scratch.clone(), settings.scratch_limit);
         if settings.scratch.is_some() {
