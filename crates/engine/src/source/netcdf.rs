@@ -22,9 +22,6 @@ use self::variable::Variable;
 use crate::source::{ArrayReader, SourceError};
 use crate::storage::Location;
 
-/// Decoded chunks kept per open file, so that neighbouring regions do not decode a shared chunk twice.
-const CHUNK_CACHE: usize = 16 << 20;
-
 /// Opens a file: its arrays in the file's order (those of sub-groups after those of their parent) and the
 /// attributes of the file.
 ///
@@ -39,7 +36,8 @@ pub async fn open(
     let (storage, version) = storage::open(location).await?;
     let href: Arc<str> = location.href().into();
     blocking(&href.clone(), move || {
-        let options = NcOpenOptions { chunk_cache_bytes: CHUNK_CACHE, ..NcOpenOptions::default() };
+        // Whole chunks are asked for, and the cache of decoded chunks is above this, under the ledger.
+        let options = NcOpenOptions { chunk_cache_bytes: 0, ..NcOpenOptions::default() };
         let file = NcFile::from_storage_with_options(Arc::clone(&storage), options)
             .map_err(|e| error(&href, e))?;
         // The NetCDF layer does not tell chunk sizes; the HDF5 layer below it does, from the headers alone.

@@ -201,7 +201,11 @@ fn read(
         } else {
             file.read_variable_slice::<T>(name, &NcSliceInfo { selections })?
         };
-        let array = array.as_standard_layout().into_owned();
+        let array = if array.is_standard_layout() {
+            array
+        } else {
+            array.as_standard_layout().into_owned()
+        };
         let (values, _) = array.into_raw_vec_and_offset();
         if values.len() == region.len() {
             Ok(values)
