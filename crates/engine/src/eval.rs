@@ -105,14 +105,22 @@ fn run(
     };
     let max_extent = if let Way::Chunks(n) = way { Some(n) } else { None };
     let options = Options { max_extent, ..Options::default() };
-    match plan(&process, given, registry(), &Snapshot::default(), &options) {
-        Planned::Ready(plan) => outcome(&plan, way),
-        Planned::Issues(issues) => Err(issues.first().map_or_else(
-            || EvalError::new("Internal", "planning failed without saying why"),
-            EvalError::from,
-        )),
-        Planned::Needs { .. } => {
-            Err(EvalError::new("CollectionNotFound", "there are no collections here"))
+    let mut snapshot = Snapshot::default();
+    loop {
+        match plan(&process, given, registry(), &snapshot, &options) {
+            Planned::Ready(plan) => return outcome(&plan, way),
+            Planned::Issues(issues) => {
+                return Err(issues.first().map_or_else(
+                    || EvalError::new("Internal", "planning failed without saying why"),
+                    EvalError::from,
+                ));
+            }
+            Planned::Needs { needs, .. } => {
+                for need in needs {
+                    let answer = compute::answer(&need, &options, way)?;
+                    snapshot.insert(need, answer);
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A session owns the catalogue, the readers and the CPU pool. The command line, the server and later the wheel all
 //! come through here; none of them plans or reads by itself.
 
+mod computed;
 mod output;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::explain;
-use eolith_plan::need::Snapshot;
+use eolith_plan::logical::Logical;
+use eolith_plan::need::{Need, Snapshot};
 use eolith_plan::physical::{Options, Part, Physical};
 use eolith_plan::planner::{self, Plan, Planned};
 use eolith_plan::process::Registry;
@@ -31,10 +33,11 @@ use crate::scratch::space::Space;
 use crate::sink::{Boxes, OutputFile};
 use crate::source::open::Readers;
 
+use computed::Computing;
 pub use output::{Target, json_text};
 
 /// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 1000;
 
 /// Most collections that an error names.
 const NAMED: usize = 10;
@@ -99,6 +102,16 @@ pub struct Times {
     pub write: Duration,
     /// The checksum of the results that were not written meanwhile.
     pub checksum: Duration,
+}
+
+/// What planning came to.
+enum PlanState {
+    Ready(Box<Plan>),
+    /// What is left has to be computed.
+    Open {
+        needs: Vec<Need>,
+        so_far: Logical,
+    },
 }
 
 /// How far `explain` goes.
@@ -178,15 +191,19 @@ impl Session {
         if !issues.is_empty() {
             return issues;
         }
-        match self.plan(process, &self.options(), &mut Times::default()).await {
+        match self.plan(process, &self.options(), None).await {
             Ok(_) => Vec::new(),
             Err(issues) => issues,
         }
     }
 
-    /// The stages of the plan as text.
+    /// The stages of the plan as text. Nothing is computed: where the rest of a plan depends on values of a part of it,
+    /// that part is shown, and of the rest what is known without.
     pub async fn explain(&self, process: &Process, stage: Stage) -> Result<String, Vec<Issue>> {
-        let plan = self.checked_plan(process, &self.options(), &mut Times::default()).await?;
+        let plan = match self.checked_plan(process, &self.options(), None).await? {
+            PlanState::Ready(plan) => plan,
+            PlanState::Open { needs, so_far } => return self.explain_open(&needs, &so_far, stage),
+        };
         let bound = || format!("# bound\n{}", explain::logical(&plan.bound));
         let optimized = || format!("# optimised\n{}", explain::logical(&plan.physical.logical));
         let physical = || format!("# physical\n{}", explain::physical(&plan.physical));
@@ -222,27 +239,21 @@ impl Session {
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<Report, Vec<Issue>> {
-        let mut times = Times::default();
-        let plan = self.checked_plan(process, &self.options(), &mut times).await?;
-        let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
-        let physical = Arc::new(plan.physical);
-        let parts = || physical.stages.iter().chain(physical.roots.iter().flatten());
-        let tasks: usize = parts().map(|part| part.partition.len()).sum();
-        listener(Event::Planned { tasks });
-        let mut report = Report { tasks, times, ..Report::default() };
-        let one = |issue: Issue| vec![issue];
         let decoded = || self.machine.readers.cache().stats().decoded;
         let decoded_before = decoded();
-        let mut stored = Stored::default();
-        for part in &physical.stages {
-            let started = Instant::now();
-            let result = self.place(&physical, part).map_err(one)?;
-            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
-            let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
-            report.bytes_read += run.await.map_err(one)?;
-            Arc::make_mut(&mut stored).insert(part.node, result);
-            report.times.run += started.elapsed();
-        }
+        let mut computing = Computing::new(&self.results, listener, cancel);
+        let plan = self.complete_plan(process, &self.options(), &mut computing).await?;
+        let Computing { mut report, held: _held, .. } = computing;
+        let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
+        let physical = Arc::new(plan.physical);
+        let tasks = tasks(&physical);
+        report.tasks += tasks;
+        listener(Event::Planned { tasks });
+        let one = |issue: Issue| vec![issue];
+        let started = Instant::now();
+        let (stored, bytes) = self.stages(&physical, listener, cancel).await.map_err(one)?;
+        report.bytes_read += bytes;
+        report.times.run += started.elapsed();
         for (i, file) in files.into_iter().enumerate() {
             let logical = &physical.logical.roots[i];
             let Some(part) = &physical.roots[i] else {
@@ -281,13 +292,32 @@ impl Session {
         Ok(report)
     }
 
+    /// Computes the values that are kept between tasks; gives them and the bytes read.
+    async fn stages(
+        &self,
+        physical: &Arc<Physical>,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) -> Result<(Stored, u64), Issue> {
+        let (mut stored, mut bytes) = (Stored::default(), 0);
+        for part in &physical.stages {
+            let result = self.place(physical, part)?;
+            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
+            bytes += self.machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
+            Arc::make_mut(&mut stored).insert(part.node, result);
+        }
+        Ok((stored, bytes))
+    }
+
     /// The pixels of a box of the result, computed at once and not kept: a tile, a chunk, a preview.
     ///
     /// # Errors
     /// Problems of the process, a result that is no cube, and a box that is not inside it.
     pub async fn region(&self, process: &Process, region: Region) -> Result<Block, Vec<Issue>> {
         let options = Options { stages: false, ..self.options() };
-        let plan = self.checked_plan(process, &options, &mut Times::default()).await?;
+        let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
+        let mut computing = Computing::new(&self.results, &listener, &cancel);
+        let plan = self.complete_plan(process, &options, &mut computing).await?;
         let physical = Arc::new(plan.physical);
         let one = |message: &str| {
             vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
@@ -302,46 +332,80 @@ impl Session {
         self.machine.region(&physical, part.node, region).await.map_err(|issue| vec![issue])
     }
 
+    /// Plans a process that was not checked yet, and computes what the plan depends on.
+    async fn complete_plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        computing: &mut Computing<'_>,
+    ) -> Result<Plan, Vec<Issue>> {
+        match self.checked_plan(process, options, Some(computing)).await? {
+            PlanState::Ready(plan) => Ok(*plan),
+            PlanState::Open { .. } => {
+                Err(vec![unfinished("it depends on values that were not computed")])
+            }
+        }
+    }
+
     /// Plans a process that was not checked yet.
     async fn checked_plan(
         &self,
         process: &Process,
         options: &Options,
-        times: &mut Times,
-    ) -> Result<Plan, Vec<Issue>> {
-        let started = Instant::now();
+        computing: Option<&mut Computing<'_>>,
+    ) -> Result<PlanState, Vec<Issue>> {
         let issues = eolith_graph::check(process, registry());
-        times.plan += started.elapsed();
-        if issues.is_empty() { self.plan(process, options, times).await } else { Err(issues) }
+        if issues.is_empty() { self.plan(process, options, computing).await } else { Err(issues) }
     }
 
-    /// Asks the catalogue until the plan is complete.
+    /// Asks the catalogue, and computes what only pixels answer, until the plan is complete. Without `computing` the
+    /// latter stays open.
     async fn plan(
         &self,
         process: &Process,
         options: &Options,
-        times: &mut Times,
-    ) -> Result<Plan, Vec<Issue>> {
+        mut computing: Option<&mut Computing<'_>>,
+    ) -> Result<PlanState, Vec<Issue>> {
         let mut snapshot = Snapshot::default();
+        let mut times = Times::default();
         for _ in 0..ROUNDS {
             let started = Instant::now();
             let planned = planner::plan(process, &BTreeMap::new(), registry(), &snapshot, options);
             times.plan += started.elapsed();
-            match planned {
-                Planned::Ready(plan) => return Ok(*plan),
-                Planned::Issues(issues) => return Err(self.with_collections(issues).await),
-                Planned::Needs { needs, .. } => {
-                    let started = Instant::now();
-                    for need in needs {
-                        let answer = self.catalog.answer(&need).await;
-                        snapshot.insert(need, answer);
+            let (needs, so_far) = match planned {
+                Planned::Ready(plan) => {
+                    if let Some(computing) = computing {
+                        computing.report.times.plan += times.plan;
+                        computing.report.times.open += times.open;
                     }
-                    times.open += started.elapsed();
+                    return Ok(PlanState::Ready(plan));
                 }
+                Planned::Issues(issues) => return Err(self.with_collections(issues).await),
+                Planned::Needs { needs, so_far } => (needs, so_far),
+            };
+            let started = Instant::now();
+            let (open, asked): (Vec<Need>, Vec<Need>) =
+                needs.into_iter().partition(|need| need.subplan().is_some());
+            let answered = !asked.is_empty();
+            for need in asked {
+                let answer = self.catalog.answer(&need).await;
+                snapshot.insert(need, answer);
+            }
+            times.open += started.elapsed();
+            // What is computed may change with what the catalogue says, so that comes first.
+            if answered {
+                continue;
+            }
+            let Some(computing) = computing.as_deref_mut() else {
+                return Ok(PlanState::Open { needs: open, so_far });
+            };
+            for need in open {
+                let Some(subplan) = need.subplan() else { continue };
+                let answer = self.compute(subplan, computing).await?;
+                snapshot.insert(need, answer);
             }
         }
-        let message = format!("the plan was not complete after {ROUNDS} rounds of questions");
-        Err(vec![Issue::new(Code::INTERNAL, NodePath::default(), message)])
+        Err(vec![unfinished(&format!("it has open questions after {ROUNDS} rounds"))])
     }
 
     /// Says which collections there are where one was not found. Paths of data that cannot be used are in the log: who
@@ -396,4 +460,15 @@ impl Session {
             }
         })
     }
+}
+
+/// Tasks of all stages and roots.
+fn tasks(physical: &Physical) -> usize {
+    let parts = physical.stages.iter().chain(physical.roots.iter().flatten());
+    parts.map(|part| part.partition.len()).sum()
+}
+
+fn unfinished(why: &str) -> Issue {
+    let message = format!("the plan was not complete: {why}");
+    Issue::new(Code::INTERNAL, NodePath::default(), message)
 }

@@ -7,6 +7,7 @@
 
 mod area;
 mod call;
+mod known;
 mod load;
 mod scope;
 mod uses;

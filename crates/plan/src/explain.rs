@@ -148,7 +148,7 @@ fn op(op: &Op, out: &Schema) -> String {
     let name = op.name();
     match op {
         Op::Scan(scan) => format!("{name} {}", read(scan)),
-        Op::Literal(_) => name.to_owned(),
+        Op::Literal(_) | Op::Pending => name.to_owned(),
         Op::Inside(footprint) => {
             let all: usize = out.shape().unwrap_or_default().iter().product();
             format!("{name} {} of {all} pixels", footprint.len())

@@ -31,5 +31,6 @@ pub mod planner;
 pub mod process;
 pub mod reference;
 pub mod request;
+pub mod subplan;
 pub mod types;
 pub mod value;

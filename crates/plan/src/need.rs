@@ -11,7 +11,9 @@ use std::sync::Arc;
 use eolith_cube::time::{Instant, Interval, TimeLabel};
 use eolith_cube::{Grid, Number, Region, Schema, Variable};
 
+use crate::bind::Argument;
 use crate::request::{PropertyFilter, Source};
+use crate::subplan::Subplan;
 
 /// A question. Equal questions have equal answers within one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +29,8 @@ pub enum Need {
         end: Option<Instant>,
         properties: Vec<PropertyFilter>,
     },
+    /// What a part of the plan itself gives: a shape or a value that follows from pixels.
+    Computed(Subplan),
 }
 
 /// An angle that can be compared and hashed: millionths of a degree.
@@ -38,6 +42,8 @@ pub struct Degrees(pub i64);
 pub enum Answer {
     Collection(Arc<Collection>),
     Scenes(Arc<[Scene]>),
+    /// What was computed, in the order asked for.
+    Computed(Arc<[Argument]>),
     /// There is no such thing (an unknown collection).
     Missing,
     /// It is there but cannot be used; the text names file and reason.
@@ -161,10 +167,9 @@ impl Need {
         Need::Collection { source: Source::Collection(id.into()) }
     }
 
-    /// What it is asked of.
-    pub fn source(&self) -> &Source {
-        let (Need::Collection { source } | Need::Scenes { source, .. }) = self;
-        source
+    /// The part of the plan that has to be computed, where the catalogue cannot answer.
+    pub fn subplan(&self) -> Option<&Subplan> {
+        if let Need::Computed(subplan) = self { Some(subplan) } else { None }
     }
 }
 

@@ -47,6 +47,9 @@ pub enum Op {
     Merge(Merge),
     /// Hands the result to a sink; identity on values.
     Save(Save),
+    /// A cube that nothing is known of but its dimensions until a part of the plan was computed. It stands in plans
+    /// that are not complete only.
+    Pending,
 }
 
 /// A read of a source.
@@ -175,6 +178,7 @@ impl Op {
             }
             Op::Merge(merge) => Facts { expression: merge.resolver.as_deref(), ..none("Merge") },
             Op::Save(_) => none("Save"),
+            Op::Pending => none("Pending"),
         }
     }
 
@@ -190,7 +194,7 @@ impl Op {
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
             // Scans and merges select by narrowing their own index lists; a save is the end.
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => false,
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => false,
             Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
         }
     }

@@ -60,6 +60,7 @@ fn run(
     let shape = schema.shape().ok_or_else(|| Fault::new("Internal", "an axis is pending"))?;
     match op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
+        Op::Pending => Err(Fault::new("Internal", "the cube is not known yet")),
         Op::Literal(cube) => Ok(Plain::of(&cube.block).pixels),
         Op::Inside(footprint) => each(&shape, |index| {
             Ok(Some(Number::Int(i128::from(footprint.contains(index[0], index[1])))))

@@ -29,6 +29,7 @@ mod resample_spatial;
 mod save_result;
 #[cfg(test)]
 mod testing;
+mod trim_cube;
 
 use eolith_plan::process::Process;
 
@@ -61,4 +62,5 @@ pub(crate) static ALL: &[&Process] = &[
     &rename_labels::RENAME_LABELS,
     &resample_spatial::RESAMPLE_SPATIAL,
     &save_result::SAVE_RESULT,
+    &trim_cube::TRIM_CUBE,
 ];

@@ -15,7 +15,12 @@ impl Catalog {
     /// [`Answer::Missing`] stands for an id that no data set has, [`Answer::Failed`] for data that cannot be read.
     /// Scenes come in the order (time, id).
     pub async fn answer(&self, need: &Need) -> Answer {
-        let source = need.source();
+        let source = match need {
+            Need::Collection { source } | Need::Scenes { source, .. } => source,
+            Need::Computed(_) => {
+                return Answer::Failed("the catalogue computes nothing".to_owned());
+            }
+        };
         let listed = match source {
             Source::Collection(id) => self.index().await.listed.get(id).map(Arc::clone),
             Source::Stac(url) => match self.external.listed(url, &self.headers).await {
@@ -25,6 +30,7 @@ impl Catalog {
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
+            Need::Computed(_) => return Answer::Missing,
             Need::Collection { .. } => {
                 listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
             }

@@ -1,8 +1,12 @@
 //! Computes the result of a plan without sources.
 
+use eolith_cube::Block;
 use eolith_plan::compute::{Failure, run_root};
 use eolith_plan::logical::RootValue;
+use eolith_plan::need::{Answer, Need};
 use eolith_plan::op::Cube;
+use eolith_plan::optimize::optimize;
+use eolith_plan::physical::{Options, Physical};
 use eolith_plan::planner::Plan;
 use eolith_plan::reference;
 use eolith_plan::value::Value;
@@ -29,13 +33,28 @@ pub fn outcome(plan: &Plan, way: Way) -> Result<Outcome, EvalError> {
     let schema = plan.bound.schema(id).as_ref().clone();
     let block = match way {
         Way::Reference => reference::evaluate(&plan.bound, id, |_| Err(no_source()))?,
-        Way::Whole | Way::Chunks(_) => {
-            let part = plan.physical.roots[index].as_ref();
-            let part = part.ok_or_else(|| internal("the result is no cube"))?;
-            run_root(&plan.physical, part, |_, _| Err(no_source()))?
-        }
+        Way::Whole | Way::Chunks(_) => root(&plan.physical, index)?,
     };
     Ok(Outcome::Cube(Cube { schema, block }))
+}
+
+/// What planning has to know, computed in the same way as the result.
+pub(super) fn answer(need: &Need, options: &Options, way: Way) -> Result<Answer, EvalError> {
+    let subplan = need.subplan().ok_or_else(no_source)?;
+    if way == Way::Reference {
+        return subplan
+            .answer_with(|bound, id| reference::evaluate(bound, id, |_| Err(no_source())));
+    }
+    let physical = Physical::new(optimize(subplan.plan().clone()), options);
+    let physical = physical.map_err(|issues| EvalError::from(&issues[0]))?;
+    let mut roots = 0..physical.roots.len();
+    subplan.answer_with(|_, _| root(&physical, roots.next().unwrap_or_default()))
+}
+
+fn root(physical: &Physical, index: usize) -> Result<Block, EvalError> {
+    let part = physical.roots[index].as_ref();
+    let part = part.ok_or_else(|| EvalError::new("Internal", "the result is no cube"))?;
+    run_root(physical, part, |_, _| Err(no_source()))
 }
 
 fn no_source() -> EvalError {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where one of its helpers does")]
 
 mod compare;
+mod computed;
 mod session;
 mod vectors;
 

@@ -59,16 +59,16 @@ impl Call<'_, '_> {
         }
     }
 
-    /// A number, text, array or other value of the expression of this scope.
+    /// A number, text, array or other value of the expression of this scope. A cube with one dimension or none stands
+    /// for its values, which are computed first.
     pub fn expr(&mut self, name: &str) -> Result<ExprId, Problem> {
         match self.term(name)? {
             Term::Expr(id) => Ok(id),
             Term::Blocked => Err(Problem::Blocked),
-            Term::Cube(_) => Err(Problem::argument(
-                name,
-                "a single value or an array is expected, not a data cube",
-            )
-            .hint("use `apply` or `reduce_dimension` with this process as the callback")),
+            Term::Cube(id) => {
+                let value = self.value_of(id, name)?;
+                Ok(self.scope.builder.constant(value))
+            }
         }
     }
 
@@ -293,8 +293,9 @@ impl Call<'_, '_> {
                     .map(|item| match self.resolve(item, name)? {
                         Term::Expr(id) => Ok(id),
                         Term::Blocked => Err(Problem::Blocked),
-                        Term::Cube(_) => {
-                            Err(Problem::argument(name, "an array of data cubes is not possible"))
+                        Term::Cube(id) => {
+                            let value = self.value_of(id, name)?;
+                            Ok(self.scope.builder.constant(value))
                         }
                     })
                     .collect();
@@ -333,9 +334,9 @@ impl Call<'_, '_> {
                     })
                 }
                 Term::Blocked => Err(Problem::Blocked),
-                Term::Cube(_) => {
-                    Err(Problem::argument(name, "a data cube cannot stand inside an object"))
-                }
+                Term::Cube(id) => self.value_of(id, name)?.to_json().ok_or_else(|| {
+                    Problem::argument(name, "a value inside the object is not finite")
+                }),
             },
         }
     }

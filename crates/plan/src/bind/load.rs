@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::time::Interval;
-use eolith_cube::{Axis, Dimension, Extent, Features, Kind, Labels, Schema, SpatialAxis};
+use eolith_cube::{Axis, Dimension, Extent, Features, Kind, Label, Labels, Schema, SpatialAxis};
 use eolith_graph::Code;
 
 use crate::bind::call::no_dimension;
@@ -41,7 +41,7 @@ impl Call<'_, '_> {
             Some(Answer::Collection(collection)) => Arc::clone(collection),
             Some(Answer::Missing) => return Err(missing(source)),
             Some(Answer::Failed(reason)) => return Err(unusable(source, reason)),
-            Some(Answer::Scenes(_) | Answer::TooMany(_)) | None => {
+            Some(Answer::Scenes(_) | Answer::Computed(_) | Answer::TooMany(_)) | None => {
                 self.binder.needs.insert(need);
                 return Err(Problem::Blocked);
             }
@@ -133,7 +133,7 @@ impl Call<'_, '_> {
                 format!("more than {most} items of {source} are in the requested extent"),
             )
             .hint("narrow `spatial_extent`, `temporal_extent` or `properties`")),
-            Some(Answer::Collection(_)) | None => {
+            Some(Answer::Collection(_) | Answer::Computed(_)) | None => {
                 let schema = pending_schema(&request, collection, scenes)?;
                 let window = vec![None; schema.dims.len()];
                 Ok((Op::scan(Scan { request, source: None, window }, schema), Some(need)))
@@ -300,7 +300,7 @@ pub(crate) fn band_indices(schema: &Schema, names: &[String]) -> Result<Vec<usiz
     let bands = schema.bands().ok_or_else(|| {
         Problem::new("DimensionMissing", "the data cube has no dimension of type `bands`")
     })?;
-    let labels = schema.dims[bands].labels().map_or_else(Vec::new, |l| l.iter().collect());
+    let labels: Vec<Label> = schema.dims[bands].labels().ok_or(Problem::Blocked)?.iter().collect();
     let mut found = Vec::new();
     for name in names {
         let by_name = labels.iter().position(|label| label.to_string() == *name);

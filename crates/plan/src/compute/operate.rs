@@ -23,6 +23,7 @@ pub(super) fn run(
     let mut first = || inputs.swap_remove(0);
     match &node.op {
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
+        Op::Pending => Err(Fault::new("Internal", "the cube is not known yet")),
         Op::Literal(cube) => Ok(cube.block.slice(region)),
         Op::Inside(footprint) => Ok(zonal::inside(footprint, region)),
         Op::Save(_) => Ok(first().0.into_owned()),

@@ -45,6 +45,19 @@ impl Op {
         (Op::Literal(cube), schema)
     }
 
+    /// A cube with these dimensions, whose labels are not known yet whatever the schema says.
+    pub fn pending(mut schema: Schema) -> (Op, Schema) {
+        for dim in &mut schema.dims {
+            if let Axis::Known(labels) = &dim.axis {
+                let range = (!labels.is_empty())
+                    .then(|| (labels.get(0), labels.get(labels.len() - 1)))
+                    .map(|(first, last)| (first.to_string(), last.to_string()));
+                dim.axis = Axis::Pending(Extent { range });
+            }
+        }
+        (Op::Pending, schema)
+    }
+
     /// Whether each pixel of the cube's grid belongs to geometries: booleans over y and x.
     pub fn inside(input: &Schema, footprint: Arc<Footprint>) -> Made {
         let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];

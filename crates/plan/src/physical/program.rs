@@ -340,7 +340,7 @@ impl Builder<'_> {
 /// The axis of input `k` that axis `dim` of the result is, where a part of one needs a part of the other.
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => None,
         Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
             Some(dim)
         }
@@ -357,7 +357,7 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
 fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     let found = |dims: &[Option<usize>]| dims.iter().position(|from| *from == Some(dim));
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => None,
         Op::Select(_)
         | Op::Save(_)
         | Op::Group { .. }

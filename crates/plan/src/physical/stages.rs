@@ -209,7 +209,7 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
                 node.inputs.iter().for_each(|id| add(*id));
             }
             Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } => add(NodeId(i)),
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => {}
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => {}
             Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }
     }

@@ -41,10 +41,22 @@ pub(super) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, Strin
     for max_extent in [None, Some(1)] {
         let options = Options { max_extent, ..Options::default() };
         let registry = crate::registry();
-        let plan = match plan(&process, &arguments, registry, &Snapshot::default(), &options) {
-            Planned::Ready(plan) => plan,
-            Planned::Issues(issues) => return Err(issues[0].code.as_str().to_owned()),
-            Planned::Needs { needs, .. } => panic!("{needs:?}"),
+        let mut snapshot = Snapshot::default();
+        let plan = loop {
+            match plan(&process, &arguments, registry, &snapshot, &options) {
+                Planned::Ready(plan) => break plan,
+                Planned::Issues(issues) => return Err(issues[0].code.as_str().to_owned()),
+                Planned::Needs { needs, .. } => {
+                    for need in needs {
+                        let subplan = need.subplan().expect("nothing is loaded");
+                        let answer = subplan.answer_with(|plan, id| -> Result<Block, Failure> {
+                            reference::evaluate(plan, id, |_| unreachable!("no scans"))
+                        });
+                        let answer = answer.map_err(|failure| failure.fault.code.to_owned())?;
+                        snapshot.insert(need, answer);
+                    }
+                }
+            }
         };
         let root = plan.bound.roots.iter().position(|root| root.is_result).unwrap();
         let id = match &plan.bound.roots[root].value {

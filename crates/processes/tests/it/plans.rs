@@ -54,7 +54,12 @@ fn explained(graph: &str) -> String {
             explain::physical(&plan.physical)
         ),
         Planned::Needs { needs, so_far } => {
-            let needs: Vec<String> = needs.iter().map(|need| format!("{need:?}\n")).collect();
+            let needs: Vec<String> = (needs.iter())
+                .map(|need| {
+                    let plan = need.subplan().map(|s| explain::logical(s.plan()));
+                    format!("{need:?}\n{}", plan.unwrap_or_default())
+                })
+                .collect();
             format!("# needs\n{}\n# bound so far\n{}", needs.concat(), explain::logical(&so_far))
         }
         Planned::Issues(issues) => panic!("{issues:?}"),

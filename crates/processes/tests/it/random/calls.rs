@@ -32,6 +32,7 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "rename_labels",
     "resample_spatial",
     "save_result",
+    "trim_cube",
 ];
 
 /// A node that calls the process with the parameter `data` as its cube; `None` where that makes no sense.
@@ -232,6 +233,7 @@ pub(crate) fn call(
             })
         }
         "save_result" => json!({ "format": "GTiff" }),
+        "trim_cube" => json!({}),
         other => panic!("no arguments for {other}"),
     };
     let mut arguments = arguments;

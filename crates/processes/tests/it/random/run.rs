@@ -180,9 +180,23 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
         let collection = Arc::new(Collection { id: id.to_owned(), content });
         snapshot.insert(Need::collection(id), Answer::Collection(collection));
     }
-    let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
-    assert!(bound.needs.is_empty());
-    bound.issues.is_empty().then_some(bound.logical)
+    loop {
+        let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
+        if !bound.issues.is_empty() || bound.needs.is_empty() {
+            return bound.issues.is_empty().then_some(bound.logical);
+        }
+        for need in bound.needs {
+            let subplan = need.subplan().expect("both collections are known");
+            let answer = subplan.answer_with(|plan, id| -> Result<Block, Failure> {
+                reference::evaluate(plan, id, |scan| {
+                    let all = Region::whole(&plan.schema(scan).shape().unwrap());
+                    Ok(read(plan, scan, &all, cubes))
+                })
+            });
+            // A fault upstream ends the run, here as there.
+            snapshot.insert(need, answer.ok()?);
+        }
+    }
 }
 
 fn whole(

@@ -1,0 +1,152 @@
+//! Answers that are computed: the pixels, or what is made of them, that the planner has to know.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eolith_cube::{Block, Region};
+use eolith_graph::{Code, Issue, NodePath};
+use eolith_plan::logical::{Logical, Root, RootValue};
+use eolith_plan::need::{Answer, Need};
+use eolith_plan::physical::Physical;
+use eolith_plan::subplan::Subplan;
+use eolith_plan::{explain, optimize};
+
+use super::{Report, Session, Stage};
+use crate::budget::{Budget, Holding};
+use crate::events::{Cancel, Event, Listener};
+use crate::scratch::Scratch;
+use crate::sink::Boxes;
+
+/// The part of the memory that one answer may take.
+const SHARE: u64 = 8;
+
+/// How answers are computed while a process is planned.
+pub(super) struct Computing<'a> {
+    pub(super) listener: &'a Listener,
+    pub(super) cancel: &'a Cancel,
+    /// What the answers of this plan hold until the run ends.
+    pub(super) held: Holding,
+    /// What it cost.
+    pub(super) report: Report,
+}
+
+impl<'a> Computing<'a> {
+    pub(super) fn new(
+        results: &Budget,
+        listener: &'a Listener,
+        cancel: &'a Cancel,
+    ) -> Computing<'a> {
+        Computing { listener, cancel, held: results.holding(), report: Report::default() }
+    }
+}
+
+impl Session {
+    /// Runs a part of the plan and keeps its cubes in memory.
+    pub(super) async fn compute(
+        &self,
+        subplan: &Subplan,
+        computing: &mut Computing<'_>,
+    ) -> Result<Answer, Vec<Issue>> {
+        let path = subplan.path();
+        let one = |issue: Issue| vec![issue];
+        self.check_size(subplan).map_err(one)?;
+        let started = Instant::now();
+        let physical = Physical::new(optimize::optimize(subplan.plan().clone()), &self.options())?;
+        let physical = Arc::new(physical);
+        computing.report.times.plan += started.elapsed();
+        let tasks = super::tasks(&physical);
+        computing.report.tasks += tasks;
+        (computing.listener)(Event::Planned { tasks });
+        let started = Instant::now();
+        let (listener, cancel) = (computing.listener, computing.cancel);
+        let (stored, bytes) = self.stages(&physical, listener, cancel).await.map_err(one)?;
+        computing.report.bytes_read += bytes;
+        let mut blocks: Vec<Block> = Vec::new();
+        for part in physical.roots.iter().flatten() {
+            let result = self.place(&physical, part).map_err(one)?;
+            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
+            let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
+            computing.report.bytes_read += run.await.map_err(one)?;
+            // The copy stays as long as the plan.
+            let shape = &part.partition.shape;
+            let bytes = Scratch::bytes(physical.logical.schema(part.node), shape);
+            if !computing.held.grow(bytes) {
+                return Err(one(no_room(bytes, path)));
+            }
+            let block = result.read_block(&Region::whole(shape));
+            blocks.push(block.map_err(|e| one(lost(&e.to_string(), &path)))?);
+        }
+        let (subplan, cancel) = (subplan.clone(), cancel.clone());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.machine.pool.spawn(move || {
+            // Nobody waits any more after a cancellation.
+            let _ = tell.send(subplan.answer(blocks, &|| cancel.is_cancelled()));
+        });
+        let answer = told.await.map_err(|_| one(lost("it ended without a value", &path)))?;
+        computing.report.times.run += started.elapsed();
+        if computing.cancel.is_cancelled() {
+            return Err(one(Issue::new(Code::new("Cancelled"), path, "the run was cancelled")));
+        }
+        answer.map_err(|fault| one(Issue::new(Code::new(fault.code), path, fault.message)))
+    }
+
+    /// The parts that are computed first, and what is known of the rest.
+    pub(super) fn explain_open(
+        &self,
+        needs: &[Need],
+        so_far: &Logical,
+        stage: Stage,
+    ) -> Result<String, Vec<Issue>> {
+        let mut text = String::new();
+        for subplan in needs.iter().filter_map(Need::subplan) {
+            let path = subplan.path();
+            let optimized = optimize::optimize(subplan.plan().clone());
+            let physical = Physical::new(optimized.clone(), &self.options())?;
+            text += &format!("# computed first, for {path}\n");
+            text += &match stage {
+                Stage::Bound => explain::logical(subplan.plan()),
+                Stage::Optimized => explain::logical(&optimized),
+                Stage::Physical => explain::physical(&physical),
+                Stage::All => {
+                    format!("{}\n{}", explain::logical(&optimized), explain::physical(&physical))
+                }
+            };
+            text.push('\n');
+        }
+        text += &format!("# bound so far; the rest is planned then\n{}", explain::logical(so_far));
+        Ok(text)
+    }
+
+    /// Refuses an answer that would take too much of the memory, before anything is computed.
+    fn check_size(&self, subplan: &Subplan) -> Result<(), Issue> {
+        let plan = subplan.plan();
+        let size = |root: &Root| match root.value {
+            RootValue::Cube(id) => {
+                let schema = plan.schema(id);
+                Scratch::bytes(schema, &schema.shape().unwrap_or_default())
+            }
+            RootValue::Value(_) => 0,
+        };
+        let bytes = plan.roots.iter().map(size).fold(0, u64::saturating_add);
+        let limit = self.settings.memory / SHARE;
+        if bytes <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "the plan depends on {bytes} bytes of pixels that must be in memory at once, {limit} bytes are allowed"
+        );
+        let hint = "reduce the data cube first, or raise the memory limit";
+        Err(Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, subplan.path(), message).hint(hint))
+    }
+}
+
+fn no_room(bytes: u64, path: NodePath) -> Issue {
+    let message = format!("no room for {bytes} bytes of pixels that the plan depends on");
+    Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, path, message)
+        .hint("raise the memory limit, or run fewer processes at a time")
+}
+
+fn lost(reason: &str, path: &NodePath) -> Issue {
+    let message = format!("what the plan depends on was not computed: {reason}");
+    Issue::new(Code::INTERNAL, path.clone(), message)
+}
