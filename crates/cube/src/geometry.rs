@@ -6,7 +6,12 @@
 //! whether a polygon is valid is nobody's business. GeoJSON is read by [`Features::parse`]; what pixels a geometry
 //! has is said by [`crate::zonal`].
 
+mod buffer;
 mod parse;
+mod planar;
+pub mod relation;
+pub mod sample;
+mod write;
 
 use serde_json::{Map, Value as Json};
 use thiserror::Error;

@@ -7,7 +7,7 @@ mod anomaly;
 mod apply;
 mod apply_dimension;
 mod apply_kernel;
-mod arguments;
+pub(crate) mod arguments;
 mod climatological_normal;
 mod dimensions;
 mod filter_bands;
@@ -28,7 +28,7 @@ mod rename_labels;
 mod resample_spatial;
 mod save_result;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trim_cube;
 
 use eolith_plan::process::Process;

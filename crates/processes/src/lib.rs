@@ -47,6 +47,7 @@ mod logic;
 mod math;
 mod reducers;
 mod text;
+mod vectors;
 
 /// All predefined processes.
 pub struct Predefined {
@@ -65,6 +66,7 @@ pub fn registry() -> &'static Predefined {
             math::ALL,
             reducers::ALL,
             text::ALL,
+            vectors::ALL,
         ]
         .concat()
         .into_iter()

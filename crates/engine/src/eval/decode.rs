@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eolith_cube::time::TimeLabel;
 use eolith_cube::{
-    Block, Crs, DType, Dimension, Kind, Label, Labels, Number, Schema, SpatialAxis, Values,
-    Variable,
+    Block, Crs, DType, Dimension, Features, Kind, Label, Labels, Number, Schema, SpatialAxis,
+    Values, Variable,
 };
 use eolith_plan::bind::Argument;
 use eolith_plan::op::Cube;
@@ -121,6 +121,12 @@ fn block(schema: &Schema, shape: Vec<usize>, pixels: &[Value]) -> Result<Block, 
 }
 
 fn dimension(name: &str, json: &Json) -> Result<Dimension, String> {
+    if json["type"] == "geometry" {
+        let features = Features::parse(&json["features"])
+            .map_err(|e| format!("`features` of dimension `{name}`: {e}"))?;
+        let labels = features.labels();
+        return Ok(Dimension::new(name, Kind::Geometry(Arc::new(features)), labels));
+    }
     let kind = match json["type"].as_str() {
         Some("temporal") => Kind::Temporal,
         Some("bands") => Kind::Bands,

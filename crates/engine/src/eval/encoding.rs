@@ -8,7 +8,8 @@
 //! | `{"@":"labeled-array","labels":[…],"values":[…]}` | an array with labels |
 //! | `{"@":"datacube","dims":…,"dimensions":…,"shape":…,"values":…,"nodata":…}` | a cube; values in C order |
 //!
-//! Integers are written without, floats with a fraction.
+//! A dimension of type `geometry` has its `features` beside the labels, as GeoJSON with a named `crs` unless they are in
+//! degrees. Integers are written without, floats with a fraction.
 
 use eolith_cube::{DType, Dimension, Kind, Label, Number};
 use eolith_plan::op::Cube;
@@ -92,6 +93,9 @@ fn dimension(dim: &Dimension) -> Json {
                 (None, None) => json!(crs.proj_string()),
             };
         }
+    }
+    if let Some(features) = dim.features() {
+        json["features"] = features.to_json();
     }
     json["labels"] = labels.into();
     json

@@ -87,25 +87,9 @@ fn feature(table: &Table<'_>, row: usize, geometry: Option<&Geometry>, values: &
     if let Some(id) = own.id.as_ref().filter(|_| table.ids.is_some()) {
         feature.insert("id".to_owned(), id.clone());
     }
-    feature.insert("geometry".to_owned(), geometry.map_or(Json::Null, geometry_json));
+    feature.insert("geometry".to_owned(), geometry.map_or(Json::Null, Geometry::to_json));
     feature.insert("properties".to_owned(), properties.into());
     feature.into()
-}
-
-fn geometry_json(geometry: &Geometry) -> Json {
-    let (kind, coordinates) = match geometry {
-        Geometry::Point(own) => ("Point", json!(own)),
-        Geometry::MultiPoint(own) => ("MultiPoint", json!(own)),
-        Geometry::LineString(own) => ("LineString", json!(own)),
-        Geometry::MultiLineString(own) => ("MultiLineString", json!(own)),
-        Geometry::Polygon(own) => ("Polygon", json!(own)),
-        Geometry::MultiPolygon(own) => ("MultiPolygon", json!(own)),
-        Geometry::Collection(members) => {
-            let members: Vec<Json> = members.iter().map(geometry_json).collect();
-            return json!({ "type": "GeometryCollection", "geometries": members });
-        }
-    };
-    json!({ "type": kind, "coordinates": coordinates })
 }
 
 fn value(block: &Block, index: usize) -> Json {

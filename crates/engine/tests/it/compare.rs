@@ -2,7 +2,7 @@
 //!
 //! Numbers within a relative tolerance, whether they are written with a fraction or not (`exp(0)` is 1.0, and the
 //! vectors say 1); NaN and infinities exactly; no-data of a cube is `null` or the no-data value that its own side
-//! declares; labels as instants where they are some.
+//! declares; labels as instants where they are some; features of geometries where the vector says them.
 
 use eolith_cube::time::Instant;
 use serde_json::Value as Json;
@@ -29,6 +29,13 @@ fn cubes(found: &Json, expected: &Json, delta: f64) -> Option<String> {
             if own.get(key) != wanted.get(key) {
                 return Some(format!("{name}.{key}: found {}, expected {}", own[key], wanted[key]));
             }
+        }
+        let differs = |features| !value(&own["features"], features, delta);
+        if let Some(features) = wanted.get("features").filter(|features| differs(features)) {
+            return Some(format!(
+                "{name}.features: found {}, expected {features}",
+                own["features"]
+            ));
         }
         if !value(&own["labels"], &wanted["labels"], 1e-12) {
             let (own, wanted) = (&own["labels"], &wanted["labels"]);
@@ -62,6 +69,14 @@ fn value(found: &Json, expected: &Json, delta: f64) -> bool {
         (Json::Array(own), Json::Array(wanted)) => {
             own.len() == wanted.len()
                 && own.iter().zip(wanted).all(|(own, wanted)| value(own, wanted, delta))
+        }
+        (Json::Object(own), Json::Object(wanted))
+            if form(found).is_none() && form(expected).is_none() =>
+        {
+            own.len() == wanted.len()
+                && wanted
+                    .iter()
+                    .all(|(key, wanted)| own.get(key).is_some_and(|own| value(own, wanted, delta)))
         }
         _ => match (form(found), form(expected)) {
             (Some("datetime"), Some("datetime")) => times(&found["value"], &expected["value"]),

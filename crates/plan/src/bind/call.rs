@@ -173,6 +173,16 @@ impl Call<'_, '_> {
         matches!(self.node.argument(name), Some(Arg::Callback(_)))
     }
 
+    /// Whether the argument is a data cube.
+    pub fn is_cube(&self, name: &str) -> bool {
+        let term = match self.node.argument(name) {
+            Some(Arg::Node(i)) => Some(&self.scope.terms[*i]),
+            Some(Arg::Parameter(parameter)) => self.scope.parameters.get(parameter),
+            _ => None,
+        };
+        matches!(term, Some(Term::Cube(_)))
+    }
+
     pub fn builder(&mut self) -> &mut Builder {
         &mut self.scope.builder
     }

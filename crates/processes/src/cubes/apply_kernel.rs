@@ -70,23 +70,16 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         let message = format!("the kernel has {rows} rows and {cols} columns, both must be odd");
         Problem::new("KernelDimensionsUneven", message).at("kernel")
     })?;
-    stencil.factor = number(call, "factor")?;
-    stencil.replacement = number(call, "replace_invalid")?;
+    stencil.factor = super::arguments::number(call, "factor")?;
+    stencil.replacement = super::arguments::number(call, "replace_invalid")?;
     stencil.border = match call.constant("border")? {
         Value::Text(name) => Border::from_name(&name).ok_or_else(|| {
             Problem::argument("border", format!("there is no border `{name}`"))
                 .hint(format!("borders: a number, {}", BORDERS.join(", ")))
         })?,
-        _ => Border::Constant(number(call, "border")?),
+        _ => Border::Constant(super::arguments::number(call, "border")?),
     };
     call.try_add(Op::window(&schema, Arc::new(stencil)), vec![data])
-}
-
-fn number(call: &mut Call<'_, '_>, name: &str) -> Result<f64, Problem> {
-    let value = call.constant(name)?;
-    value.as_f64().filter(|v| v.is_finite()).ok_or_else(|| {
-        Problem::argument(name, format!("a finite number is expected, not {}", value.kind()))
-    })
 }
 
 /// The weights in row-major order, and how many rows and columns there are.

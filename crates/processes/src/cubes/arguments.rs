@@ -14,12 +14,12 @@ use eolith_plan::value::Value;
 use serde_json::Value as Json;
 
 /// The parameter `context`, handed on to the callback.
-pub(super) fn context() -> Parameter {
+pub(crate) fn context() -> Parameter {
     param("context", "Anything; handed on to the callback.", schema::any()).default(Json::Null)
 }
 
 /// The parameter `dimension` of temporal processes.
-pub(super) fn temporal_dimension() -> Parameter {
+pub(crate) fn temporal_dimension() -> Parameter {
     param(
         "dimension",
         "The name of the temporal dimension; null if the data cube has only one.",
@@ -29,12 +29,12 @@ pub(super) fn temporal_dimension() -> Parameter {
 }
 
 /// A kind of data, or of request, that this back-end does not know yet.
-pub(super) fn unsupported(argument: &str, message: impl Into<String>) -> Problem {
+pub(crate) fn unsupported(argument: &str, message: impl Into<String>) -> Problem {
     Problem::new("FeatureUnsupported", message).at(argument)
 }
 
 /// A list of texts; empty for null.
-pub(super) fn texts(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<String>, Problem> {
+pub(crate) fn texts(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<String>, Problem> {
     let value = call.constant(name)?;
     let wrong = |found: &Value| {
         Problem::argument(name, format!("an array of texts is expected, not {}", found.kind()))
@@ -50,7 +50,7 @@ pub(super) fn texts(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<String>, 
 }
 
 /// A list of labels; empty for null.
-pub(super) fn labels(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<Label>, Problem> {
+pub(crate) fn labels(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<Label>, Problem> {
     let value = call.constant(name)?;
     match &value {
         Value::Null => Ok(Vec::new()),
@@ -63,7 +63,7 @@ pub(super) fn labels(call: &mut Call<'_, '_>, name: &str) -> Result<Vec<Label>, 
 }
 
 /// A number or a text as a label.
-pub(super) fn label(value: &Value, name: &str) -> Result<Label, Problem> {
+pub(crate) fn label(value: &Value, name: &str) -> Result<Label, Problem> {
     match value {
         Value::Int(value) => Ok(Label::Int(*value)),
         Value::Float(value) => Ok(Label::Float(*value)),
@@ -76,7 +76,7 @@ pub(super) fn label(value: &Value, name: &str) -> Result<Label, Problem> {
 }
 
 /// The label as a dimension of this kind has it: texts of temporal dimensions are instants where they can be.
-pub(super) fn label_of(kind: &Kind, label: Label) -> Label {
+pub(crate) fn label_of(kind: &Kind, label: Label) -> Label {
     match (kind, &label) {
         (Kind::Temporal, Label::Text(text)) => TimeLabel::parse(text).map_or(label, Label::Time),
         _ => label,
@@ -84,7 +84,7 @@ pub(super) fn label_of(kind: &Kind, label: Label) -> Label {
 }
 
 /// Whether two labels name the same thing, an instant and its text included.
-pub(super) fn same_label(a: &Label, b: &Label) -> bool {
+pub(crate) fn same_label(a: &Label, b: &Label) -> bool {
     a.same(b)
         || match (a, b) {
             (Label::Time(time), Label::Text(text)) | (Label::Text(text), Label::Time(time)) => {
@@ -96,7 +96,7 @@ pub(super) fn same_label(a: &Label, b: &Label) -> bool {
 }
 
 /// A bounding box; `None` for null.
-pub(super) fn bounding_box(
+pub(crate) fn bounding_box(
     call: &mut Call<'_, '_>,
     name: &str,
 ) -> Result<Option<BoundingBox>, Problem> {
@@ -140,31 +140,33 @@ pub(super) fn bounding_box(
     Ok(Some(BoundingBox { west, south, east, north, crs }))
 }
 
-/// Features from GeoJSON or from the geometries of a vector data cube.
-pub(super) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
-    let parsed = |json: &Json| {
-        Features::parse(json).map(Arc::new).map_err(|e| Problem::argument(name, e.to_string()))
-    };
+/// GeoJSON: an object that is written out, or the value of a parameter.
+pub(crate) fn geojson(call: &mut Call<'_, '_>, name: &str) -> Result<Json, Problem> {
     if let Some(json) = call.written_object(name)? {
-        return parsed(&json);
+        return Ok(json);
     }
-    if let Ok(cube) = call.cube(name) {
-        let schema = call.schema(cube);
-        let features = schema.dims.iter().find_map(|dim| dim.features());
-        return features.map(Arc::clone).ok_or_else(|| {
-            Problem::argument(name, "the data cube has no dimension of geometries")
-        });
+    match call.constant(name)? {
+        Value::Object(map) => Ok(Json::Object((*map).clone())),
+        other => Err(Problem::argument(name, format!("GeoJSON is expected, not {}", other.kind()))),
     }
-    let value = call.constant(name)?;
-    let Value::Object(map) = &value else {
-        let message = format!("GeoJSON is expected, not {}", value.kind());
-        return Err(Problem::argument(name, message));
-    };
-    parsed(&Json::Object((**map).clone()))
+}
+
+/// Features from GeoJSON or from the geometries of a vector data cube.
+pub(crate) fn features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+    if !call.is_cube(name) {
+        let features = Features::parse(&geojson(call, name)?);
+        return features.map(Arc::new).map_err(|e| Problem::argument(name, e.to_string()));
+    }
+    let cube = call.cube(name)?;
+    let schema = call.schema(cube);
+    let features = schema.dims.iter().find_map(|dim| dim.features());
+    features
+        .map(Arc::clone)
+        .ok_or_else(|| Problem::argument(name, "the data cube has no dimension of geometries"))
 }
 
 /// Features of which at least one has positions.
-pub(super) fn some_features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+pub(crate) fn some_features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
     let features = features(call, name)?;
     let placed = |feature: &Feature| feature.geometry.as_ref().is_some_and(|g| !g.is_empty());
     if features.list.iter().any(placed) {
@@ -174,7 +176,7 @@ pub(super) fn some_features(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<F
 }
 
 /// Features that are polygons; empty geometries may be among them.
-pub(super) fn areas(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
+pub(crate) fn areas(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>, Problem> {
     let features = some_features(call, name)?;
     let other = |feature: &Feature| feature.geometry.as_ref().is_some_and(|g| !g.is_area());
     match features.list.iter().position(other) {
@@ -188,7 +190,7 @@ pub(super) fn areas(call: &mut Call<'_, '_>, name: &str) -> Result<Arc<Features>
 }
 
 /// Narrows a request to a bounding box or polygons; null leaves it as it is.
-pub(super) fn spatial_extent(
+pub(crate) fn spatial_extent(
     call: &mut Call<'_, '_>,
     name: &str,
     request: &mut LoadRequest,
@@ -207,7 +209,7 @@ pub(super) fn spatial_extent(
 }
 
 /// A reference system: an EPSG code or a text.
-pub(super) fn crs(json: &Json, name: &str) -> Result<Crs, Problem> {
+pub(crate) fn crs(json: &Json, name: &str) -> Result<Crs, Problem> {
     let found = match json {
         Json::Number(number) => match number.as_u64().and_then(|code| u32::try_from(code).ok()) {
             Some(code) => Crs::epsg(code),
@@ -226,8 +228,21 @@ pub(super) fn crs(json: &Json, name: &str) -> Result<Crs, Problem> {
     found.map_err(|e| Problem::argument(name, e.to_string()))
 }
 
+/// A reference system that must be there, from an argument.
+pub(crate) fn projection(call: &mut Call<'_, '_>, name: &str) -> Result<Crs, Problem> {
+    crs(&call.constant(name)?.to_json().unwrap_or_default(), name)
+}
+
+/// A finite number.
+pub(crate) fn number(call: &mut Call<'_, '_>, name: &str) -> Result<f64, Problem> {
+    let value = call.constant(name)?;
+    value.as_f64().filter(|v| v.is_finite()).ok_or_else(|| {
+        Problem::argument(name, format!("a finite number is expected, not {}", value.kind()))
+    })
+}
+
 /// A left-closed interval; `None` for null.
-pub(super) fn interval(call: &mut Call<'_, '_>, name: &str) -> Result<Option<Interval>, Problem> {
+pub(crate) fn interval(call: &mut Call<'_, '_>, name: &str) -> Result<Option<Interval>, Problem> {
     let value = call.constant(name)?;
     match &value {
         Value::Null => Ok(None),
@@ -246,7 +261,7 @@ pub(super) fn interval(call: &mut Call<'_, '_>, name: &str) -> Result<Option<Int
 }
 
 /// A date or a date-time; `None` for null, an open end.
-pub(super) fn instant(value: &Value, name: &str) -> Result<Option<Instant>, Problem> {
+pub(crate) fn instant(value: &Value, name: &str) -> Result<Option<Instant>, Problem> {
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => Instant::parse(text).map(Some).map_err(|e| time_problem(&e, name)),
@@ -258,7 +273,7 @@ pub(super) fn instant(value: &Value, name: &str) -> Result<Option<Instant>, Prob
 }
 
 /// The problem of a temporal text or interval.
-pub(super) fn time_problem(error: &TimeError, name: &str) -> Problem {
+pub(crate) fn time_problem(error: &TimeError, name: &str) -> Problem {
     let code = match error {
         TimeError::Empty => "TemporalExtentEmpty",
         TimeError::Text(_) | TimeError::Unbounded => "ProcessParameterInvalid",
@@ -267,7 +282,7 @@ pub(super) fn time_problem(error: &TimeError, name: &str) -> Problem {
 }
 
 /// The temporal dimension to aggregate.
-pub(super) fn temporal(call: &mut Call<'_, '_>, schema: &Schema) -> Result<usize, Problem> {
+pub(crate) fn temporal(call: &mut Call<'_, '_>, schema: &Schema) -> Result<usize, Problem> {
     if call.text("dimension")?.is_some() {
         let dim = call.dimension(schema, "dimension")?;
         if schema.dims[dim].kind != Kind::Temporal {
@@ -325,7 +340,7 @@ fn is_grid(a: &Dimension, b: &Dimension) -> bool {
 }
 
 /// A scalar process, for expressions that a lowering builds itself.
-pub(super) fn function(id: &str) -> Result<&'static Function, Problem> {
+pub(crate) fn function(id: &str) -> Result<&'static Function, Problem> {
     match crate::registry().process(id).map(|process| &process.lowering) {
         Some(Lowering::Function(function)) => Ok(function),
         Some(Lowering::Custom(_)) | None => {

@@ -20,13 +20,13 @@ use serde_json::Value as Json;
 
 /// A result: a cube or a value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Cube(Cube),
     Value(Value),
 }
 
 /// The result of a process graph whose parameters are cubes; an error is its code.
-pub(super) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, String> {
+pub(crate) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, String> {
     let (process, issues) = eolith_graph::parse_value(serde_json::json!({
         "process_graph": graph,
         "parameters": cubes.iter().map(|(name, _)| serde_json::json!({ "name": name, "description": "", "schema": {} })).collect::<Vec<_>>(),
@@ -90,7 +90,7 @@ pub(super) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, Strin
 }
 
 /// One call with the cube `data` as its first argument.
-pub(super) fn call(id: &str, arguments: Json, data: &Cube) -> Result<Outcome, String> {
+pub(crate) fn call(id: &str, arguments: Json, data: &Cube) -> Result<Outcome, String> {
     let mut arguments = arguments;
     arguments["data"] = serde_json::json!({ "from_parameter": "data" });
     let graph =
@@ -99,7 +99,7 @@ pub(super) fn call(id: &str, arguments: Json, data: &Cube) -> Result<Outcome, St
 }
 
 impl Outcome {
-    pub(super) fn cube(self) -> Cube {
+    pub(crate) fn cube(self) -> Cube {
         match self {
             Outcome::Cube(cube) => cube,
             Outcome::Value(value) => panic!("a value: {value:?}"),
@@ -108,12 +108,12 @@ impl Outcome {
 }
 
 /// A callback of one process with these arguments.
-pub(super) fn callback(id: &str, arguments: Json) -> Json {
+pub(crate) fn callback(id: &str, arguments: Json) -> Json {
     serde_json::json!({ "process_graph": { "only": { "process_id": id, "arguments": arguments, "result": true } } })
 }
 
 /// A cube with the dimensions t, bands, y, x (10 m pixels of UTM 33N) and the given numbers; NaN is no-data.
-pub(super) fn cube(
+pub(crate) fn cube(
     times: &[&str],
     bands: &[&str],
     rows: usize,
@@ -141,6 +141,6 @@ pub(super) fn cube(
 }
 
 /// All numbers of a cube in order; `None` is no-data.
-pub(super) fn numbers(cube: &Cube) -> Vec<Option<f64>> {
+pub(crate) fn numbers(cube: &Cube) -> Vec<Option<f64>> {
     (0..cube.block.len()).map(|i| cube.block.get(i).map(Number::to_f64)).collect()
 }
