@@ -11,6 +11,7 @@
 mod cf;
 mod codec;
 pub mod cog;
+pub mod csv;
 mod file;
 pub mod format;
 pub mod geojson;

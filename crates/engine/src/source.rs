@@ -18,6 +18,7 @@ pub mod open;
 pub mod scan;
 pub mod stac;
 pub mod tiff;
+pub mod vector;
 pub mod zarr;
 
 use std::any::Any;
@@ -25,6 +26,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use eolith_cube::{Block, DType, Number, Region};
+pub use eolith_plan::request::InputFormat;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use thiserror::Error;

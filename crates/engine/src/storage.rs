@@ -209,12 +209,22 @@ impl Location {
             let answer = http::get(url, self.guarded(), MOST_DOCUMENT).await?;
             return Ok((self.moved(answer.url), answer.bytes));
         }
-        let (size, _) = self.version().await?;
-        if size > MOST_DOCUMENT {
-            let href = shown(&self.href);
-            return Err(StorageError::TooLarge { href, limit: MOST_DOCUMENT });
+        Ok((self.clone(), self.read_at_most(MOST_DOCUMENT).await?))
+    }
+
+    /// All bytes, of at most `limit`.
+    ///
+    /// # Errors
+    /// [`StorageError::TooLarge`], before more than that is read.
+    pub async fn read_at_most(&self, limit: u64) -> Result<Bytes, StorageError> {
+        if let Place::Http(url) = &self.place {
+            return http::get(url, self.guarded(), limit).await.map(|answer| answer.bytes);
         }
-        Ok((self.clone(), self.read().await?))
+        let (size, _) = self.version().await?;
+        if size > limit {
+            return Err(StorageError::TooLarge { href: shown(&self.href), limit });
+        }
+        self.read().await
     }
 
     /// The document with which a web service answers to another one.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, Interval, TimeLabel};
-use eolith_cube::{Grid, Number, Region, Schema, Variable};
+use eolith_cube::{Features, Grid, Number, Region, Schema, Variable};
 
 use crate::bind::Argument;
 use crate::request::{PropertyFilter, Source};
@@ -31,6 +31,8 @@ pub enum Need {
     },
     /// What a part of the plan itself gives: a shape or a value that follows from pixels.
     Computed(Subplan),
+    /// The features in a file of geometries.
+    Features { source: Source },
 }
 
 /// An angle that can be compared and hashed: millionths of a degree.
@@ -44,10 +46,13 @@ pub enum Answer {
     Scenes(Arc<[Scene]>),
     /// What was computed, in the order asked for.
     Computed(Arc<[Argument]>),
+    Features(Arc<Features>),
     /// There is no such thing (an unknown collection).
     Missing,
     /// It is there but cannot be used; the text names file and reason.
     Failed(String),
+    /// It is there, but not a file of the format it should have; the text names file and reason.
+    Unsuitable(String),
     /// There are more scenes than a plan may have: this many.
     TooMany(usize),
 }

@@ -35,6 +35,19 @@ pub enum Source {
     Collection(String),
     /// A STAC item, collection, catalogue or collection of an API, by address.
     Stac(String),
+    /// A file by its address, in a format that the process graph names.
+    Url(String, InputFormat),
+}
+
+/// Formats that a process graph can load a file in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InputFormat {
+    GeoJson,
+    Parquet,
+    FlatGeobuf,
+    GTiff,
+    NetCdf,
+    Zarr,
 }
 
 /// A condition on one property of items.
@@ -95,7 +108,7 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::Collection(id) => id,
-            Source::Stac(url) => url,
+            Source::Stac(url) | Source::Url(url, _) => url,
         }
     }
 
@@ -103,7 +116,7 @@ impl Source {
     pub fn argument(&self) -> &'static str {
         match self {
             Source::Collection(_) => "id",
-            Source::Stac(_) => "url",
+            Source::Stac(_) | Source::Url(..) => "url",
         }
     }
 }
@@ -113,7 +126,50 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Collection(id) => write!(f, "collection `{id}`"),
-            Source::Stac(url) => write!(f, "`{}`", url.split('?').next().unwrap_or_default()),
+            Source::Stac(url) | Source::Url(url, _) => {
+                write!(f, "`{}`", url.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl InputFormat {
+    pub const ALL: [InputFormat; 6] = [
+        InputFormat::GeoJson,
+        InputFormat::Parquet,
+        InputFormat::FlatGeobuf,
+        InputFormat::GTiff,
+        InputFormat::NetCdf,
+        InputFormat::Zarr,
+    ];
+
+    /// In GDAL's spelling.
+    pub fn name(self) -> &'static str {
+        match self {
+            InputFormat::GeoJson => "GeoJSON",
+            InputFormat::Parquet => "Parquet",
+            InputFormat::FlatGeobuf => "FlatGeobuf",
+            InputFormat::GTiff => "GTiff",
+            InputFormat::NetCdf => "netCDF",
+            InputFormat::Zarr => "Zarr",
+        }
+    }
+
+    /// By name, in any case; users also write `GeoParquet`, `GeoTIFF` and `COG`.
+    pub fn from_name(name: &str) -> Option<InputFormat> {
+        let is = |other: &str| other.eq_ignore_ascii_case(name);
+        match InputFormat::ALL.into_iter().find(|format| is(format.name())) {
+            None if is("GeoParquet") => Some(InputFormat::Parquet),
+            None if is("GeoTIFF") || is("COG") => Some(InputFormat::GTiff),
+            found => found,
+        }
+    }
+
+    /// Whether it holds geometries, not pixels.
+    pub fn is_vector(self) -> bool {
+        match self {
+            InputFormat::GeoJson | InputFormat::Parquet | InputFormat::FlatGeobuf => true,
+            InputFormat::GTiff | InputFormat::NetCdf | InputFormat::Zarr => false,
         }
     }
 }

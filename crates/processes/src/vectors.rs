@@ -5,9 +5,12 @@
 
 mod filter_vector;
 mod load_geojson;
+mod load_url;
 mod points;
 mod vector_buffer;
 mod vector_reproject;
+
+pub(crate) use filter_vector::filter_box;
 
 use std::sync::Arc;
 
@@ -20,6 +23,7 @@ use eolith_plan::process::Process;
 pub(crate) static ALL: &[&Process] = &[
     &filter_vector::FILTER_VECTOR,
     &load_geojson::LOAD_GEOJSON,
+    &load_url::LOAD_URL,
     &points::VECTOR_TO_RANDOM_POINTS,
     &points::VECTOR_TO_REGULAR_POINTS,
     &vector_buffer::VECTOR_BUFFER,

@@ -1,10 +1,9 @@
-//! `GET /file_formats`: what results can be written as.
-//!
-//! `input` is empty: files become collections when the server starts, no process takes them.
+//! `GET /file_formats`: what results can be written as, and what files process graphs can load.
 
 use axum::Json;
 use eolith_engine::sink::SinkFormat;
 use eolith_engine::sink::format::{FormatDescription, ParameterDescription};
+use eolith_engine::source::InputFormat;
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -18,7 +17,40 @@ pub(crate) async fn list() -> Result<Json<Value>, ApiError> {
         let description = format.description();
         output.insert(description.name.to_owned(), described(description)?);
     }
-    Ok(Json(json!({"input": {}, "output": output})))
+    let input: Map<String, Value> = InputFormat::ALL
+        .map(|format| (format.name().to_owned(), input(format)))
+        .into_iter()
+        .collect();
+    Ok(Json(json!({"input": input, "output": output})))
+}
+
+/// What `load_url` reads.
+fn input(format: InputFormat) -> Value {
+    let (title, description) = match format {
+        InputFormat::GeoJson => {
+            ("GeoJSON", "Features with their properties, by RFC 7946 or with a named `crs`.")
+        }
+        InputFormat::Parquet => {
+            ("GeoParquet", "Tables of version 1.0 or 1.1 whose geometries are well-known binary.")
+        }
+        InputFormat::FlatGeobuf => {
+            ("FlatGeobuf", "Features of version 3; they come in the order of the file.")
+        }
+        InputFormat::GTiff => ("GeoTIFF", "Bands of one pixel grid, cloud-optimised or not."),
+        InputFormat::NetCdf => {
+            ("netCDF", "netCDF 4 after the CF conventions: the first data cube of the file.")
+        }
+        InputFormat::Zarr => {
+            ("Zarr", "Zarr 2 and 3 after the CF conventions: the first data cube of the store.")
+        }
+    };
+    let data = if format.is_vector() { "vector" } else { "raster" };
+    json!({
+        "title": title,
+        "description": description,
+        "gis_data_types": [data],
+        "parameters": {},
+    })
 }
 
 fn described(format: &FormatDescription) -> Result<Value, ApiError> {

@@ -6,6 +6,7 @@ use eolith_plan::need::{Answer, Degrees, Need};
 use eolith_plan::request::Source;
 use tracing::warn;
 
+use super::external::Unread;
 use super::search::{MOST_SCENES, Trouble, Wanted};
 use super::{Catalog, Data};
 
@@ -16,7 +17,9 @@ impl Catalog {
     /// Scenes come in the order (time, id).
     pub async fn answer(&self, need: &Need) -> Answer {
         let source = match need {
-            Need::Collection { source } | Need::Scenes { source, .. } => source,
+            Need::Collection { source }
+            | Need::Scenes { source, .. }
+            | Need::Features { source } => source,
             Need::Computed(_) => {
                 return Answer::Failed("the catalogue computes nothing".to_owned());
             }
@@ -27,12 +30,30 @@ impl Catalog {
                 Ok(listed) => listed,
                 Err(reason) => return failed(source, reason),
             },
+            Source::Url(url, format) if format.is_vector() => {
+                return match self.external.features(url, *format).await {
+                    Ok(Some(features)) => Answer::Features(Arc::new(features)),
+                    Ok(None) => Answer::Missing,
+                    Err(Unread::Failed(reason)) => failed(source, reason),
+                    Err(Unread::Unsuitable(reason)) => Answer::Unsuitable(reason),
+                };
+            }
+            Source::Url(url, format) => {
+                match self.external.pixels(url, *format, &self.headers).await {
+                    Ok(listed) => listed,
+                    Err(Unread::Failed(reason)) => return failed(source, reason),
+                    Err(Unread::Unsuitable(reason)) => return Answer::Unsuitable(reason),
+                }
+            }
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
             Need::Computed(_) => return Answer::Missing,
             Need::Collection { .. } => {
                 listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
+            }
+            Need::Features { .. } => {
+                Err(Trouble::Failed(format!("`{}` has no features: it is pixels", listed.href)))
             }
             Need::Scenes { bbox, start, end, properties, .. } => match &listed.data {
                 Data::Scenes(scenes) => {

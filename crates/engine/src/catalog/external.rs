@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use eolith_cube::Features;
 use eolith_plan::need::Format;
+use eolith_plan::request::InputFormat;
 use serde_json::{Map, Value};
 
-use super::headers::Headers;
+use super::headers::{CubeFile, Headers};
 use super::scenes::SceneSource;
-use super::{Data, Listed, ids};
+use super::{Data, Listed, geotiff, ids};
 use crate::source::SourceError;
 use crate::source::stac::{self, Asset, Document};
+use crate::source::vector;
 use crate::storage::{Access, Location, StorageError};
 
 /// How long what was learned is believed.
@@ -32,6 +35,15 @@ pub(super) struct External {
     known: Mutex<BTreeMap<String, (Instant, Arc<Listed>)>>,
 }
 
+/// Why a file that a request names by format gives nothing. The texts name the address.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It cannot be reached, or may not be.
+    Failed(String),
+    /// It is not a file of the format.
+    Unsuitable(String),
+}
+
 impl External {
     pub(super) fn new(access: Access) -> External {
         External { access: Arc::new(access), known: Mutex::default() }
@@ -43,20 +55,90 @@ impl External {
         url: &str,
         headers: &Headers,
     ) -> Result<Option<Arc<Listed>>, String> {
-        if let Some((since, listed)) = self.lock().get(url)
-            && since.elapsed() < FRESH
-        {
-            return Ok(Some(Arc::clone(listed)));
+        if let Some(listed) = self.known(url) {
+            return Ok(Some(listed));
         }
         let Some(data) = self.open(url, headers).await? else { return Ok(None) };
+        Ok(Some(self.remember(url.to_owned(), url, data)))
+    }
+
+    /// The features of a file; `None` where there is none.
+    pub(super) async fn features(
+        &self,
+        url: &str,
+        format: InputFormat,
+    ) -> Result<Option<Features>, Unread> {
+        let location = self.located(url)?;
+        let bytes = match location.read_at_most(vector::MOST_BYTES).await {
+            Ok(bytes) => bytes,
+            Err(StorageError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(Unread::Failed(error.to_string())),
+        };
+        let shown = crate::storage::shown(url);
+        let unsuitable = |reason: String| Unread::Unsuitable(format!("`{shown}`: {reason}"));
+        // A reader that panics over a damaged file ends its own task only.
+        let read = tokio::task::spawn_blocking(move || vector::read(bytes, format)).await;
+        match read {
+            Ok(read) => read.map(Some).map_err(|e| unsuitable(e.to_string())),
+            Err(_) => Err(unsuitable(format!("it cannot be read as {}", format.name()))),
+        }
+    }
+
+    /// The cube in a file of pixels; `None` where there is none.
+    pub(super) async fn pixels(
+        &self,
+        url: &str,
+        format: InputFormat,
+        headers: &Headers,
+    ) -> Result<Option<Arc<Listed>>, Unread> {
+        let key = format!("{} {url}", format.name());
+        if let Some(listed) = self.known(&key) {
+            return Ok(Some(listed));
+        }
+        let location = self.located(url)?;
+        // A Zarr store is a folder, of which a server may say nothing.
+        if format != InputFormat::Zarr {
+            match location.version().await {
+                Ok(_) => {}
+                Err(StorageError::NotFound(_)) => return Ok(None),
+                Err(error) => return Err(Unread::Failed(error.to_string())),
+            }
+        }
+        let cube = match format {
+            InputFormat::GTiff => headers.tiff(&location).await.and_then(|header| {
+                let files = [(None, location.href().to_owned(), header)];
+                geotiff::cube(&files).ok_or_else(|| "it has no bands".to_owned())
+            }),
+            InputFormat::NetCdf => one_cube(&location, Format::NetCdf, headers).await,
+            InputFormat::Zarr => one_cube(&location, Format::Zarr, headers).await,
+            InputFormat::GeoJson | InputFormat::Parquet | InputFormat::FlatGeobuf => {
+                Err(format!("{} holds no pixels", format.name()))
+            }
+        };
+        let cube = requested(&location, cube.map_err(Unread::Unsuitable)?);
+        let data = Data::Cube { file: ids::name_of(location.href()), cube: Box::new(cube) };
+        Ok(Some(self.remember(key, url, data)))
+    }
+
+    fn located(&self, url: &str) -> Result<Location, Unread> {
+        Location::requested(&self.access, url).map_err(|e| Unread::Failed(e.to_string()))
+    }
+
+    fn known(&self, key: &str) -> Option<Arc<Listed>> {
+        let known = self.lock();
+        let (since, listed) = known.get(key)?;
+        (since.elapsed() < FRESH).then(|| Arc::clone(listed))
+    }
+
+    fn remember(&self, key: String, url: &str, data: Data) -> Arc<Listed> {
         let listed = Arc::new(Listed::new(ids::name_of(url), url.to_owned(), data));
         let mut known = self.lock();
         known.retain(|_, (since, _)| since.elapsed() < FRESH);
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(url.to_owned(), (Instant::now(), Arc::clone(&listed)));
-        Ok(Some(listed))
+        known.insert(key, (Instant::now(), Arc::clone(&listed)));
+        listed
     }
 
     async fn open(&self, url: &str, headers: &Headers) -> Result<Option<Data>, String> {
@@ -154,13 +236,24 @@ async fn cube(
     }
     let Some((href, format)) = chosen else { return Ok(None) };
     let file = location.relative(&href).map_err(|e| e.to_string())?;
-    let mut cubes = headers.cubes(&file, format).await?.into_iter();
+    let cube = requested(&file, one_cube(&file, format, headers).await?);
+    Ok(Some(Data::Cube { file: ids::name_of(file.href()), cube: Box::new(cube) }))
+}
+
+/// The first cube of a file, with a note if there are more.
+async fn one_cube(file: &Location, format: Format, headers: &Headers) -> Result<CubeFile, String> {
+    let mut cubes = headers.cubes(file, format).await?.into_iter();
     let mut cube = cubes.next().ok_or_else(|| format!("`{}` has no data cube", file.href()))?;
     let others = cubes.count();
     if others > 0 {
         cube.notes
             .push(format!("{others} more cubes of other dimensions in the file were not used"));
     }
+    Ok(cube)
+}
+
+/// The cube, whose arrays are read on behalf of the request that named the file.
+fn requested(file: &Location, mut cube: CubeFile) -> CubeFile {
     if file.is_requested() {
         cube.pieces = (cube.pieces.iter().cloned())
             .map(|mut piece| {
@@ -169,5 +262,5 @@ async fn cube(
             })
             .collect();
     }
-    Ok(Some(Data::Cube { file: ids::name_of(file.href()), cube: Box::new(cube) }))
+    cube
 }

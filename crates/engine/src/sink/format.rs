@@ -46,10 +46,11 @@ pub enum SinkFormat {
     Json,
     GeoJson,
     Parquet,
+    Csv,
 }
 
 impl SinkFormat {
-    pub const ALL: [SinkFormat; 7] = [
+    pub const ALL: [SinkFormat; 8] = [
         SinkFormat::GTiff,
         SinkFormat::NetCdf,
         SinkFormat::Zarr,
@@ -57,6 +58,7 @@ impl SinkFormat {
         SinkFormat::Json,
         SinkFormat::GeoJson,
         SinkFormat::Parquet,
+        SinkFormat::Csv,
     ];
 
     /// By name, in any case; openEO users also write `COG`, `GeoTIFF` and `GeoParquet`.
@@ -69,7 +71,8 @@ impl SinkFormat {
                 | SinkFormat::Zarr
                 | SinkFormat::Png
                 | SinkFormat::Json
-                | SinkFormat::GeoJson => &[],
+                | SinkFormat::GeoJson
+                | SinkFormat::Csv => &[],
             };
             others.iter().any(|other| other.eq_ignore_ascii_case(name))
         };
@@ -87,6 +90,7 @@ impl SinkFormat {
             "json" => Some(SinkFormat::Json),
             "geojson" => Some(SinkFormat::GeoJson),
             "parquet" | "geoparquet" => Some(SinkFormat::Parquet),
+            "csv" => Some(SinkFormat::Csv),
             _ => None,
         }
     }
@@ -100,6 +104,7 @@ impl SinkFormat {
             SinkFormat::Json => &super::json::DESCRIPTION,
             SinkFormat::GeoJson => &super::geojson::DESCRIPTION,
             SinkFormat::Parquet => &super::parquet::DESCRIPTION,
+            SinkFormat::Csv => &super::csv::DESCRIPTION,
         }
     }
 
@@ -122,6 +127,7 @@ impl SinkFormat {
             SinkFormat::Json => super::json::working_memory(schema, options, limit),
             SinkFormat::GeoJson => super::geojson::working_memory(schema, options, limit),
             SinkFormat::Parquet => super::parquet::working_memory(schema, options, limit),
+            SinkFormat::Csv => super::csv::working_memory(schema, options, limit),
         }
     }
 
@@ -140,7 +146,8 @@ impl SinkFormat {
             | SinkFormat::Png
             | SinkFormat::Json
             | SinkFormat::GeoJson
-            | SinkFormat::Parquet => Ok(None),
+            | SinkFormat::Parquet
+            | SinkFormat::Csv => Ok(None),
         }
     }
 
@@ -160,6 +167,7 @@ impl SinkFormat {
             SinkFormat::Json => super::json::write(result, options, budget, path),
             SinkFormat::GeoJson => super::geojson::write(result, options, budget, path),
             SinkFormat::Parquet => super::parquet::write(result, options, budget, path),
+            SinkFormat::Csv => super::csv::write(result, options, budget, path),
         }
     }
 }

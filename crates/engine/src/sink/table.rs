@@ -70,13 +70,8 @@ impl<'a> Table<'a> {
             .filter(|_| features.list.iter().all(|feature| feature.id.is_some()));
         let mut names = Names::default();
         let id_name = labels.map(|_| names.take("id"));
-        let mut properties: Vec<(String, String)> = Vec::new();
-        let mut keys = BTreeSet::new();
-        for key in features.list.iter().flat_map(|feature| feature.properties.keys()) {
-            if keys.insert(key) {
-                properties.push((key.clone(), names.take(key)));
-            }
-        }
+        let properties: Vec<(String, String)> =
+            keys(features).into_iter().map(|key| (key.to_owned(), names.take(key))).collect();
         let values = joined(&others).iter().map(|name| names.take(name)).collect();
         let geometry = names.take("geometry");
         let ids = labels.cloned();
@@ -118,12 +113,19 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Keys of the properties of all features, each where it is met first.
+pub(super) fn keys(features: &Features) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let all = features.list.iter().flat_map(|feature| feature.properties.keys());
+    all.map(String::as_str).filter(|key| seen.insert(*key)).collect()
+}
+
 /// Names that were given to columns.
 #[derive(Default)]
-struct Names(BTreeSet<String>);
+pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    fn take(&mut self, wanted: &str) -> String {
+    pub(super) fn take(&mut self, wanted: &str) -> String {
         let numbered = (2..).map(|n| format!("{wanted}_{n}"));
         let mut free = std::iter::once(wanted.to_owned())
             .chain(numbered)
@@ -135,7 +137,7 @@ impl Names {
 }
 
 /// All combinations of labels, the last dimension fastest.
-fn joined(dims: &[&Labels]) -> Vec<String> {
+pub(super) fn joined(dims: &[&Labels]) -> Vec<String> {
     let Some((first, rest)) = dims.split_first() else { return vec!["value".to_owned()] };
     rest.iter().fold(first.iter().map(|label| text(&label)).collect(), |names: Vec<String>, own| {
         (names.iter())

@@ -5,7 +5,7 @@
 //! declares; labels as instants where they are some; features of geometries where the vector says them.
 
 use eolith_cube::time::Instant;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// `None` if the answer is right, else what differs.
 pub(crate) fn difference(found: &Json, expected: &Json, delta: f64) -> Option<String> {
@@ -70,6 +70,14 @@ fn value(found: &Json, expected: &Json, delta: f64) -> bool {
             own.len() == wanted.len()
                 && own.iter().zip(wanted).all(|(own, wanted)| value(own, wanted, delta))
         }
+        (Json::Object(_), Json::Object(wanted))
+            if ["Polygon", "MultiPolygon"]
+                .iter()
+                .any(|kind| wanted.get("type") == Some(&json!(kind)))
+                && found["type"] == expected["type"] =>
+        {
+            value(&rings(&found["coordinates"]), &rings(&expected["coordinates"]), delta)
+        }
         (Json::Object(own), Json::Object(wanted))
             if form(found).is_none() && form(expected).is_none() =>
         {
@@ -87,6 +95,32 @@ fn value(found: &Json, expected: &Json, delta: f64) -> bool {
             _ => found == expected,
         },
     }
+}
+
+/// Rings in one order: each from its lowest position on, counter-clockwise, and sorted. A ring that is the boundary on
+/// the outside says so by its place in its polygon, which is kept.
+fn rings(coordinates: &Json) -> Json {
+    let Some(items) = coordinates.as_array() else { return coordinates.clone() };
+    let position =
+        |json: &Json| -> Option<[f64; 2]> { Some([json[0].as_f64()?, json[1].as_f64()?]) };
+    let ring: Option<Vec<[f64; 2]>> = items.iter().map(position).collect();
+    let Some(mut ring) = ring.filter(|ring| ring.len() > 1) else {
+        let mut inside: Vec<Json> = items.iter().map(rings).collect();
+        let polygon = inside.first().is_some_and(|ring| ring[0][0].is_number());
+        inside[usize::from(polygon)..].sort_by_key(|ring| ring.to_string());
+        return inside.into();
+    };
+    ring.pop();
+    let n = ring.len();
+    let area: f64 =
+        (0..n).map(|i| ring[i][0] * ring[(i + 1) % n][1] - ring[(i + 1) % n][0] * ring[i][1]).sum();
+    if area < 0.0 {
+        ring.reverse();
+    }
+    let key = |p: &[f64; 2]| p.map(|v| (v * 1e4).round() as i64);
+    let first = (0..n).min_by_key(|&i| key(&ring[i])).unwrap_or_default();
+    ring.rotate_left(first);
+    json!(ring)
 }
 
 fn numbers(found: &Json, expected: &Json, delta: f64) -> bool {

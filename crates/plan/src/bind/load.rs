@@ -41,7 +41,11 @@ impl Call<'_, '_> {
             Some(Answer::Collection(collection)) => Arc::clone(collection),
             Some(Answer::Missing) => return Err(missing(source)),
             Some(Answer::Failed(reason)) => return Err(unusable(source, reason)),
-            Some(Answer::Scenes(_) | Answer::Computed(_) | Answer::TooMany(_)) | None => {
+            Some(Answer::Unsuitable(reason)) => return Err(unsuitable(reason)),
+            Some(
+                Answer::Scenes(_) | Answer::Features(_) | Answer::Computed(_) | Answer::TooMany(_),
+            )
+            | None => {
                 self.binder.needs.insert(need);
                 return Err(Problem::Blocked);
             }
@@ -65,6 +69,28 @@ impl Call<'_, '_> {
                 self.binder.open_scans.push((scan, need));
                 self.binder.loads.insert(scan, request);
                 Ok(Term::Cube(scan))
+            }
+        }
+    }
+
+    /// The features in a file of geometries.
+    pub fn load_features(&mut self, source: Source) -> Result<Arc<Features>, Problem> {
+        let need = Need::Features { source: source.clone() };
+        let source = &source;
+        match self.binder.snapshot.get(&need) {
+            Some(Answer::Features(features)) => Ok(Arc::clone(features)),
+            Some(Answer::Missing) => Err(missing(source)),
+            Some(Answer::Failed(reason)) => Err(unusable(source, reason)),
+            Some(Answer::Unsuitable(reason)) => Err(unsuitable(reason)),
+            Some(
+                Answer::Collection(_)
+                | Answer::Scenes(_)
+                | Answer::Computed(_)
+                | Answer::TooMany(_),
+            )
+            | None => {
+                self.binder.needs.insert(need);
+                Err(Problem::Blocked)
             }
         }
     }
@@ -124,7 +150,7 @@ impl Call<'_, '_> {
             Some(Answer::Missing) => {
                 Err(Problem::new("NoDataAvailable", format!("{source} has no items")))
             }
-            Some(Answer::Failed(reason)) => Err(Problem::new(
+            Some(Answer::Failed(reason) | Answer::Unsuitable(reason)) => Err(Problem::new(
                 "NoDataAvailable",
                 format!("the items of {source} cannot be read: {reason}"),
             )),
@@ -133,7 +159,7 @@ impl Call<'_, '_> {
                 format!("more than {most} items of {source} are in the requested extent"),
             )
             .hint("narrow `spatial_extent`, `temporal_extent` or `properties`")),
-            Some(Answer::Collection(_) | Answer::Computed(_)) | None => {
+            Some(Answer::Collection(_) | Answer::Features(_) | Answer::Computed(_)) | None => {
                 let schema = pending_schema(&request, collection, scenes)?;
                 let window = vec![None; schema.dims.len()];
                 Ok((Op::scan(Scan { request, source: None, window }, schema), Some(need)))
@@ -150,7 +176,7 @@ fn missing(source: &Source) -> Problem {
             message: format!("there is no collection `{id}`"),
             hint: None,
         },
-        Source::Stac(_) => {
+        Source::Stac(_) | Source::Url(..) => {
             Problem::argument(source.argument(), format!("there is nothing at {source}"))
         }
     }
@@ -162,8 +188,12 @@ fn unusable(source: &Source, reason: &str) -> Problem {
             Problem::new("CollectionNotFound", format!("{source} cannot be read: {reason}"))
         }
         // The reason names the address.
-        Source::Stac(_) => Problem::argument(source.argument(), reason),
+        Source::Stac(_) | Source::Url(..) => Problem::argument(source.argument(), reason),
     }
+}
+
+fn unsuitable(reason: &str) -> Problem {
+    Problem::new("FormatUnsuitable", reason).at("format")
 }
 
 /// The request with a filter folded in; `None` where the filter means something else than the request can say.

@@ -4,9 +4,12 @@
 //! dimensions are sorted by instant or coordinate (in the direction of the first cube). A dimension that only one
 //! cube has belongs to the result, and the other cube is repeated along it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use eolith_cube::{Axis, Dimension, Extent, Kind, Label, Labels, Schema, Variable};
+use eolith_cube::{
+    Axis, Dimension, Extent, Feature, Features, Geometry, Kind, Label, Labels, Schema, Variable,
+};
 
 use crate::expr::Expr;
 use crate::logical::construct::Bad;
@@ -17,6 +20,14 @@ pub(super) fn construct(
     [a, b]: [&Schema; 2],
     resolver: Option<Arc<Expr>>,
 ) -> Result<(Merge, Schema), Bad> {
+    let of_pixels = |s: &Schema| s.dims.iter().any(|d| matches!(d.kind, Kind::Spatial { .. }));
+    let of_geometries = |s: &Schema| s.dims.iter().any(|d| d.features().is_some());
+    if (of_pixels(a) && of_geometries(b)) || (of_geometries(a) && of_pixels(b)) {
+        return Err(Bad::new(
+            "IncompatibleDataCubes",
+            "a data cube with pixels and one with geometries cannot be merged",
+        ));
+    }
     // Dimensions of both cubes in the order of the first; what only the second has goes in front, like a new
     // dimension does elsewhere.
     let extra = b.dims.iter().filter(|dim| a.position(&dim.name).is_none());
@@ -42,14 +53,16 @@ pub(super) fn construct(
                 ),
             ));
         }
-        let union = union(own);
-        if let Some((labels, _)) = &union
-            && dim.features().is_some_and(|features| features.list.len() != labels.len())
-        {
-            let message = format!("the geometries of dimension `{}` differ", dim.name);
-            return Err(Bad::new("IncompatibleDataCubes", message));
-        }
         let mut out = (*dim).clone();
+        let union = match own.map(|own| own.and_then(Dimension::features)) {
+            [Some(one), Some(two)] if one != two => {
+                let (features, maps) = geometries(one, two)?;
+                let labels = features.labels();
+                out.kind = Kind::Geometry(Arc::new(features));
+                Some((labels, maps))
+            }
+            _ => union(own),
+        };
         if let Some((labels, [one, two])) = union {
             out.axis = Axis::Known(labels);
             if let Some([ones, twos]) = &mut maps {
@@ -113,6 +126,40 @@ fn union(own: [Option<&Dimension>; 2]) -> Option<(Labels, [LabelMap; 2])> {
     let maps =
         [labels.iter().map(|(_, i, _)| *i).collect(), labels.iter().map(|(_, _, j)| *j).collect()];
     Some((merged, maps))
+}
+
+/// The features of both sides and where each side has them. A label of a dimension of geometries is its geometry with
+/// its id; equal ones are paired in their order.
+fn geometries(one: &Features, two: &Features) -> Result<(Features, [LabelMap; 2]), Bad> {
+    if one.crs != two.crs {
+        let message = format!(
+            "the geometries are in `{}` in one data cube and in `{}` in the other; \
+             `vector_reproject` brings them together",
+            one.crs, two.crs
+        );
+        return Err(Bad::new("IncompatibleDataCubes", message));
+    }
+    let key = |feature: &Feature| {
+        let geometry = feature.geometry.as_ref().map(Geometry::to_json);
+        format!("{:?} {geometry:?}", feature.id)
+    };
+    let mut known: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
+    for (i, feature) in one.list.iter().enumerate() {
+        known.entry(key(feature)).or_default().push_back(i);
+    }
+    let mut features = one.clone();
+    let n = one.list.len();
+    let mut maps = [(0..n).map(Some).collect(), vec![None; n]];
+    for (j, feature) in two.list.iter().enumerate() {
+        if let Some(i) = known.get_mut(&key(feature)).and_then(VecDeque::pop_front) {
+            maps[1][i] = Some(j);
+        } else {
+            features.list.push(feature.clone());
+            maps[0].push(None);
+            maps[1].push(Some(j));
+        }
+    }
+    Ok((features, maps.map(LabelMap::from)))
 }
 
 fn same(a: &Labels, b: &Labels) -> bool {

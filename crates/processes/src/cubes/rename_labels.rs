@@ -1,6 +1,8 @@
 //! `rename_labels`: other labels for the same pixels.
 
-use eolith_cube::{Axis, Label, Labels};
+use std::sync::Arc;
+
+use eolith_cube::{Axis, Features, Kind, Label, Labels};
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::op::Op;
@@ -53,8 +55,24 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         renamed[*position] = new;
     }
     let mut dims: Vec<_> = schema.dims.iter().cloned().zip((0..).map(Some)).collect();
+    if let Kind::Geometry(features) = &schema.dims[dim].kind {
+        dims[dim].0.kind = Kind::Geometry(Arc::new(named(features, &renamed)));
+    }
     dims[dim].0.axis = Axis::Known(Labels::list(renamed));
     call.try_add(Op::relabel(&schema, dims), vec![data])
+}
+
+/// Features whose ids are the labels, so that files written of them have these.
+fn named(features: &Features, labels: &[Label]) -> Features {
+    let mut features = features.clone();
+    for (feature, label) in features.list.iter_mut().zip(labels) {
+        feature.id = Some(match label {
+            Label::Int(id) => json!(id),
+            Label::Float(id) => json!(id),
+            text => json!(text.to_string()),
+        });
+    }
+    features
 }
 
 /// Where the labels to rename are.

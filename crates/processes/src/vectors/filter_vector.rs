@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use eolith_cube::Geometry;
 use eolith_cube::geometry::relation::{Base, Relation};
-use eolith_cube::{Features, Geometry};
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::logical::NodeId;
 use eolith_plan::op::Op;
 use eolith_plan::process::{Lowering, Process};
+use eolith_plan::request::BoundingBox;
 
 use super::vector_cube;
 
@@ -47,24 +49,51 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         return Err(Problem::argument("relation", format!("there is no relation `{name}`"))
             .hint(format!("relations: {names}")));
     };
-    let kept = kept(&candidates, &base, relation)?;
-    let schema = call.schema(data);
-    let mut indices: Vec<Option<Arc<[usize]>>> = vec![None; schema.dims.len()];
-    indices[dim] = Some(kept.into());
-    Ok(call.add(Op::select(&schema, indices), vec![data]))
-}
-
-/// Positions of the candidates that are kept.
-fn kept(candidates: &Features, base: &Features, relation: Relation) -> Result<Vec<usize>, Problem> {
     let geometries =
         base.in_crs(&candidates.crs).map_err(|e| Problem::argument("geometries", e.to_string()))?;
     let geometries: Vec<Geometry> = geometries.into_iter().flatten().collect();
-    let base = Base::new(&geometries, relation);
-    let accepted = |i: &usize| {
-        let geometry = candidates.list[*i].geometry.as_ref();
-        geometry.is_some_and(|own| !own.is_empty() && base.accepts(own))
+    let own = candidates.list.iter().map(|feature| feature.geometry.as_ref());
+    let kept = kept(own, &Base::new(&geometries, relation));
+    Ok(selected(call, data, dim, kept))
+}
+
+/// Keeps the geometries that lie within a box as a whole, for `filter_bbox`.
+pub(crate) fn filter_box(
+    call: &mut Call<'_, '_>,
+    data: NodeId,
+    dim: usize,
+    bbox: &BoundingBox,
+) -> Result<Term, Problem> {
+    let schema = call.schema(data);
+    let features = schema.dims[dim].features().ok_or(Problem::Blocked)?;
+    let geometries =
+        features.in_crs(&bbox.crs).map_err(|e| Problem::argument("extent", e.to_string()))?;
+    let rectangle = |west: f64, east: f64| {
+        let (south, north) = (bbox.south, bbox.north);
+        vec![vec![[west, south], [east, south], [east, north], [west, north], [west, south]]]
     };
-    Ok((0..candidates.list.len()).filter(accepted).collect())
+    // Geometries that cross the antimeridian are cut there.
+    let parts = if bbox.west > bbox.east {
+        vec![rectangle(bbox.west, 180.0), rectangle(-180.0, bbox.east)]
+    } else {
+        vec![rectangle(bbox.west, bbox.east)]
+    };
+    let base = Base::new(&[Geometry::MultiPolygon(parts)], Relation::Contains);
+    let kept = kept(geometries.iter().map(Option::as_ref), &base);
+    Ok(selected(call, data, dim, kept))
+}
+
+fn selected(call: &mut Call<'_, '_>, data: NodeId, dim: usize, kept: Vec<usize>) -> Term {
+    let schema = call.schema(data);
+    let mut indices: Vec<Option<Arc<[usize]>>> = vec![None; schema.dims.len()];
+    indices[dim] = Some(kept.into());
+    call.add(Op::select(&schema, indices), vec![data])
+}
+
+/// Positions of the candidates to which the base stands in its relation.
+fn kept<'a>(candidates: impl Iterator<Item = Option<&'a Geometry>>, base: &Base) -> Vec<usize> {
+    let accepted = candidates.map(|own| own.is_some_and(|own| base.accepts(own)));
+    accepted.enumerate().filter_map(|(i, accepted)| accepted.then_some(i)).collect()
 }
 
 #[cfg(test)]
@@ -116,5 +145,26 @@ mod tests {
         let base = cube(&[square(500_000.0, 100_000.0)], Some(metres()));
         let found = call("filter_vector", json!({}), &[("data", &data), ("geometries", &base)]);
         assert_eq!(labels(&found.unwrap()), ["b"]);
+    }
+
+    #[test]
+    fn a_box_keeps_what_lies_within_it() {
+        let on_edge = json!({ "type": "LineString", "coordinates": [[0, 0], [0, 3]] });
+        let inside = json!({ "type": "LineString", "coordinates": [[0, 0], [3, 3]] });
+        let all = [square(0.0, 4.0), square(3.0, 4.0), on_edge, inside, Json::Null];
+        let data = cube(&all, None);
+        let filtered = |extent: Json, data| {
+            call("filter_bbox", json!({ "extent": extent }), &[("data", data)])
+        };
+        let extent = json!({ "west": 0, "south": 0, "east": 4, "north": 4 });
+        let found = filtered(extent, &data).unwrap();
+        assert_eq!(labels(&found), ["a", "d"]);
+        assert_eq!(numbers(&found), [0.0, 3.0].map(Some));
+        let far = [175.0, -175.0, 100.0].map(|x| json!({ "type": "Point", "coordinates": [x, 1] }));
+        let extent = json!({ "west": 170, "south": 0, "east": -170, "north": 4 });
+        assert_eq!(labels(&filtered(extent, &cube(&far, None)).unwrap()), ["a", "b"]);
+        let metres = cube(&[square(500_000.0, 100.0)], Some(metres()));
+        let extent = json!({ "west": 14.9, "south": -1, "east": 15.1, "north": 1 });
+        assert_eq!(labels(&filtered(extent, &metres).unwrap()), ["a"]);
     }
 }

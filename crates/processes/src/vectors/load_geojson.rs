@@ -80,7 +80,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
 }
 
 /// The cube of features and the properties that become values.
-fn cube(features: Features, names: &[String]) -> Result<Cube, Problem> {
+pub(super) fn cube(features: Features, names: &[String]) -> Result<Cube, Problem> {
     let is_array = |name: &String| {
         features.list.iter().any(|feature| feature.properties.get(name).is_some_and(Json::is_array))
     };
