@@ -264,3 +264,48 @@ fn requested(file: &Location, mut cube: CubeFile) -> CubeFile {
     }
     cube
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn fixture(name: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        folder.join(name).display().to_string()
+    }
+
+    #[tokio::test]
+    async fn files_are_read_in_the_format_that_is_named() {
+        let external = External::new(Access::operator());
+        let (zones, format) = (fixture("zones.parquet"), InputFormat::Parquet);
+        let found = external.features(&zones, format).await.unwrap().unwrap();
+        assert_eq!(found.list.len(), 3);
+        let other = external.features(&zones, InputFormat::GeoJson).await;
+        assert!(
+            matches!(other, Err(Unread::Unsuitable(reason)) if reason.contains("zones.parquet"))
+        );
+        let missing = external.features(&fixture("none.fgb"), InputFormat::FlatGeobuf).await;
+        assert!(matches!(missing, Ok(None)));
+        let headers = Headers::new(crate::catalog::Cache::new(None));
+        let pixels = external.pixels(&zones, InputFormat::GTiff, &headers).await;
+        assert!(matches!(pixels, Err(Unread::Unsuitable(_))), "{pixels:?}");
+        let none = external.pixels(&fixture("none.tif"), InputFormat::GTiff, &headers).await;
+        assert!(matches!(none, Ok(None)));
+    }
+
+    #[tokio::test]
+    async fn requests_may_not_name_files_of_this_machine() {
+        let external = External::new(Access::requests(false, []));
+        for url in [fixture("zones.fgb"), "https://127.0.0.1/zones.fgb".to_owned()] {
+            let found = external.features(&url, InputFormat::FlatGeobuf).await;
+            let refused =
+                matches!(&found, Err(Unread::Failed(reason)) if reason.contains("may not"));
+            assert!(refused, "{found:?}");
+            let headers = Headers::new(crate::catalog::Cache::new(None));
+            let found = external.pixels(&url, InputFormat::GTiff, &headers).await;
+            assert!(matches!(found, Err(Unread::Failed(_))), "{found:?}");
+        }
+    }
+}
