@@ -38,14 +38,12 @@ fn vector_cube(
     let data = call.cube(name)?;
     let schema = call.schema(data);
     let found = schema.dims.iter().enumerate().find_map(|(i, dim)| Some((i, dim.features()?)));
-    match found {
-        Some((dim, features)) => Ok((data, dim, Arc::clone(features))),
-        None => {
-            let names: Vec<&str> = schema.dims.iter().map(|dim| &*dim.name).collect();
-            let message = "a vector data cube is expected, this one has no dimension of geometries";
-            Err(Problem::argument(name, message).hint(format!("dimensions: {}", names.join(", "))))
-        }
+    if let Some((dim, features)) = found {
+        return Ok((data, dim, Arc::clone(features)));
     }
+    let names: Vec<&str> = schema.dims.iter().map(|dim| &*dim.name).collect();
+    let message = "a vector data cube is expected, this one has no dimension of geometries";
+    Err(Problem::argument(name, message).hint(format!("dimensions: {}", names.join(", "))))
 }
 
 /// The geometries of features, for distances in metres.

@@ -1,7 +1,7 @@
 //! Buffers: what lies within a distance of a geometry.
 //!
 //! Arcs become chords of a quarter circle's sixteenth, whose ends lie on the arc, as with GEOS at 16 segments a quarter.
-//! Positions of the outline are rounded to about 1e-9 of the extent of the geometry.
+//! Positions of the outline are rounded to about 1e-8 of the extent of the geometry.
 
 use std::f64::consts::PI;
 

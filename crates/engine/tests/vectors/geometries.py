@@ -98,6 +98,7 @@ def loading():
 
 
 def buffers():
+    # Positions are rounded to about 1e-8 of the extent.
     def buffered(geometries, distance):
         ids = [str(i) for i in range(len(geometries))]
         before = features(geometries, METRES, ids)
@@ -108,17 +109,17 @@ def buffers():
         values = [float(i) for i in range(len(geometries))]
         returns = vectors(features(grown, METRES, ids), values)
         arguments = {"geometries": vectors(before, values), "distance": distance}
-        vector("vector_buffer", arguments, returns, delta=1e-9)
+        vector("vector_buffer", arguments, returns, delta=1e-5)
 
-    square = box(500000, 0, 500100, 100)
-    buffered([point(500000, 0)], 100)
-    buffered([square, box(500000, 0, 500400, 400)], -10)
+    square = box(0, 0, 100, 100)
+    buffered([point(0, 0)], 100)
+    buffered([square, box(0, 0, 400, 400)], -10)
     buffered([square], -60)
     buffered([square], 10)
-    apart = {"type": "MultiPolygon", "coordinates": [square["coordinates"], box(500200, 0, 500300, 100)["coordinates"]]}
+    apart = {"type": "MultiPolygon", "coordinates": [square["coordinates"], box(200, 0, 300, 100)["coordinates"]]}
     buffered([apart, None], -20)
     buffered([apart], 60)
-    hole = {"type": "Polygon", "coordinates": square["coordinates"] + box(500040, 40, 500060, 60)["coordinates"]}
+    hole = {"type": "Polygon", "coordinates": square["coordinates"] + box(40, 40, 60, 60)["coordinates"]}
     buffered([hole], 5)
     degrees = vectors(features([point(7, 50)]))
     vector("vector_buffer", {"geometries": degrees, "distance": 5}, throws="UnitMismatch")
@@ -223,8 +224,8 @@ def samples():
 
     triangle = {"type": "Polygon", "coordinates": [[[500000.0, 0.0], [500050.0, 10.0], [500010.0, 70.0], [500000.0, 0.0]]]}
     bent = line((500000, 0), (500030, 0), (500030, 40))
-    sampled([triangle, bent, None, three], 7)
-    sampled([triangle, bent, None, three], 7, group=False)
+    sampled([triangle, bent, None, three], 7.3)
+    sampled([triangle, bent, None, three], 7.3, group=False)
     sampled([triangle], 1000)
     sampled([box(500000, 0, 500100, 100)], 25)
     sampled([bent], 10)
@@ -265,7 +266,7 @@ def everywhere():
     mean = np.ma.masked_array(values, missing)
     arguments = {"data": data, "dimension": "t", "reducer": reducer("mean")}
     vector("reduce_dimension", arguments, cube(mean.mean(axis=1).filled(0), {"geometry": dimension(made)}))
-    arguments["dimension"] = "geometry"
+    arguments = {**arguments, "dimension": "geometry"}
     vector("reduce_dimension", arguments, cube(mean.mean(axis=0).filled(0), {"t": time}))
     after = callback("gt", x=parameter("value"), y="q")
     is_q = callback("eq", x=parameter("value"), y="q")

@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(numbers(&found), [0.0, 3.0].map(Some));
         let far = [175.0, -175.0, 100.0].map(|x| json!({ "type": "Point", "coordinates": [x, 1] }));
         let extent = json!({ "west": 170, "south": 0, "east": -170, "north": 4 });
-        assert_eq!(labels(&filtered(extent, &cube(&far, None)).unwrap()), ["a", "b"]);
+        let far = cube(&far, None);
+        assert_eq!(labels(&filtered(extent, &far).unwrap()), ["a", "b"]);
         let metres = cube(&[square(500_000.0, 100.0)], Some(metres()));
         let extent = json!({ "west": 14.9, "south": -1, "east": 15.1, "north": 1 });
         assert_eq!(labels(&filtered(extent, &metres).unwrap()), ["a"]);
