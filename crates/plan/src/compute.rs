@@ -9,7 +9,9 @@ mod fold;
 mod lanewise;
 mod merge;
 mod operate;
+mod reshape;
 mod tile;
+mod windows;
 mod zonal;
 
 use std::collections::BTreeMap;

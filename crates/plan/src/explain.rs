@@ -187,6 +187,11 @@ fn op(op: &Op, out: &Schema) -> String {
             let [rows, cols] = stencil.size();
             format!("{name} {rows} x {cols}, {} beyond the edges", stencil.border)
         }
+        Op::Coarsen(own) => {
+            let [rows, cols] = own.size;
+            format!("{name} {rows} x {cols}: {}", expression(&own.expr))
+        }
+        Op::Reshape(own) => format!("{name} {:?} to {:?}", own.from, own.to),
         Op::Zonal(zonal) => {
             let pixels: usize = zonal.zones.iter().map(Footprint::len).sum();
             let zones = zonal.zones.len();

@@ -16,7 +16,7 @@ use crate::op::Op;
 use crate::value::Value;
 
 pub(crate) use construct::pending_extent;
-pub use construct::{Bad, Groups};
+pub use construct::{Bad, Groups, Windows};
 pub(crate) use zones::Area;
 
 /// Position of a node in its plan.

@@ -5,6 +5,7 @@
 //! [`Op::reaches`]): one `match` over all operators, so that a new operator does not compile until its author has
 //! decided. A rule matches only the operators that it rewrites.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use eolith_cube::warp::Method;
@@ -41,6 +42,10 @@ pub enum Op {
     Warp { grid: Grid, method: Method },
     /// Weighted sums over a window that moves over y and x (`dims`, in this order).
     Window { dims: [usize; 2], stencil: Arc<Stencil> },
+    /// Windows of y and x that lie side by side, each to one value.
+    Coarsen(Coarsen),
+    /// The same pixels in the same order under other dimensions.
+    Reshape(Reshape),
     /// The pixels of each geometry to one value.
     Zonal(Zonal),
     /// The aligned union of two cubes.
@@ -78,6 +83,31 @@ pub struct Cube {
 
 /// For each dimension of the result, the dimension of this input, or `None` where the input is repeated.
 pub type Alignment = Vec<Option<usize>>;
+
+/// Windows of equal size side by side. The result has one pixel a window in the same dimensions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coarsen {
+    /// Positions of y and x.
+    pub dims: [usize; 2],
+    /// Rows and columns of a window.
+    pub size: [usize; 2],
+    /// Rows and columns without data in front of the first pixels, in the first window. What the last window lacks is
+    /// without data too.
+    pub before: [usize; 2],
+    /// From the array of a window's pixels, row by row.
+    pub expr: Arc<Expr>,
+}
+
+/// Neighbouring dimensions that become others with as many pixels: C order stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reshape {
+    /// Position of the first of them, in input and result.
+    pub first: usize,
+    /// Their lengths in the input.
+    pub from: Arc<[usize]>,
+    /// Their lengths in the result.
+    pub to: Arc<[usize]>,
+}
 
 /// Values of zones. The result has a dimension of geometries in place of y and x.
 #[derive(Clone, Debug)]
@@ -120,8 +150,7 @@ struct Facts<'a> {
     name: &'static str,
     expression: Option<&'a Expr>,
     array: Option<usize>,
-    /// Whether the array's axis is not the result's.
-    reduces: bool,
+    reduced: Option<usize>,
     reaches: bool,
 }
 
@@ -141,10 +170,9 @@ impl Op {
         self.facts().array
     }
 
-    /// The axis of its input that it takes away or regroups.
+    /// The axis of its input that it takes away or regroups, and along which it can be folded.
     pub fn reduced(&self) -> Option<usize> {
-        let facts = self.facts();
-        facts.array.filter(|_| facts.reduces)
+        self.facts().reduced
     }
 
     /// Whether a box of the result needs more than the same box of the inputs in x or y.
@@ -154,11 +182,11 @@ impl Op {
 
     fn facts(&self) -> Facts<'_> {
         let none =
-            |name| Facts { name, expression: None, array: None, reduces: false, reaches: false };
-        let along = |name, dim: &usize, expr, reduces| Facts {
+            |name| Facts { name, expression: None, array: None, reduced: None, reaches: false };
+        let along = |name, dim: &usize, expr, reduces: bool| Facts {
             expression: Some(expr),
             array: Some(*dim),
-            reduces,
+            reduced: reduces.then_some(*dim),
             ..none(name)
         };
         match self {
@@ -173,6 +201,10 @@ impl Op {
             Op::Group { dim, expr, .. } => along("Group", dim, expr, true),
             Op::Warp { .. } => Facts { reaches: true, ..none("Warp") },
             Op::Window { .. } => Facts { reaches: true, ..none("Window") },
+            Op::Coarsen(own) => {
+                Facts { expression: Some(&own.expr), reduced: Some(own.dims[0]), ..none("Coarsen") }
+            }
+            Op::Reshape(_) => Facts { reaches: true, ..none("Reshape") },
             Op::Zonal(zonal) => {
                 Facts { expression: Some(&zonal.expr), reaches: true, ..none("Zonal") }
             }
@@ -189,13 +221,43 @@ impl Op {
             Op::Map { .. } | Op::Relabel { .. } => true,
             Op::Reduce { .. } => true,
             Op::Along { dim: own, .. } | Op::Group { dim: own, .. } => *own != dim,
-            Op::Window { dims, .. } => !dims.contains(&dim),
+            Op::Window { dims, .. } | Op::Coarsen(Coarsen { dims, .. }) => !dims.contains(&dim),
+            Op::Reshape(own) => own.source_dim(dim).is_some(),
             Op::Zonal(zonal) => zonal.source_dim(dim).is_some(),
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
             // Scans and merges select by narrowing their own index lists; a save is the end.
             Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => false,
             Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
+        }
+    }
+}
+
+impl Coarsen {
+    /// The pixels of windows along y (0) or x (1), of `len` pixels that there are.
+    pub fn pixels(&self, axis: usize, windows: &Range<usize>, len: usize) -> Range<usize> {
+        let pixel =
+            |window: usize| (window * self.size[axis]).saturating_sub(self.before[axis]).min(len);
+        pixel(windows.start)..pixel(windows.end)
+    }
+}
+
+impl Reshape {
+    /// The dimension of the input that dimension `dim` of the result is; `None` for the reshaped ones.
+    pub fn source_dim(&self, dim: usize) -> Option<usize> {
+        Self::across(self.first, self.to.len(), self.from.len(), dim)
+    }
+
+    /// The dimension of the result that dimension `dim` of the input is; `None` for the reshaped ones.
+    pub fn result_dim(&self, dim: usize) -> Option<usize> {
+        Self::across(self.first, self.from.len(), self.to.len(), dim)
+    }
+
+    fn across(first: usize, from: usize, to: usize, dim: usize) -> Option<usize> {
+        match dim {
+            dim if dim < first => Some(dim),
+            dim if dim < first + from => None,
+            dim => Some(dim - from + to),
         }
     }
 }

@@ -167,7 +167,7 @@ impl Physical {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let folds = logical.nodes.iter().map(|node| fold(node).map(Arc::new)).collect();
+        let folds = logical.nodes.iter().map(|node| fold(node, options).map(Arc::new)).collect();
         let labels = (logical.nodes.iter())
             .map(|node| {
                 let input = logical.schema(*node.inputs.first()?);
@@ -310,13 +310,22 @@ impl Physical {
     }
 }
 
+/// Windows of up to so many rows are gathered on tiles, where they are near each other anyway.
+const FEW_ROWS: usize = 32;
+
 /// The reducer of a node as a fold. Groups must name their labels in order, since the axis goes by once.
-fn fold(node: &LogicalNode) -> Option<Decomposed> {
+fn fold(node: &LogicalNode, options: &Options) -> Option<Decomposed> {
     match &node.op {
         Op::Reduce { expr, .. } => expr.decompose(),
         Op::Group { groups: Some(groups), expr, .. } => {
             let ascending = |group: &Arc<[usize]>| group.windows(2).all(|pair| pair[0] < pair[1]);
             groups.iter().all(ascending).then(|| expr.decompose()).flatten()
+        }
+        // No row comes where windows have no columns.
+        Op::Coarsen(own)
+            if own.size[0] > options.max_extent.unwrap_or(FEW_ROWS) && own.size[1] > 0 =>
+        {
+            own.expr.decompose()
         }
         _ => None,
     }

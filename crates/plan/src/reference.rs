@@ -13,7 +13,7 @@ use eolith_cube::{Block, DType, Label, Number, Schema, SpatialAxis, Values};
 use crate::compute::Failure;
 use crate::expr::Expr;
 use crate::logical::{Logical, NodeId};
-use crate::op::{Merge, Op, Zonal};
+use crate::op::{Coarsen, Merge, Op, Reshape, Zonal};
 use crate::value::{Array, Fault, Value};
 
 /// A pixel: exact, also where a value of an expression would be a float (the upper half of `u64`).
@@ -129,6 +129,8 @@ fn run(
             let size = [shape[*y], shape[*x]];
             Ok(Some(Number::Float(stencil.pixel(index[*y], index[*x], size, &pixel))))
         }),
+        Op::Coarsen(own) => each(&shape, |index| window(own, inputs[0], index)),
+        Op::Reshape(own) => each(&shape, |index| Ok(inputs[0].at(&unshaped(own, index)))),
         Op::Zonal(zonal) => each(&shape, |index| zone(zonal, inputs[0], index)),
         Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
     }
@@ -158,6 +160,41 @@ fn along(
             Value::to_pixel,
         )
     })
+}
+
+/// The value of a window.
+fn window(own: &Coarsen, input: &Plain, index: &[usize]) -> Result<Pixel, Fault> {
+    let [y, x] = own.dims;
+    let place = |axis: usize, window: usize, i: usize| {
+        let place = (window * own.size[axis] + i).checked_sub(own.before[axis]);
+        place.filter(|place| *place < input.shape[own.dims[axis]])
+    };
+    let mut values = Vec::new();
+    for i in 0..own.size[0] {
+        for j in 0..own.size[1] {
+            let mut source = index.to_vec();
+            values.push(match (place(0, index[y], i), place(1, index[x], j)) {
+                (Some(row), Some(col)) => {
+                    (source[y], source[x]) = (row, col);
+                    input.value(&source)
+                }
+                _ => Value::Null,
+            });
+        }
+    }
+    own.expr.evaluate(&[Value::Array(Arc::new(Array { values, labels: None }))])?.to_pixel()
+}
+
+/// The index of the input that an index of the result is.
+fn unshaped(own: &Reshape, index: &[usize]) -> Vec<usize> {
+    let (first, rest) = index.split_at(own.first);
+    let (reshaped, last) = rest.split_at(own.to.len());
+    let mut place = reshaped.iter().zip(own.to.iter()).fold(0, |place, (i, n)| place * n + i);
+    let mut source = vec![0; own.from.len()];
+    for (i, n) in source.iter_mut().zip(own.from.iter()).rev() {
+        (*i, place) = (place % n, place / n);
+    }
+    [first, &source, last].concat()
 }
 
 /// The value, or one of the counts, of a zone.

@@ -1,6 +1,7 @@
 //! Processes on data cubes: an operator or a few each.
 
 mod aggregate_spatial;
+mod aggregate_spatial_window;
 mod aggregate_temporal;
 mod aggregate_temporal_period;
 mod anomaly;
@@ -15,6 +16,7 @@ mod filter_bbox;
 mod filter_labels;
 mod filter_spatial;
 mod filter_temporal;
+mod flatten;
 mod load_collection;
 mod load_stac;
 mod mask;
@@ -24,7 +26,10 @@ mod ndvi;
 mod periods;
 mod properties;
 mod reduce_dimension;
+mod reduce_spatial;
 mod rename_labels;
+mod resample_cube_spatial;
+mod resample_cube_temporal;
 mod resample_spatial;
 mod save_result;
 #[cfg(test)]
@@ -35,6 +40,7 @@ use eolith_plan::process::Process;
 
 pub(crate) static ALL: &[&Process] = &[
     &aggregate_spatial::AGGREGATE_SPATIAL,
+    &aggregate_spatial_window::AGGREGATE_SPATIAL_WINDOW,
     &aggregate_temporal::AGGREGATE_TEMPORAL,
     &aggregate_temporal_period::AGGREGATE_TEMPORAL_PERIOD,
     &anomaly::ANOMALY,
@@ -52,6 +58,8 @@ pub(crate) static ALL: &[&Process] = &[
     &filter_labels::FILTER_LABELS,
     &filter_spatial::FILTER_SPATIAL,
     &filter_temporal::FILTER_TEMPORAL,
+    &flatten::FLATTEN_DIMENSIONS,
+    &flatten::UNFLATTEN_DIMENSION,
     &load_collection::LOAD_COLLECTION,
     &load_stac::LOAD_STAC,
     &mask::MASK,
@@ -59,7 +67,10 @@ pub(crate) static ALL: &[&Process] = &[
     &merge_cubes::MERGE_CUBES,
     &ndvi::NDVI,
     &reduce_dimension::REDUCE_DIMENSION,
+    &reduce_spatial::REDUCE_SPATIAL,
     &rename_labels::RENAME_LABELS,
+    &resample_cube_spatial::RESAMPLE_CUBE_SPATIAL,
+    &resample_cube_temporal::RESAMPLE_CUBE_TEMPORAL,
     &resample_spatial::RESAMPLE_SPATIAL,
     &save_result::SAVE_RESULT,
     &trim_cube::TRIM_CUBE,

@@ -6,6 +6,7 @@ use eolith_cube::{Block, DType, Region};
 
 use super::Failure;
 use super::lanewise::Output;
+use super::windows;
 use crate::expr::{Decomposed, State};
 use crate::lanes::stream::Slab;
 use crate::logical::NodeId;
@@ -38,6 +39,7 @@ enum Kind<'a> {
         open: Vec<Option<(State<'a>, usize)>>,
         next: usize,
     },
+    Windows(windows::Rows<'a>),
 }
 
 impl<'a> Folding<'a> {
@@ -58,6 +60,13 @@ impl<'a> Folding<'a> {
             box_of_tile.0[along] = result.0[along].clone();
             let groups = &groups.as_deref().unwrap_or_default()[result.0[along].clone()];
             Kind::Groups { groups, open: groups.iter().map(|_| None).collect(), next: 0 }
+        } else if let Op::Coarsen(coarsen) = &own.op {
+            for dim in coarsen.dims {
+                box_of_tile.0[dim] = result.0[dim].clone();
+            }
+            let len = physical.logical.schema(own.inputs[0]).dims[along].len().unwrap_or_default();
+            let result = box_of_tile.clone();
+            Kind::Windows(windows::Rows::new(coarsen, decomposed, source, len, tile, result))
         } else {
             box_of_tile.0.remove(along);
             Kind::All { state: decomposed.start(source, lanes), at: 0 }
@@ -74,6 +83,14 @@ impl<'a> Folding<'a> {
         first: usize,
         deliver: &mut dyn FnMut(&Region, Block) -> Result<(), E>,
     ) -> Result<(), E> {
+        if let Kind::Windows(rows) = &mut self.kind {
+            for ended in rows.push(block, first) {
+                let value = rows.value(ended, self.dtype);
+                let (at, block) = value.map_err(|fault| Failure { node: self.node, fault })?;
+                deliver(&at, block)?;
+            }
+            return Ok(());
+        }
         let n = block.shape[self.along];
         // Lanes are all dimensions but the axis; it must be the outermost one that has more than one label.
         let outer: usize = block.shape[..self.along].iter().product();
@@ -137,6 +154,7 @@ impl<'a> Folding<'a> {
                 }
                 Ok(())
             }
+            Kind::Windows(_) => Ok(()),
         }
     }
 
@@ -164,6 +182,8 @@ impl<'a> Folding<'a> {
                 }
                 Ok(())
             }
+            // Windows end with their last row.
+            Kind::Windows(_) => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use eolith_cube::{Block, Region};
 
-use super::{lanewise, merge, zonal};
+use super::{lanewise, merge, reshape, windows, zonal};
 use crate::logical::NodeId;
 use crate::op::Op;
 use crate::physical::Physical;
@@ -95,6 +95,14 @@ pub(super) fn run(
                 stencil.run(block, window, target, size)
             }))
         }
+        Op::Coarsen(own) => {
+            let input = first();
+            windows::run(own, &input, region, schema.dtype())
+        }
+        Op::Reshape(own) => {
+            let (block, have) = first();
+            Ok(reshape::run(own, block, &have, region))
+        }
         Op::Zonal(own) => {
             let (block, have) = first();
             let window = own.dims.map(|dim| have.0[dim].clone());
@@ -131,13 +139,14 @@ fn planes(
 }
 
 /// The order of dimensions with y and x (`dims`) at the end.
-fn planes_last(dims: [usize; 2], rank: usize) -> Vec<usize> {
+pub(super) fn planes_last(dims: [usize; 2], rank: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rank).filter(|d| !dims.contains(d)).collect();
     order.extend(dims);
     order
 }
 
-fn turned<'a>(block: &'a Block, order: &[usize]) -> Cow<'a, Block> {
+/// The block with its dimensions in another order.
+pub(super) fn turned<'a>(block: &'a Block, order: &[usize]) -> Cow<'a, Block> {
     if order.is_sorted() { Cow::Borrowed(block) } else { Cow::Owned(block.permute(order)) }
 }
 

@@ -12,7 +12,7 @@ use eolith_cube::{
 use crate::expr::Expr;
 use crate::logical::{merge, zones};
 use crate::need::Collection;
-use crate::op::{Alignment, Cube, Merge, Op, Save, Scan, Zonal};
+use crate::op::{Alignment, Coarsen, Cube, Merge, Op, Reshape, Save, Scan, Zonal};
 use crate::request::LoadRequest;
 use crate::types::Type;
 
@@ -27,6 +27,17 @@ impl Bad {
     pub fn new(code: &'static str, message: impl Into<String>) -> Bad {
         Bad { code, message: message.into() }
     }
+}
+
+/// Windows side by side along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Windows {
+    /// Pixels of a window.
+    pub size: usize,
+    /// Pixels without data in front of the first pixel.
+    pub before: usize,
+    /// One a window.
+    pub labels: Labels,
 }
 
 /// Positions of the members of each group, and the labels of the groups.
@@ -221,6 +232,46 @@ impl Op {
         let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
         let variables = input.variables.iter().map(|v| rewritten(v, DType::F64)).collect();
         Ok((Op::Window { dims, stencil }, Schema { dims: input.dims.clone(), variables }))
+    }
+
+    /// Windows side by side along y and x, each to one value.
+    pub fn coarsen(input: &Schema, windows: [Windows; 2], expr: Arc<Expr>) -> Made {
+        let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
+        let size = [windows[0].size, windows[1].size];
+        let before = [windows[0].before, windows[1].before];
+        let mut kept = input.dims.clone();
+        for (dim, windows) in dims.into_iter().zip(windows) {
+            kept[dim].axis = Axis::Known(windows.labels);
+        }
+        let variables = (input.variables.iter())
+            .map(|v| Ok(rewritten(v, pixel_dtype(&expr.type_for(&[Type::of_dtype(v.dtype)]))?)))
+            .collect::<Result<_, Bad>>()?;
+        let coarsen = Coarsen { dims, size, before, expr };
+        Ok((Op::Coarsen(coarsen), Schema { dims: kept, variables }))
+    }
+
+    /// `count` dimensions from `first` on become `target`, which have as many pixels: the last dimension varies
+    /// fastest before and after.
+    pub fn reshape(input: &Schema, first: usize, count: usize, target: Vec<Dimension>) -> Made {
+        let lengths = |dims: &[Dimension]| -> Result<Arc<[usize]>, Bad> {
+            let lengths: Option<_> = dims.iter().map(Dimension::len).collect();
+            lengths.ok_or_else(|| Bad::new("Internal", "the labels of a dimension are not known"))
+        };
+        let gone = &input.dims[first..first + count];
+        let (from, to) = (lengths(gone)?, lengths(&target)?);
+        if from.iter().product::<usize>() != to.iter().product::<usize>() {
+            let message = format!("{from:?} labels cannot become {to:?}");
+            return Err(Bad::new("ProcessParameterInvalid", message));
+        }
+        let kept = input.bands().is_some_and(|bands| !(first..first + count).contains(&bands));
+        let mut dims = input.dims.clone();
+        dims.splice(first..first + count, target);
+        let variables = if kept || input.bands().is_none() && band_count(&dims) == 1 {
+            input.variables.clone()
+        } else {
+            vec![common_variable(input); band_count(&dims)]
+        };
+        Ok((Op::Reshape(Reshape { first, from, to }), Schema { dims, variables }))
     }
 
     /// The pixels of each feature to one value. The geometries take the place of the first of y and x; `counts`

@@ -120,8 +120,19 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             own.insert(*dim, None);
             Some(vec![own])
         }
-        Op::Along { .. } | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
-            Some(vec![indices.clone()])
+        Op::Along { .. }
+        | Op::Group { .. }
+        | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Coarsen(_) => Some(vec![indices.clone()]),
+        Op::Reshape(reshape) => {
+            let mut own: Indices = vec![None; logical.schema(node.inputs[0]).dims.len()];
+            for (dim, indices) in indices.iter().enumerate() {
+                if let Some(source) = reshape.source_dim(dim) {
+                    own[source].clone_from(indices);
+                }
+            }
+            Some(vec![own])
         }
         Op::Zonal(zonal) => {
             let mut own: Indices = vec![None; logical.schema(node.inputs[0]).dims.len()];

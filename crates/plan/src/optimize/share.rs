@@ -50,6 +50,8 @@ fn same(a: &Op, b: &Op) -> bool {
         (Op::Group { dim: d, groups: g, expr: a }, Op::Group { dim: e, groups: h, expr: b }) => {
             d == e && g == h && a == b
         }
+        (Op::Coarsen(a), Op::Coarsen(b)) => a == b,
+        (Op::Reshape(a), Op::Reshape(b)) => a == b,
         (Op::Warp { grid: g, method: m }, Op::Warp { grid: h, method: n }) => g == h && m == n,
         (Op::Window { dims: d, stencil: a }, Op::Window { dims: e, stencil: b }) => {
             d == e && a == b

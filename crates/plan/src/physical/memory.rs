@@ -227,8 +227,7 @@ impl Visitor for Peak<'_> {
                 let bytes = result.len() as u64 * (dtype.size() as u64 + 1);
                 self.held.insert(*fold, bytes);
                 results += bytes;
-                let lanes =
-                    own.source.len() / feed.along.map_or(1, |d| own.source.0[d].len()).max(1);
+                let lanes = lanes(&self.physical.logical.node(*fold).op, result);
                 let per_lane = self.physical.fold(*fold).map_or(0, |fold| {
                     fold.bytes_per_lane(self.physical.logical.schema(feed.source).dtype())
                 });
@@ -277,6 +276,16 @@ impl Visitor for Peak<'_> {
             self.live -= self.held.remove(fold).unwrap_or_default();
         }
     }
+}
+
+/// The lanes of a reduction whose result has this box.
+fn lanes(op: &Op, result: &Region) -> usize {
+    let regrouped = match op {
+        Op::Group { dim, .. } => Some(*dim),
+        Op::Coarsen(own) => Some(own.dims[0]),
+        _ => None,
+    };
+    result.len() / regrouped.map_or(1, |dim| result.0[dim].len()).max(1)
 }
 
 /// How many states of a reduction exist at a time: one, or the most groups that have begun and not ended (all months of

@@ -130,13 +130,28 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
             && below < DEEPEST
             && physical.fold(NodeId(i)).is_some()
             && node.op.reduced().is_some_and(|dim| {
-                let dim = &physical.logical.schema(node.inputs[0]).dims[dim];
-                let n = dim.len().unwrap_or_default();
-                n > 1 && (dim.kind != Kind::Bands || n > FEW_BANDS)
+                let own = &physical.logical.schema(node.inputs[0]).dims[dim];
+                let n = own.len().unwrap_or_default();
+                let few = own.kind == Kind::Bands && n <= FEW_BANDS;
+                n > 1 && !few && !is_reshaped(physical, node.inputs[0], dim)
             });
         depth[i] = if stored { 0 } else { below + usize::from(streams[i]) };
     }
     streams
+}
+
+/// Whether steps along an axis would go through what is read again and again, since it was made of other dimensions.
+fn is_reshaped(physical: &Physical, mut id: NodeId, mut dim: usize) -> bool {
+    loop {
+        let node = physical.logical.node(id);
+        let Some(&input) = node.inputs.first().filter(|_| !physical.is_stored(id)) else {
+            return false;
+        };
+        match (downwards(&node.op, 0, dim), &node.op) {
+            (Some(below), _) => (id, dim) = (input, below),
+            (None, op) => return matches!(op, Op::Reshape(_)),
+        }
+    }
 }
 
 struct Builder<'a> {
@@ -267,7 +282,13 @@ impl Builder<'_> {
         own.reverse();
         reads.reverse();
         let reaches = own.iter().any(|id| nodes[id.0].op.reaches());
-        let whole = self.whole(source, &own);
+        let mut whole = self.whole(source, &own);
+        for fold in &folds {
+            // Windows are gathered from whole rows.
+            if let Op::Coarsen(coarsen) = &nodes[fold.0].op {
+                whole[coarsen.dims[1]] = true;
+            }
+        }
         let mut feed = Feed { source, along, folds, nodes: own, reads, whole, reaches, unit: 1 };
         let axes = self.axes(&feed, held);
         feed.unit = (feed.reads.iter())
@@ -341,9 +362,13 @@ impl Builder<'_> {
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
         Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => None,
-        Op::Select(_) | Op::Save(_) | Op::Group { .. } | Op::Warp { .. } | Op::Window { .. } => {
-            Some(dim)
-        }
+        Op::Select(_)
+        | Op::Save(_)
+        | Op::Group { .. }
+        | Op::Warp { .. }
+        | Op::Window { .. }
+        | Op::Coarsen(_) => Some(dim),
+        Op::Reshape(own) => own.source_dim(dim),
         Op::Zonal(zonal) => zonal.source_dim(dim),
         Op::Along { dim: own, .. } => (*own != dim).then_some(dim),
         Op::Relabel { dims } => dims[dim],
@@ -363,7 +388,10 @@ fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
         | Op::Group { .. }
         | Op::Warp { .. }
         | Op::Window { .. }
+        | Op::Coarsen(_)
         | Op::Along { .. } => Some(dim),
+        // What must not be cut is part of all reshaped dimensions; the first of them stands for them.
+        Op::Reshape(own) => Some(own.result_dim(dim).unwrap_or(own.first)),
         Op::Zonal(zonal) => zonal.result_dim(dim),
         Op::Relabel { dims } => found(dims),
         Op::Map { inputs, .. } => found(&inputs[k]),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use eolith_cube::warp::Warp;
 use eolith_cube::{Region, Schema, SpatialAxis};
 
-use crate::op::{Merge, Op};
+use crate::op::{Merge, Op, Reshape};
 
 /// One box an input. Boxes may be larger than what is needed where that is no box (a selection with gaps).
 pub fn input_regions(
@@ -63,6 +63,14 @@ pub fn input_regions(
             }
             vec![Region(ranges)]
         }
+        Op::Coarsen(own) => {
+            let mut ranges = region.0.clone();
+            for (axis, &dim) in own.dims.iter().enumerate() {
+                ranges[dim] = own.pixels(axis, &ranges[dim], length(inputs[0], dim));
+            }
+            vec![Region(ranges)]
+        }
+        Op::Reshape(own) => vec![unshaped(own, region)],
         Op::Zonal(zonal) => {
             let zones = &zonal.zones[region.0[zonal.position].clone()];
             let some = || zones.iter().filter(|zone| !zone.is_empty());
@@ -87,6 +95,29 @@ pub fn input_regions(
 pub(crate) fn spatial(schema: &Schema) -> (usize, usize) {
     let of = |axis| schema.spatial(axis).expect("invariant: a warp's schema has x and y");
     (of(SpatialAxis::Y), of(SpatialAxis::X))
+}
+
+/// The box around the pixels that a box has under the dimensions before.
+fn unshaped(own: &Reshape, region: &Region) -> Region {
+    let (first, rest) = region.0.split_at(own.first);
+    let (reshaped, last) = rest.split_at(own.to.len());
+    let mut source: Vec<Range<usize>> = vec![0..0; own.from.len()];
+    if reshaped.iter().all(|range| !range.is_empty()) {
+        let place = |end: fn(&Range<usize>) -> usize| {
+            reshaped.iter().zip(own.to.iter()).fold(0, |place, (r, n)| place * n + end(r))
+        };
+        let (mut low, mut high) = (place(|r| r.start), place(|r| r.end - 1));
+        // Up to the first dimension in which both ends differ it is a point, behind that everything.
+        let mut pixels: usize = own.from.iter().product();
+        let mut split = false;
+        for (range, n) in source.iter_mut().zip(own.from.iter()) {
+            pixels /= n;
+            *range = if split { 0..*n } else { low / pixels..high / pixels + 1 };
+            split |= range.len() > 1;
+            (low, high) = (low % pixels, high % pixels);
+        }
+    }
+    Region([first, &source, last].concat())
 }
 
 fn merged(merge: &Merge, side: usize, input: &Schema, region: &Region) -> Region {

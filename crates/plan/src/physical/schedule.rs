@@ -301,6 +301,11 @@ fn result_box(
     let mut result = source.clone();
     match &node.op {
         Op::Group { .. } => result.0[dim] = wanted.map_or(0..0, |wanted| wanted.0[dim].clone()),
+        Op::Coarsen(own) => {
+            for dim in own.dims {
+                result.0[dim] = wanted.map_or(0..0, |wanted| wanted.0[dim].clone());
+            }
+        }
         _ => drop(result.0.remove(dim)),
     }
     result

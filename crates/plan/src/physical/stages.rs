@@ -208,7 +208,10 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
             Op::Warp { .. } | Op::Window { .. } | Op::Zonal(_) | Op::Select(_) | Op::Merge(_) => {
                 node.inputs.iter().for_each(|id| add(*id));
             }
-            Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } => add(NodeId(i)),
+            Op::Reshape(_) => node.inputs.iter().for_each(|id| add(*id)),
+            Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } | Op::Coarsen(_) => {
+                add(NodeId(i));
+            }
             Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => {}
             Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }

@@ -216,7 +216,8 @@ fn names(spans: &[Span], given: Vec<Label>) -> Result<Labels, Problem> {
     }
 }
 
-fn instants(labels: &Labels) -> Result<Vec<Instant>, Problem> {
+/// The instants of temporal labels.
+pub(super) fn instants(labels: &Labels) -> Result<Vec<Instant>, Problem> {
     let instant = |label: Label| match &label {
         Label::Time(time) => Ok(time.instant),
         _ => Err(Problem::argument(

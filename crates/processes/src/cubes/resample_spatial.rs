@@ -2,7 +2,7 @@
 
 use eolith_cube::crs::densified_bounds;
 use eolith_cube::warp::Method;
-use eolith_cube::{Crs, Grid};
+use eolith_cube::{Crs, Grid, Schema};
 use eolith_graph::{Code, Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::op::Op;
@@ -27,7 +27,6 @@ pub(crate) static RESAMPLE_SPATIAL: Process =
 
 fn definition() -> Definition {
     let raster = || schema::cube_with([schema::spatial()]);
-    let methods: Vec<&str> = METHODS.to_vec();
     Definition::new(
         "resample_spatial",
         "Resample to another pixel grid",
@@ -59,7 +58,7 @@ fn definition() -> Definition {
         .default(Json::Null),
     )
     .param(
-        param("method", "The resampling method.", schema::one_of(&methods)).default(json!("near")),
+        param("method", "The resampling method.", schema::one_of(&METHODS)).default(json!("near")),
     )
     .param(
         param(
@@ -73,7 +72,7 @@ fn definition() -> Definition {
 }
 
 /// In the order of the standard.
-const METHODS: [&str; 14] = [
+pub(super) const METHODS: [&str; 14] = [
     "average",
     "bilinear",
     "cubic",
@@ -101,23 +100,12 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
             Some(super::arguments::crs(&json, "projection")?)
         }
     };
-    let name = call.required_text("method")?;
-    let method = Method::from_name(&name).ok_or_else(|| {
-        Problem::argument("method", format!("there is no resampling method `{name}`"))
-            .hint(format!("methods: {}", METHODS.join(", ")))
-    })?;
+    let method = method(call)?;
     let align = align(&call.required_text("align")?)?;
     if resolution == [0.0, 0.0] && projection.is_none() {
         return Ok(Term::Cube(data));
     }
-    if !schema.pending().is_empty() && schema.grid().is_err() {
-        return Err(Problem::Blocked);
-    }
-    let from = schema.grid().map_err(|e| Problem::argument("data", e.to_string()))?;
-    if from.x.len == 0 || from.y.len == 0 {
-        return Err(Problem::argument("data", "the data cube has no pixels to resample")
-            .hint("an empty extent was filtered or loaded before"));
-    }
+    let from = grid(&schema, "data")?;
     let grid = target(&from, resolution, projection, align)?;
     if grid.aligned(&from) {
         return Ok(Term::Cube(data));
@@ -125,14 +113,36 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     call.try_add(Op::warp(&schema, grid, method), vec![data])
 }
 
-/// Which edges keep their coordinates.
-#[derive(Clone, Copy, Debug)]
-struct Align {
-    left: bool,
-    upper: bool,
+/// The method that `method` names.
+pub(super) fn method(call: &mut Call<'_, '_>) -> Result<Method, Problem> {
+    let name = call.required_text("method")?;
+    Method::from_name(&name).ok_or_else(|| {
+        Problem::argument("method", format!("there is no resampling method `{name}`"))
+            .hint(format!("methods: {}", METHODS.join(", ")))
+    })
 }
 
-fn align(name: &str) -> Result<Align, Problem> {
+/// The pixel grid of the cube of an argument.
+pub(super) fn grid(schema: &Schema, argument: &str) -> Result<Grid, Problem> {
+    if !schema.pending().is_empty() && schema.grid().is_err() {
+        return Err(Problem::Blocked);
+    }
+    let grid = schema.grid().map_err(|e| Problem::argument(argument, e.to_string()))?;
+    if grid.x.len == 0 || grid.y.len == 0 {
+        return Err(Problem::argument(argument, "the data cube has no pixels to resample")
+            .hint("an empty extent was filtered or loaded before"));
+    }
+    Ok(grid)
+}
+
+/// Which edges keep their coordinates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Align {
+    pub(super) left: bool,
+    pub(super) upper: bool,
+}
+
+pub(super) fn align(name: &str) -> Result<Align, Problem> {
     Ok(match name {
         "upper-left" => Align { left: true, upper: true },
         "upper-right" => Align { left: false, upper: true },

@@ -10,6 +10,7 @@ use super::chance::Chance;
 pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "add_dimension",
     "aggregate_spatial",
+    "aggregate_spatial_window",
     "aggregate_temporal",
     "aggregate_temporal_period",
     "anomaly",
@@ -23,16 +24,21 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "filter_labels",
     "filter_spatial",
     "filter_temporal",
+    "flatten_dimensions",
     "mask",
     "mask_polygon",
     "merge_cubes",
     "ndvi",
     "reduce_dimension",
+    "reduce_spatial",
     "rename_dimension",
     "rename_labels",
+    "resample_cube_spatial",
+    "resample_cube_temporal",
     "resample_spatial",
     "save_result",
     "trim_cube",
+    "unflatten_dimension",
 ];
 
 /// A node that calls the process with the parameter `data` as its cube; `None` where that makes no sense.
@@ -60,6 +66,15 @@ pub(crate) fn call(
                 "geometries": polygons(chance, schema, 3)?,
                 "reducer": reducer(chance, numeric),
                 "target_dimension": chance.pick(&[Json::Null, json!("statistics")]),
+            })
+        }
+        "aggregate_spatial_window" => {
+            schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
+            json!({
+                "reducer": reducer(chance, numeric),
+                "size": [1 + chance.below(6), 1 + chance.below(6)],
+                "boundary": chance.pick(&["pad", "trim"]),
+                "align": chance.pick(&["lower-left", "upper-left", "lower-right", "upper-right"]),
             })
         }
         "aggregate_temporal" => {
@@ -149,6 +164,12 @@ pub(crate) fn call(
                 json!(["2020-01-01T01:00:00Z", "2020-01-01T04:00:00Z"]),
             ]),
         }),
+        "flatten_dimensions" => {
+            let mut names: Vec<&str> = schema.dims.iter().map(|dim| dim.name.as_str()).collect();
+            chance.shuffle(&mut names);
+            names.truncate(1 + chance.below(3));
+            json!({ "dimensions": names, "target_dimension": format!("flat_{from}") })
+        }
         "mask" => {
             // A mask made of the data itself: without some dimensions, or with all.
             let second = json!({ "from_parameter": if other.is_some() && chance.one_in(2) { "second" } else { "data" } });
@@ -187,6 +208,10 @@ pub(crate) fn call(
         "reduce_dimension" => {
             json!({ "dimension": dim(chance), "reducer": reducer(chance, numeric) })
         }
+        "reduce_spatial" => {
+            schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
+            json!({ "reducer": reducer(chance, numeric) })
+        }
         "rename_dimension" => json!({ "source": dim(chance), "target": format!("renamed_{from}") }),
         "rename_labels" => {
             let own = schema.dims.iter().find(|d| matches!(d.kind, Kind::Bands | Kind::Other))?;
@@ -196,6 +221,20 @@ pub(crate) fn call(
                 .collect();
             let target: Vec<String> = (0..source.len()).map(|i| format!("{from}_{i}")).collect();
             json!({ "dimension": own.name, "source": source, "target": target })
+        }
+        "resample_cube_spatial" => {
+            let target = if chance.one_in(8) { "data" } else { "second" };
+            json!({
+                "target": { "from_parameter": target },
+                "method": chance.pick(&["near", "bilinear", "average", "max"]),
+            })
+        }
+        "resample_cube_temporal" => {
+            let target = if chance.one_in(8) { "data" } else { "second" };
+            json!({
+                "target": { "from_parameter": target },
+                "valid_within": chance.pick(&[json!(null), json!(0), json!(1.5), json!(40)]),
+            })
         }
         "resample_spatial" => {
             schema.grid().ok()?;
@@ -234,6 +273,16 @@ pub(crate) fn call(
         }
         "save_result" => json!({ "format": "GTiff" }),
         "trim_cube" => json!({}),
+        "unflatten_dimension" => {
+            // Labels of bands (`B0`, …) have two parts around the letter B.
+            let flat = schema.dims.iter().find(|dim| dim.name.starts_with("flat_"));
+            let own = flat.or(schema.dims.iter().find(|dim| dim.kind == Kind::Bands))?;
+            let parts = own.labels()?.iter().next()?.to_string();
+            let separator = if parts.contains('~') { "~" } else { "B" };
+            let count = parts.split(separator).count();
+            let names: Vec<String> = (0..count).map(|i| format!("part{i}_{from}")).collect();
+            json!({ "dimension": own.name, "target_dimensions": names, "label_separator": separator })
+        }
         other => panic!("no arguments for {other}"),
     };
     let mut arguments = arguments;
@@ -273,7 +322,7 @@ pub(crate) fn rewire(
         }
     }
     let names: Vec<&String> = earlier.keys().collect();
-    for name in ["mask", "cube2", "normals"] {
+    for name in ["mask", "cube2", "normals", "target"] {
         if node["arguments"].get(name).is_some() && chance.one_in(2) {
             node["arguments"][name] = json!({ "from_node": chance.pick(&names) });
         }
