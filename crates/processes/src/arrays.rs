@@ -5,7 +5,9 @@ mod callback;
 mod cumulative;
 mod edit;
 mod element;
+mod fit_curve;
 mod interpolate;
+mod least_squares;
 mod search;
 mod sort;
 
@@ -13,6 +15,8 @@ use eolith_cube::Label;
 use eolith_cube::time::TimeLabel;
 use eolith_plan::process::Process;
 use eolith_plan::value::Value;
+
+pub(crate) use fit_curve::x_of;
 
 pub(crate) static ALL: &[&Process] = &[
     &build::ARRAY_CONCAT,
@@ -27,6 +31,7 @@ pub(crate) static ALL: &[&Process] = &[
     &edit::ARRAY_CREATE_LABELED,
     &edit::ARRAY_MODIFY,
     &element::ARRAY_ELEMENT,
+    &fit_curve::FIT_CURVE,
     &interpolate::ARRAY_INTERPOLATE_LINEAR,
     &search::ARRAY_CONTAINS,
     &search::ARRAY_FIND,

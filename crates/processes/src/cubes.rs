@@ -24,6 +24,7 @@ mod mask_polygon;
 mod merge_cubes;
 mod ndvi;
 mod periods;
+mod predict_curve;
 mod properties;
 mod reduce_dimension;
 mod reduce_spatial;
@@ -66,6 +67,7 @@ pub(crate) static ALL: &[&Process] = &[
     &mask_polygon::MASK_POLYGON,
     &merge_cubes::MERGE_CUBES,
     &ndvi::NDVI,
+    &predict_curve::PREDICT_CURVE,
     &reduce_dimension::REDUCE_DIMENSION,
     &reduce_spatial::REDUCE_SPATIAL,
     &rename_labels::RENAME_LABELS,

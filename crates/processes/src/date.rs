@@ -1,5 +1,7 @@
 //! Processes on dates and times, given as RFC 3339 texts.
 
+mod component;
+
 use eolith_cube::time::Instant;
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::process::Process;
@@ -11,7 +13,13 @@ use serde_json::json;
 
 use crate::arguments::{flag, integer, text, wrong};
 
-pub(crate) static ALL: &[&Process] = &[&DATE_BETWEEN, &DATE_DIFFERENCE, &DATE_SHIFT];
+pub(crate) static ALL: &[&Process] = &[
+    &DATE_BETWEEN,
+    &DATE_DIFFERENCE,
+    &component::DATE_GET_COMPONENT,
+    &component::DATE_REPLACE_COMPONENT,
+    &DATE_SHIFT,
+];
 
 const UNITS: [&str; 8] =
     ["millisecond", "second", "minute", "hour", "day", "week", "month", "year"];

@@ -159,10 +159,19 @@ impl Call<'_, '_> {
     /// A callback as a value of this scope's expression, for functions that call it; all parameters may be
     /// anything.
     pub fn lambda(&mut self, name: &str, parameters: &[&str]) -> Result<ExprId, Problem> {
-        let inputs: Vec<(&str, Input)> = parameters
-            .iter()
-            .enumerate()
-            .map(|(k, name)| (*name, Input::Value(k, Type::Any)))
+        let parameters: Vec<(&str, Type)> =
+            parameters.iter().map(|name| (*name, Type::Any)).collect();
+        self.typed_lambda(name, &parameters)
+    }
+
+    /// Like [`Call::lambda`], for parameters whose types are known.
+    pub fn typed_lambda(
+        &mut self,
+        name: &str,
+        parameters: &[(&str, Type)],
+    ) -> Result<ExprId, Problem> {
+        let inputs: Vec<(&str, Input)> = (parameters.iter().enumerate())
+            .map(|(k, (name, ty))| (*name, Input::Value(k, ty.clone())))
             .collect();
         let (expr, captures) = self.bind_callback(name, &inputs, parameters.len())?;
         Ok(self.scope.builder.lambda(expr, parameters.len(), captures))

@@ -35,10 +35,10 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let (schema, other) = (call.schema(data), call.schema(target));
     let method = method(call)?;
     let (axes, targets) = (axes(&schema, "data")?, axes(&other, "target")?);
-    let same = |(&own, &other): (&&Dimension, &&Dimension)| {
+    let same = |(own, other): (&&Dimension, &&Dimension)| {
         own.axis == other.axis && own.crs() == other.crs()
     };
-    if axes.iter().zip(&targets).all(|pair| same(pair)) {
+    if axes.iter().zip(&targets).all(same) {
         return Ok(Term::Cube(data));
     }
     let (from, to) = (grid(&schema, "data")?, grid(&other, "target")?);
