@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::session::{Session, Settings};
+use eolith_engine::workspace::Folder;
 use eolith_graph::{Process, substitute};
 
 use crate::failure::Failure;
@@ -18,6 +19,9 @@ pub(crate) struct Data {
     /// Folders, files, catalogues or URLs; `ID=` names the collection of a single data set.
     #[arg(value_name = "[ID=]PATH")]
     paths: Vec<String>,
+    /// Folder with files (`files/`) and results of earlier jobs (`results/ID/`) that process graphs name.
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
 }
 
 /// A process graph and its parameters.
@@ -71,7 +75,7 @@ impl Data {
         limits: &Limits,
         state: Option<PathBuf>,
     ) -> Result<Session, Failure> {
-        Ok(Session::new(self.catalog(state), limits.settings())?)
+        Ok(self.with_workspace(Session::new(self.catalog(state), limits.settings())?))
     }
 }
 
@@ -86,7 +90,14 @@ impl Data {
     ) -> Result<Session, Failure> {
         let entries = self.paths.iter().map(|text| Entry::parse(text)).collect();
         let catalog = Catalog::open(entries, Some(state)).for_requests(private);
-        Ok(Session::new(Arc::new(catalog), limits.settings())?)
+        Ok(self.with_workspace(Session::new(Arc::new(catalog), limits.settings())?))
+    }
+
+    fn with_workspace(&self, session: Session) -> Session {
+        match &self.workspace {
+            Some(folder) => session.with_workspace(Arc::new(Folder::new(folder))),
+            None => session,
+        }
     }
 }
 

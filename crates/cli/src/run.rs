@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
-use eolith_engine::events::{Cancel, Event, Listener};
+use eolith_engine::events::{Cancel, Entry, Event, Level, Listener};
 use eolith_engine::session::{Report, Settings, Target, json_text};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -52,13 +52,16 @@ pub(crate) struct Args {
     /// Print figures of the run as one JSON object in the last line of stdout (see below).
     #[arg(long)]
     json: bool,
+    /// Least severe entries of the log that are written to stderr: error, warning, info or debug.
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
+    log_level: Level,
     #[command(flatten)]
     limits: Limits,
 }
 
 pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let parsed = Instant::now();
-    let session = args.data.session(&args.limits, None)?;
+    let session = args.data.session(&args.limits, None)?.logging(args.log_level);
     let process = args.graph.process(&session)?;
     let target = match (&args.output, args.discard) {
         (Some(path), _) => Target::File(path.clone()),
@@ -119,7 +122,15 @@ fn progress(bar: &ProgressBar) -> Listener {
         }
         Event::Writing { path } => bar.set_message(format!("writing {path}")),
         Event::Note(note) => bar.suspend(|| say(&format!("note: {note}"))),
+        Event::Log(entry) => bar.suspend(|| say(&line(&entry))),
     })
+}
+
+/// An entry of the log: level, label, message, node and value.
+fn line(entry: &Entry) -> String {
+    let Entry { level, code, message, data, path } = entry;
+    let separator = if message.is_empty() { "" } else { " " };
+    format!("{} [{code}] {message}{separator}({path}): {data}", level.name())
 }
 
 fn summary(report: &Report, usage: &Usage) {
@@ -171,4 +182,8 @@ fn figures(
     map.insert("checksum".to_owned(), format!("{:016x}", report.checksum).into());
     map.insert("outputs".to_owned(), outputs.into());
     figures
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text).ok_or_else(|| "levels are error, warning, info and debug".to_owned())
 }

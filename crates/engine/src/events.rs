@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use eolith_graph::NodePath;
+pub use eolith_plan::logical::Level;
+use serde_json::Value as Json;
+
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -14,6 +18,21 @@ pub enum Event {
     Writing { path: String },
     /// Something the user should know: a guess that had to be made, a value that stands for no-data.
     Note(String),
+    /// What a process graph wants to be in the log.
+    Log(Entry),
+}
+
+/// An entry of the log about a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub level: Level,
+    /// The label that the user gave it.
+    pub code: String,
+    pub message: String,
+    /// The value, or a summary of it.
+    pub data: Json,
+    /// The node.
+    pub path: NodePath,
 }
 
 /// Takes events; called from any thread.

@@ -16,3 +16,5 @@ pub mod session;
 pub mod sink;
 pub mod source;
 pub mod storage;
+mod summary;
+pub mod workspace;

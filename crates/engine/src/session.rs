@@ -5,6 +5,7 @@
 
 mod computed;
 mod output;
+mod roots;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -26,12 +27,13 @@ use tokio::sync::Semaphore;
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
-use crate::events::{Cancel, Event, Listener};
+use crate::events::{Cancel, Event, Level, Listener};
 use crate::run::{Machine, Stored};
 use crate::scratch::Scratch;
 use crate::scratch::space::Space;
 use crate::sink::{Boxes, OutputFile};
 use crate::source::open::Readers;
+use crate::workspace::{Nowhere, Workspace};
 
 use computed::Computing;
 pub use output::{Target, json_text};
@@ -72,6 +74,9 @@ pub struct Session {
     results: Budget,
     space: Arc<Space>,
     settings: Settings,
+    /// What the log takes.
+    log: Level,
+    workspace: Arc<dyn Workspace>,
 }
 
 /// What a run gave.
@@ -123,16 +128,6 @@ pub enum Stage {
     All,
 }
 
-impl Report {
-    /// What became of root `i`.
-    fn add(&mut self, outcome: output::Outcome, i: usize) {
-        self.times.checksum += outcome.checking;
-        self.times.write += outcome.writing;
-        self.checksum ^= outcome.checksum.rotate_left(i as u32);
-        self.outputs.extend(outcome.files);
-    }
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -161,7 +156,27 @@ impl Session {
         if settings.scratch.is_some() {
             space.clean();
         }
-        Ok(Session { catalog, machine, results, space: Arc::new(space), settings })
+        Ok(Session {
+            catalog,
+            machine,
+            results,
+            space: Arc::new(space),
+            settings,
+            log: Level::Info,
+            workspace: Arc::new(Nowhere),
+        })
+    }
+
+    /// The same, with a log that takes entries of this level and more severe ones; `info` if it is not said.
+    #[must_use]
+    pub fn logging(self, log: Level) -> Session {
+        Session { log, ..self }
+    }
+
+    /// The same, for somebody with a workspace.
+    #[must_use]
+    pub fn with_workspace(self, workspace: Arc<dyn Workspace>) -> Session {
+        Session { workspace, ..self }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -254,40 +269,9 @@ impl Session {
         let (stored, bytes) = self.stages(&physical, listener, cancel).await.map_err(one)?;
         report.bytes_read += bytes;
         report.times.run += started.elapsed();
-        for (i, file) in files.into_iter().enumerate() {
-            let logical = &physical.logical.roots[i];
-            let Some(part) = &physical.roots[i] else {
-                let outcome = output::value(&physical, i, &file).map_err(one)?;
-                report.checksum ^= outcome.checksum;
-                report.outputs.extend(outcome.files);
-                report.value = Some(outcome.value);
-                continue;
-            };
-            let at = logical.path.clone();
-            let started = Instant::now();
-            let direct = output::direct(&file, &physical, part, listener).map_err(one)?;
-            if let Some(direct) = direct {
-                let direct = Arc::new(direct);
-                let boxes: Arc<dyn Boxes> = Arc::clone(&direct) as _;
-                let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
-                report.bytes_read += run.await.map_err(one)?;
-                drop(boxes);
-                report.times.run += started.elapsed();
-                if let Some(outcome) = output::finish(&direct, listener, &at).await.map_err(one)? {
-                    report.add(outcome, i);
-                    continue;
-                }
-            }
-            let started = Instant::now();
-            let result = self.place(&physical, part).map_err(one)?;
-            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
-            let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
-            report.bytes_read += run.await.map_err(one)?;
-            drop(boxes);
-            report.times.run += started.elapsed();
-            let outcome = output::write(self, &file, result, listener, at).await.map_err(one)?;
-            report.add(outcome, i);
-        }
+        self.roots(&physical, (files, target), &stored, &mut report, listener, cancel)
+            .await
+            .map_err(one)?;
         report.bytes_decoded = decoded() - decoded_before;
         Ok(report)
     }
@@ -388,7 +372,7 @@ impl Session {
                 needs.into_iter().partition(|need| need.subplan().is_some());
             let answered = !asked.is_empty();
             for need in asked {
-                let answer = self.catalog.answer(&need).await;
+                let answer = self.catalog.answer(&need, &*self.workspace).await;
                 snapshot.insert(need, answer);
             }
             times.open += started.elapsed();
@@ -439,6 +423,7 @@ impl Session {
             target_bytes: defaults.target_bytes.min(share),
             threads: self.settings.threads.get(),
             scratch: self.space.room(),
+            log: self.log,
             ..defaults
         }
     }

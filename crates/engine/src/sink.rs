@@ -16,6 +16,7 @@ mod file;
 pub mod format;
 pub mod geojson;
 pub mod json;
+pub mod model;
 pub mod netcdf;
 pub mod nodata;
 pub mod parquet;

@@ -7,6 +7,7 @@
 
 mod area;
 mod call;
+mod effects;
 mod known;
 mod load;
 mod scope;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use eolith_graph::{Code, Graph, Issue, NodePath, Process as UserProcess};
 
 use crate::expr::ExprId;
-use crate::logical::{Bad, Logical, LogicalNode, NodeId, Root, RootValue};
+use crate::logical::{Bad, Logical, LogicalNode, NodeId, Root};
 use crate::need::{Need, Snapshot};
 use crate::op::{Cube, Op};
 use crate::process::{Lowering, Registry};
@@ -85,6 +86,7 @@ pub fn bind(
         loads: BTreeMap::new(),
         uses: Uses::default(),
         issues: Vec::new(),
+        effects: Vec::new(),
     };
     let mut scope = Scope::default();
     for (name, argument) in arguments {
@@ -114,6 +116,8 @@ pub(crate) struct Binder<'a> {
     loads: BTreeMap<NodeId, LoadRequest>,
     uses: Uses,
     issues: Vec<Issue>,
+    /// What happens besides the result, in the order of the nodes: inputs come before what depends on them.
+    effects: Vec<Root>,
 }
 
 impl Binder<'_> {
@@ -182,47 +186,6 @@ impl Binder<'_> {
                 self.needs.insert(need);
             }
         }
-    }
-
-    fn roots(&mut self, graph: &Graph, result: Term, scope: &Scope) {
-        let result_path = NodePath::node(&graph.nodes[graph.result].id);
-        let mut roots: Vec<Root> = (self.logical.nodes.iter().enumerate())
-            .filter(|(_, node)| matches!(node.op, Op::Save(_)))
-            .map(|(i, node)| Root {
-                value: RootValue::Cube(NodeId(i)),
-                path: node.path.clone(),
-                is_result: false,
-            })
-            .collect();
-        match result {
-            Term::Cube(id) => {
-                let is_it =
-                    |root: &&mut Root| matches!(root.value, RootValue::Cube(own) if own == id);
-                match roots.iter_mut().find(is_it) {
-                    Some(root) => root.is_result = true,
-                    None => roots.push(Root {
-                        value: RootValue::Cube(id),
-                        path: result_path,
-                        is_result: true,
-                    }),
-                }
-            }
-            Term::Expr(id) => match scope.builder.finish(id).as_const() {
-                Some(Ok(value)) => roots.push(Root {
-                    value: RootValue::Value(value),
-                    path: result_path,
-                    is_result: true,
-                }),
-                Some(Err(fault)) => self.issues.push(fault_issue(fault, result_path)),
-                None => self.issues.push(Issue::new(
-                    Code::INTERNAL,
-                    result_path,
-                    "the result depends on a value that is not known",
-                )),
-            },
-            Term::Blocked => {}
-        }
-        self.logical.roots = roots;
     }
 }
 

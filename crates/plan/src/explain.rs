@@ -9,7 +9,7 @@ use eolith_cube::zonal::Footprint;
 use eolith_cube::{Axis, Dimension, Labels, Region, Schema};
 
 use crate::expr::{Expr, ExprId, Node};
-use crate::logical::{Logical, NodeId, RootValue};
+use crate::logical::{Effect, Logical, NodeId, RootValue};
 use crate::op::{Op, Scan};
 use crate::physical::{Physical, Sweep, schedule};
 use crate::value::Value;
@@ -26,7 +26,12 @@ pub fn logical(plan: &Logical) -> String {
         let _ = writeln!(out, "\n     {}", schema(&node.schema));
     }
     for root in &plan.roots {
-        let mark = if root.is_result { "result" } else { "effect" };
+        let mark = match &root.effect {
+            Some(Effect::Log(log)) => format!("log {}", log.level.name()),
+            Some(Effect::Model(file)) => format!("model {:?}", file.name),
+            None if root.is_result => "result".to_owned(),
+            None => "effect".to_owned(),
+        };
         match &root.value {
             RootValue::Cube(id) => {
                 let _ = writeln!(out, "{mark} %{}", id.0);
@@ -294,6 +299,7 @@ fn constant(value: &Value) -> String {
             format!("[{}{more}]", items.join(", "))
         }
         Value::Object(_) => "{…}".to_owned(),
+        Value::Model(model) => format!("{model:?}"),
         Value::Lambda(lambda) => format!("λ({})", expression(&lambda.body)),
     }
 }

@@ -23,6 +23,7 @@ pub mod expr;
 pub mod function;
 pub mod lanes;
 pub mod logical;
+pub mod model;
 pub mod need;
 pub mod op;
 pub mod optimize;

@@ -46,6 +46,43 @@ pub struct Root {
     pub path: NodePath,
     /// Whether this is the value of the graph's result node.
     pub is_result: bool,
+    /// What happens to the value. A cube under [`Op::Save`] is written; one without either is handed to the caller.
+    pub effect: Option<Effect>,
+}
+
+/// What happens to the value of a root, once and after it is complete. It changes no other value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A summary goes to the log.
+    Log(Log),
+    /// A model goes to a file, with a STAC item that describes it.
+    Model(ModelFile),
+}
+
+/// What is said of a model that is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFile {
+    pub name: String,
+    /// What it can be used for, in the words of STAC.
+    pub tasks: Vec<String>,
+}
+
+/// An entry of the log about a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: Level,
+    /// A label that the user chose.
+    pub code: String,
+    pub message: String,
+}
+
+/// How severe an entry of a log is, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    Error,
+    Warning,
+    Info,
+    Debug,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +122,16 @@ impl Logical {
         uses
     }
 
+    /// The same plan without the entries of the log that are less severe than `least`, and without what only they need.
+    #[must_use]
+    pub fn logging(mut self, least: Level) -> Logical {
+        let silent =
+            |root: &Root| matches!(&root.effect, Some(Effect::Log(log)) if log.level > least);
+        let before = self.roots.len();
+        self.roots.retain(|root| !silent(root));
+        if self.roots.len() == before { self } else { self.pruned() }
+    }
+
     /// The same plan without nodes that no root needs; order is kept.
     #[must_use]
     pub fn pruned(self) -> Logical {
@@ -122,5 +169,23 @@ pub(crate) fn label_list(labels: &Labels) -> Arc<[eolith_cube::Label]> {
     match labels {
         Labels::List(list) => Arc::clone(list),
         Labels::Regular(_) => labels.iter().collect(),
+    }
+}
+
+impl Level {
+    pub const ALL: [Level; 4] = [Level::Error, Level::Warning, Level::Info, Level::Debug];
+
+    /// openEO's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Level> {
+        Level::ALL.into_iter().find(|level| level.name() == name)
     }
 }

@@ -12,6 +12,7 @@ use eolith_cube::time::{Instant, Interval, TimeLabel};
 use eolith_cube::{Features, Grid, Number, Region, Schema, Variable};
 
 use crate::bind::Argument;
+use crate::model::Forest;
 use crate::request::{PropertyFilter, Source};
 use crate::subplan::Subplan;
 
@@ -29,6 +30,8 @@ pub enum Need {
         end: Option<Instant>,
         properties: Vec<PropertyFilter>,
     },
+    /// A model that was saved, by the address or the path of its STAC item.
+    Model { uri: String },
     /// What a part of the plan itself gives: a shape or a value that follows from pixels.
     Computed(Subplan),
     /// The features in a file of geometries.
@@ -44,6 +47,7 @@ pub struct Degrees(pub i64);
 pub enum Answer {
     Collection(Arc<Collection>),
     Scenes(Arc<[Scene]>),
+    Model(Arc<Forest>),
     /// What was computed, in the order asked for.
     Computed(Arc<[Argument]>),
     Features(Arc<Features>),

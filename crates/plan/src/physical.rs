@@ -19,7 +19,7 @@ use eolith_cube::{ChunkGrid, Label, Region};
 use eolith_graph::{Code, Issue};
 
 use crate::expr::Decomposed;
-use crate::logical::{Logical, LogicalNode, NodeId, RootValue, label_list};
+use crate::logical::{Level, Logical, LogicalNode, NodeId, RootValue, label_list};
 use crate::op::Op;
 
 use partition::Cut;
@@ -43,6 +43,8 @@ pub struct Options {
     pub stages: bool,
     /// Most bytes of values that may be stored.
     pub scratch: u64,
+    /// What the log takes: entries that are less severe are not made.
+    pub log: Level,
     /// Upper limit of labels along any dimension of tasks, steps and tiles, for tests of many chunkings.
     pub max_extent: Option<usize>,
 }
@@ -118,6 +120,7 @@ impl Default for Options {
             threads: 2,
             stages: true,
             scratch: u64::MAX,
+            log: Level::Info,
             max_extent: None,
         }
     }

@@ -50,9 +50,10 @@ pub fn plan(
     if !bound.needs.is_empty() {
         return Planned::Needs { needs: bound.needs, so_far: bound.logical };
     }
-    let optimized = optimize::optimize(bound.logical.clone());
+    let bound = bound.logical.logging(options.log);
+    let optimized = optimize::optimize(bound.clone());
     match Physical::new(optimized, options) {
-        Ok(physical) => Planned::Ready(Box::new(Plan { bound: bound.logical, physical })),
+        Ok(physical) => Planned::Ready(Box::new(Plan { bound, physical })),
         Err(issues) => Planned::Issues(issues),
     }
 }

@@ -37,6 +37,8 @@ pub enum Source {
     Stac(String),
     /// A file by its address, in a format that the process graph names.
     Url(String, InputFormat),
+    /// The results of a job of the user, by its id.
+    Result(String),
 }
 
 /// Formats that a process graph can load a file in.
@@ -109,13 +111,14 @@ impl Source {
         match self {
             Source::Collection(id) => id,
             Source::Stac(url) | Source::Url(url, _) => url,
+            Source::Result(id) => id,
         }
     }
 
     /// The argument of a load that names it.
     pub fn argument(&self) -> &'static str {
         match self {
-            Source::Collection(_) => "id",
+            Source::Collection(_) | Source::Result(_) => "id",
             Source::Stac(_) | Source::Url(..) => "url",
         }
     }
@@ -126,6 +129,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Collection(id) => write!(f, "collection `{id}`"),
+            Source::Result(id) => write!(f, "the results of job `{id}`"),
             Source::Stac(url) | Source::Url(url, _) => {
                 write!(f, "`{}`", url.split('?').next().unwrap_or_default())
             }

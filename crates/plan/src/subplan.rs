@@ -51,6 +51,7 @@ impl Subplan {
             value: RootValue::Cube(*id),
             path: logical.node(*id).path.clone(),
             is_result: true,
+            effect: None,
         };
         let plan =
             Logical { nodes: logical.nodes.clone(), roots: nodes.iter().map(root).collect() };

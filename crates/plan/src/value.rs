@@ -7,6 +7,7 @@ use eolith_cube::{Label, Number};
 use serde_json::Map;
 
 use crate::expr::Lambda;
+use crate::model::Forest;
 
 /// One value. `Null` is no-data, which is different from the number NaN.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,8 @@ pub enum Value {
     Text(Arc<str>),
     Array(Arc<Array>),
     Object(Arc<Map<String, serde_json::Value>>),
+    /// A trained model.
+    Model(Arc<Forest>),
     /// A callback; exists only while an expression is evaluated.
     Lambda(Arc<Lambda>),
 }
@@ -90,6 +93,7 @@ impl Value {
             Value::Text(_) => "a text",
             Value::Array(_) => "an array",
             Value::Object(_) => "an object",
+            Value::Model(_) => "a model",
             Value::Lambda(_) => "a callback",
         }
     }
@@ -113,15 +117,14 @@ impl Value {
             Value::Bool(value) => Ok(Some(Number::Int((*value).into()))),
             Value::Int(value) => Ok(Some(Number::Int((*value).into()))),
             Value::Float(value) => Ok(Some(Number::Float(*value))),
-            Value::Text(_) | Value::Array(_) | Value::Object(_) | Value::Lambda(_) => {
-                Err(Fault::new(
-                    "ProcessParameterInvalid",
-                    format!(
-                        "the callback returns {}, a cube holds numbers and booleans",
-                        self.kind()
-                    ),
-                ))
-            }
+            Value::Text(_)
+            | Value::Array(_)
+            | Value::Object(_)
+            | Value::Model(_)
+            | Value::Lambda(_) => Err(Fault::new(
+                "ProcessParameterInvalid",
+                format!("the callback returns {}, a cube holds numbers and booleans", self.kind()),
+            )),
         }
     }
 
@@ -155,6 +158,7 @@ impl Value {
                 items?.into()
             }
             Value::Object(map) => serde_json::Value::Object((**map).clone()),
+            Value::Model(model) => model.to_json(),
             Value::Lambda(_) => return None,
         })
     }

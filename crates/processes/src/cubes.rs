@@ -18,6 +18,7 @@ mod filter_spatial;
 mod filter_temporal;
 mod flatten;
 mod load_collection;
+mod load_result;
 mod load_stac;
 mod mask;
 mod mask_polygon;
@@ -62,6 +63,7 @@ pub(crate) static ALL: &[&Process] = &[
     &flatten::FLATTEN_DIMENSIONS,
     &flatten::UNFLATTEN_DIMENSION,
     &load_collection::LOAD_COLLECTION,
+    &load_result::LOAD_RESULT,
     &load_stac::LOAD_STAC,
     &mask::MASK,
     &mask_polygon::MASK_POLYGON,

@@ -43,6 +43,8 @@ mod arrays;
 mod comparison;
 mod cubes;
 mod date;
+mod inspect;
+mod learning;
 mod logic;
 mod math;
 mod reducers;
@@ -62,6 +64,8 @@ pub fn registry() -> &'static Predefined {
             comparison::ALL,
             cubes::ALL,
             date::ALL,
+            inspect::ALL,
+            learning::ALL,
             logic::ALL,
             math::ALL,
             reducers::ALL,

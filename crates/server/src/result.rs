@@ -17,7 +17,7 @@ use axum::http::response::Builder;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
-use eolith_engine::events::{Event, Listener};
+use eolith_engine::events::{Entry, Event, Listener};
 use eolith_engine::session::{Report, Session, Target, json_text};
 use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
@@ -104,6 +104,10 @@ fn process(mut body: Value) -> Result<Process, ApiError> {
 fn listener(id: String) -> Listener {
     Arc::new(move |event| match event {
         Event::Note(note) => info!(id, "{note}"),
+        Event::Log(entry) => {
+            let Entry { level, code, message, data, path } = entry;
+            info!(id, level = level.name(), code, node = %path, %data, "{message}");
+        }
         Event::Planned { tasks } => info!(id, tasks, "the run is planned"),
         Event::Writing { .. } | Event::Task { .. } => {}
     })

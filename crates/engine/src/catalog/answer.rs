@@ -1,25 +1,30 @@
 //! Answers to the planner.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use eolith_plan::model::Forest;
 use eolith_plan::need::{Answer, Degrees, Need};
 use eolith_plan::request::Source;
 use tracing::warn;
 
 use super::external::Unread;
 use super::search::{MOST_SCENES, Trouble, Wanted};
-use super::{Catalog, Data};
+use super::{Catalog, Data, Entry, Listed};
+use crate::storage::{Location, shown};
+use crate::workspace::Workspace;
 
 impl Catalog {
     /// The answer to a question, once everything was looked at.
     ///
     /// [`Answer::Missing`] stands for an id that no data set has, [`Answer::Failed`] for data that cannot be read.
     /// Scenes come in the order (time, id).
-    pub async fn answer(&self, need: &Need) -> Answer {
+    pub async fn answer(&self, need: &Need, workspace: &dyn Workspace) -> Answer {
         let source = match need {
             Need::Collection { source }
             | Need::Scenes { source, .. }
             | Need::Features { source } => source,
+            Need::Model { uri } => return self.model(uri, workspace).await,
             Need::Computed(_) => {
                 return Answer::Failed("the catalogue computes nothing".to_owned());
             }
@@ -45,10 +50,17 @@ impl Catalog {
                     Err(Unread::Unsuitable(reason)) => return Answer::Unsuitable(reason),
                 }
             }
+            Source::Result(job) => {
+                let Ok(folder) = workspace.results(job) else { return Answer::Missing };
+                match self.result(&folder).await {
+                    Ok(listed) => Some(listed),
+                    Err(reason) => return failed(source, reason),
+                }
+            }
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
-            Need::Computed(_) => return Answer::Missing,
+            Need::Model { .. } | Need::Computed(_) => return Answer::Missing,
             Need::Collection { .. } => {
                 listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
             }
@@ -74,6 +86,65 @@ impl Catalog {
             Err(Trouble::Failed(reason)) => failed(source, reason),
         }
     }
+}
+
+impl Catalog {
+    /// What the results of a job are. Errors are texts.
+    async fn result(&self, folder: &Path) -> Result<Arc<Listed>, String> {
+        let entry = Entry { id: None, path: folder.display().to_string() };
+        let index = super::scan::scan(&[entry], &self.headers).await;
+        let mut listed = index.listed.into_values();
+        match (listed.next(), listed.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => {
+                let reasons: Vec<String> = index.problems.into_iter().map(|p| p.reason).collect();
+                Err(format!("there is no data cube in it {}", reasons.join(", ")))
+            }
+            (Some(one), Some(other)) => Err(format!(
+                "it has several data cubes (`{}`, `{}`), which cannot be loaded as one",
+                one.id, other.id
+            )),
+        }
+    }
+
+    /// The model behind a STAC item.
+    async fn model(&self, uri: &str, workspace: &dyn Workspace) -> Answer {
+        let at = if uri.contains("://") {
+            Location::requested(self.access(), uri)
+        } else {
+            match workspace.file(uri) {
+                Ok(path) => Location::local(&path),
+                Err(_) => return Answer::Missing,
+            }
+        };
+        let read = async { model(at.map_err(|e| e.to_string())?).await };
+        match read.await {
+            Ok(forest) => Answer::Model(Arc::new(forest)),
+            Err(reason) => {
+                warn!(uri = shown(uri), reason, "a model cannot be used");
+                Answer::Failed(reason)
+            }
+        }
+    }
+}
+
+async fn model(item: Location) -> Result<Forest, String> {
+    let json = |bytes: &[u8], href: &str| -> Result<serde_json::Value, String> {
+        serde_json::from_slice(bytes).map_err(|e| format!("`{}`: {e}", shown(href)))
+    };
+    let (item, bytes) = item.read_document().await.map_err(|e| e.to_string())?;
+    let document = json(&bytes, item.href())?;
+    let assets = document["assets"].as_object().into_iter().flat_map(|map| map.values());
+    let is_model = |asset: &&serde_json::Value| {
+        asset["roles"].as_array().is_some_and(|roles| roles.contains(&"mlm:model".into()))
+    };
+    let href = assets.clone().find(is_model).and_then(|asset| asset["href"].as_str());
+    let href =
+        href.ok_or_else(|| format!("`{}` has no model among its assets", shown(item.href())))?;
+    let file = item.relative(href).map_err(|e| e.to_string())?;
+    let (file, bytes) = file.read_document().await.map_err(|e| e.to_string())?;
+    Forest::from_json(&json(&bytes, file.href())?)
+        .map_err(|reason| format!("`{}`: {reason}", shown(file.href())))
 }
 
 fn failed(source: &Source, reason: String) -> Answer {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::reference::reference;
+use crate::workspace::Nowhere;
 
 fn open(path: &Path, state: Option<&Path>) -> Catalog {
     let entry = Entry { id: None, path: path.display().to_string() };
@@ -22,7 +23,7 @@ async fn ids(catalog: &Catalog) -> Vec<String> {
 }
 
 async fn content(catalog: &Catalog, id: &str) -> Content {
-    match catalog.answer(&Need::collection(id)).await {
+    match catalog.answer(&Need::collection(id), &Nowhere).await {
         Answer::Collection(collection) => collection.content.clone(),
         other => panic!("{id}: {other:?}"),
     }
@@ -42,7 +43,7 @@ async fn scenes(
         end: end.map(instant),
         properties: Vec::new(),
     };
-    match catalog.answer(&need).await {
+    match catalog.answer(&need, &Nowhere).await {
         Answer::Scenes(scenes) => scenes.to_vec(),
         other => panic!("{id}: {other:?}"),
     }
@@ -216,7 +217,7 @@ async fn scenes_are_described_and_chosen() {
     let six = scenes(&catalog, "landsat7-olinda", None, [None, None]).await;
     let planes: Vec<_> = six[0].assets.iter().map(|a| (a.band.as_str(), a.plane)).collect();
     assert_eq!(planes, [("B1", 0), ("B2", 1), ("B3", 2), ("B4", 3), ("B5", 4), ("B7", 5)]);
-    let missing = catalog.answer(&Need::collection("nothing")).await;
+    let missing = catalog.answer(&Need::collection("nothing"), &Nowhere).await;
     assert!(matches!(missing, Answer::Missing));
 }
 

@@ -36,6 +36,7 @@ pub fn value(own: &Value) -> Json {
         Value::Text(text) if is_date_time(text) => json!({ "@": "datetime", "value": &**text }),
         Value::Text(text) => json!(&**text),
         Value::Object(map) => Json::Object((**map).clone()),
+        Value::Model(model) => model.to_json(),
         Value::Array(array) => {
             let values: Vec<Json> = array.values.iter().map(value).collect();
             match &array.labels {

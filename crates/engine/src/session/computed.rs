@@ -49,7 +49,11 @@ impl Session {
     ) -> Result<Answer, Vec<Issue>> {
         let path = subplan.path();
         let one = |issue: Issue| vec![issue];
-        self.check_size(subplan).map_err(one)?;
+        let bytes = self.checked_size(subplan).map_err(one)?;
+        // The answer stays as long as the plan: room for it comes before everything that can wait on disk.
+        if !computing.held.grow(bytes) {
+            return Err(one(no_room(bytes, path)));
+        }
         let started = Instant::now();
         let physical = Physical::new(optimize::optimize(subplan.plan().clone()), &self.options())?;
         let physical = Arc::new(physical);
@@ -67,12 +71,7 @@ impl Session {
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
             computing.report.bytes_read += run.await.map_err(one)?;
-            // The copy stays as long as the plan.
             let shape = &part.partition.shape;
-            let bytes = Scratch::bytes(physical.logical.schema(part.node), shape);
-            if !computing.held.grow(bytes) {
-                return Err(one(no_room(bytes, path)));
-            }
             let block = result.read_block(&Region::whole(shape));
             blocks.push(block.map_err(|e| one(lost(&e.to_string(), &path)))?);
         }
@@ -117,8 +116,8 @@ impl Session {
         Ok(text)
     }
 
-    /// Refuses an answer that would take too much of the memory, before anything is computed.
-    fn check_size(&self, subplan: &Subplan) -> Result<(), Issue> {
+    /// Bytes of an answer. One that would take too much of the memory is refused before anything is computed.
+    fn checked_size(&self, subplan: &Subplan) -> Result<u64, Issue> {
         let plan = subplan.plan();
         let size = |root: &Root| match root.value {
             RootValue::Cube(id) => {
@@ -130,7 +129,7 @@ impl Session {
         let bytes = plan.roots.iter().map(size).fold(0, u64::saturating_add);
         let limit = self.settings.memory / SHARE;
         if bytes <= limit {
-            return Ok(());
+            return Ok(bytes);
         }
         let message = format!(
             "the plan depends on {bytes} bytes of pixels that must be in memory at once, {limit} bytes are allowed"

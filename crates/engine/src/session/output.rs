@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue, NodePath};
-use eolith_plan::logical::RootValue;
+use eolith_plan::logical::{ModelFile, Root, RootValue};
 use eolith_plan::op::{Op, Save};
 use eolith_plan::physical::{Part, Physical};
 use eolith_plan::planner::Plan;
@@ -55,9 +55,17 @@ pub(super) struct Outcome {
 /// Decides formats and paths before anything is computed, so that a wrong format costs nothing.
 pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Issue> {
     let logical = &plan.physical.logical;
-    let count = logical.roots.len();
-    let mut destinations = Vec::with_capacity(count);
-    for (i, root) in logical.roots.iter().enumerate() {
+    let count = logical.roots.iter().filter(|root| root.effect.is_none()).count();
+    let mut destinations = Vec::with_capacity(logical.roots.len());
+    let mut next = 0;
+    for root in &logical.roots {
+        // What is logged or saved in a way of its own has no file here.
+        if root.effect.is_some() {
+            destinations.push(Destination { file: None, json: None });
+            continue;
+        }
+        let i = next;
+        next += 1;
         let save = match root.value {
             RootValue::Cube(id) => match &logical.node(id).op {
                 Op::Save(save) => Some(save),
@@ -253,6 +261,27 @@ pub(super) fn value(
     })
 }
 
+/// Writes a model to where the other results go.
+pub(super) fn model(
+    root: &Root,
+    about: &ModelFile,
+    target: &Target,
+    listener: &Listener,
+) -> Result<Vec<OutputFile>, Issue> {
+    let RootValue::Value(Value::Model(forest)) = &root.value else {
+        return Err(Issue::new(Code::INTERNAL, root.path.clone(), "the root is no model"));
+    };
+    let folder = match target {
+        Target::Discard => return Ok(Vec::new()),
+        Target::File(path) => path.parent().unwrap_or(Path::new("")),
+        Target::Folder(folder) | Target::CubeFolder(folder) => folder,
+    };
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    listener(Event::Writing { path: here.join(&about.name).display().to_string() });
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    sink::model::write(here, about, forest, &now).map_err(|e| sink_issue(&e, root.path.clone()))
+}
+
 /// A value as JSON text; NaN and infinities are bare tokens, as openEO clients and the test suite expect.
 pub fn json_text(value: &Value) -> String {
     match value {
@@ -274,6 +303,7 @@ pub fn json_text(value: &Value) -> String {
             format!("[{}]", items.join(","))
         }
         Value::Object(map) => serde_json::Value::Object((**map).clone()).to_string(),
+        Value::Model(model) => model.to_json().to_string(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod compare;
 mod computed;
+mod effects;
 mod session;
 mod vectors;
 

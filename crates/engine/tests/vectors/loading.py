@@ -27,5 +27,16 @@ def loading():
     vector("save_result", {"data": data, "format": 7}, throws="ProcessParameterInvalid")
 
 
+def results():
+    vector("load_result", {"id": 7}, throws="ProcessParameterInvalid")
+    vector("load_result", {"id": None}, throws="ProcessParameterInvalid")
+    vector("load_result", {}, throws="ProcessParameterRequired")
+    later = {"id": "job", "temporal_extent": ["2020-01-02", "2020-01-01"]}
+    vector("load_result", later, throws="TemporalExtentEmpty")
+    vector("load_result", {"id": "job", "bands": []}, throws="ProcessParameterInvalid")
+    vector("load_result", {"id": "job", "properties": {}}, throws="ProcessParameterUnsupported")
+
+
 loading()
+results()
 write(__file__)

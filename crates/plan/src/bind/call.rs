@@ -257,7 +257,7 @@ impl Call<'_, '_> {
         Ok(())
     }
 
-    fn term(&mut self, name: &str) -> Result<Term, Problem> {
+    pub(super) fn term(&mut self, name: &str) -> Result<Term, Problem> {
         let Some(arg) = self.node.argument(name) else {
             let parameter = self.definition.parameter(name);
             let default = match parameter {

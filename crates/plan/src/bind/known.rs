@@ -6,6 +6,7 @@ use eolith_cube::{Label, Schema};
 
 use crate::bind::{Argument, Call, Problem, Term};
 use crate::logical::{NodeId, label_list};
+use crate::model::Forest;
 use crate::need::{Answer, Need};
 use crate::op::{Cube, Op};
 use crate::subplan::{Derivation, Subplan};
@@ -31,6 +32,24 @@ impl Call<'_, '_> {
         context: Value,
     ) -> Option<Argument> {
         self.known(nodes, Some((derivation, context)))?.first().cloned()
+    }
+
+    /// A model that was saved.
+    pub fn saved_model(&mut self, uri: &str) -> Result<Arc<Forest>, Problem> {
+        let need = Need::Model { uri: uri.to_owned() };
+        match self.binder.snapshot.get(&need) {
+            Some(Answer::Model(model)) => Ok(Arc::clone(model)),
+            Some(Answer::Missing) => {
+                Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
+            }
+            Some(Answer::Failed(reason)) => {
+                Err(Problem::new("ModelUnsuitable", format!("the model cannot be used: {reason}")))
+            }
+            Some(_) | None => {
+                self.binder.needs.insert(need);
+                Err(Problem::Blocked)
+            }
+        }
     }
 
     /// Stands for a cube with these dimensions until it is known what it looks like.

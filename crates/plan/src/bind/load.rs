@@ -42,10 +42,7 @@ impl Call<'_, '_> {
             Some(Answer::Missing) => return Err(missing(source)),
             Some(Answer::Failed(reason)) => return Err(unusable(source, reason)),
             Some(Answer::Unsuitable(reason)) => return Err(unsuitable(reason)),
-            Some(
-                Answer::Scenes(_) | Answer::Features(_) | Answer::Computed(_) | Answer::TooMany(_),
-            )
-            | None => {
+            Some(_) | None => {
                 self.binder.needs.insert(need);
                 return Err(Problem::Blocked);
             }
@@ -82,13 +79,7 @@ impl Call<'_, '_> {
             Some(Answer::Missing) => Err(missing(source)),
             Some(Answer::Failed(reason)) => Err(unusable(source, reason)),
             Some(Answer::Unsuitable(reason)) => Err(unsuitable(reason)),
-            Some(
-                Answer::Collection(_)
-                | Answer::Scenes(_)
-                | Answer::Computed(_)
-                | Answer::TooMany(_),
-            )
-            | None => {
+            Some(_) | None => {
                 self.binder.needs.insert(need);
                 Err(Problem::Blocked)
             }
@@ -159,7 +150,7 @@ impl Call<'_, '_> {
                 format!("more than {most} items of {source} are in the requested extent"),
             )
             .hint("narrow `spatial_extent`, `temporal_extent` or `properties`")),
-            Some(Answer::Collection(_) | Answer::Features(_) | Answer::Computed(_)) | None => {
+            Some(_) | None => {
                 let schema = pending_schema(&request, collection, scenes)?;
                 let window = vec![None; schema.dims.len()];
                 Ok((Op::scan(Scan { request, source: None, window }, schema), Some(need)))
@@ -179,6 +170,10 @@ fn missing(source: &Source) -> Problem {
         Source::Stac(_) | Source::Url(..) => {
             Problem::argument(source.argument(), format!("there is nothing at {source}"))
         }
+        Source::Result(id) => {
+            Problem::new("JobNotFound", format!("there is no job `{id}` with results"))
+                .at(source.argument())
+        }
     }
 }
 
@@ -186,6 +181,9 @@ fn unusable(source: &Source, reason: &str) -> Problem {
     match source {
         Source::Collection(_) => {
             Problem::new("CollectionNotFound", format!("{source} cannot be read: {reason}"))
+        }
+        Source::Result(_) => {
+            Problem::new("NoDataAvailable", format!("{source} cannot be read: {reason}"))
         }
         // The reason names the address.
         Source::Stac(_) | Source::Url(..) => Problem::argument(source.argument(), reason),

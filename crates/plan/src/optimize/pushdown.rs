@@ -268,6 +268,7 @@ mod tests {
             value: crate::logical::RootValue::Cube(mapped),
             path: eolith_graph::NodePath::default(),
             is_result: false,
+            effect: None,
         });
         let before = lines(&plan);
         assert_eq!(lines(&super::apply(plan).pruned()), before);

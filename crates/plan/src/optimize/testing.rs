@@ -97,6 +97,7 @@ impl Plan {
             value: RootValue::Cube(node),
             path: NodePath::default(),
             is_result: true,
+            effect: None,
         });
         self.0
     }

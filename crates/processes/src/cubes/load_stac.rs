@@ -73,7 +73,7 @@ fn definition() -> Definition {
 }
 
 /// As for collections, where GeoJSON is on its way out.
-fn spatial_extent() -> Json {
+pub(super) fn spatial_extent() -> Json {
     let mut extent = schema::spatial_extent();
     for one in extent.as_array_mut().into_iter().flatten() {
         if let Some(fields) = one.as_object_mut() {

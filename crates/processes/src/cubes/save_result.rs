@@ -2,7 +2,7 @@
 
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
-use eolith_plan::op::{Op, Save};
+use eolith_plan::op::Save;
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::value::Value;
 use serde_json::json;
@@ -49,6 +49,5 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
             ));
         }
     };
-    let schema = call.schema(data);
-    Ok(call.add(Op::save(&schema, Save { format, options }), vec![data]))
+    Ok(call.save(data, Save { format, options }))
 }

@@ -1,0 +1,116 @@
+//! The roots of a plan, one after the other: computed, written, told to the log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eolith_graph::Issue;
+use eolith_plan::logical::{Effect, Log, Root, RootValue};
+use eolith_plan::physical::{Part, Physical};
+use serde_json::Value as Json;
+
+use super::output::{self, Destination};
+use super::{Report, Session, Target};
+use crate::events::{Cancel, Entry, Event, Listener};
+use crate::run::Stored;
+use crate::sink::Boxes;
+use crate::summary::Summary;
+
+impl Session {
+    /// Computes all roots in their order: what is told to the log stands before what comes after it in the graph.
+    pub(super) async fn roots(
+        &self,
+        physical: &Arc<Physical>,
+        (files, target): (Vec<Destination>, &Target),
+        stored: &Stored,
+        report: &mut Report,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) -> Result<(), Issue> {
+        // The checksum is of what is saved or handed over, whatever is logged.
+        let mut number = 0;
+        for (i, file) in files.into_iter().enumerate() {
+            let root = &physical.logical.roots[i];
+            let part = physical.roots[i].as_ref();
+            if let Some(Effect::Log(log)) = &root.effect {
+                let run = self.summary(physical, root, part, stored, listener, cancel);
+                let (data, bytes) = run.await?;
+                report.bytes_read += bytes;
+                let Log { level, code, message } = log.clone();
+                let path = root.path.clone();
+                listener(Event::Log(Entry { level, code, message, data, path }));
+                continue;
+            }
+            if let Some(Effect::Model(about)) = &root.effect {
+                report.outputs.extend(output::model(root, about, target, listener)?);
+                continue;
+            }
+            let Some(part) = part else {
+                let outcome = output::value(physical, i, &file)?;
+                report.checksum ^= outcome.checksum;
+                report.outputs.extend(outcome.files);
+                report.value = Some(outcome.value);
+                number += 1;
+                continue;
+            };
+            let at = root.path.clone();
+            let started = Instant::now();
+            let direct = output::direct(&file, physical, part, listener)?;
+            if let Some(direct) = direct {
+                let direct = Arc::new(direct);
+                let boxes: Arc<dyn Boxes> = Arc::clone(&direct) as _;
+                let run = self.machine.run(physical, part, stored, &boxes, listener, cancel);
+                report.bytes_read += run.await?;
+                drop(boxes);
+                report.times.run += started.elapsed();
+                if let Some(outcome) = output::finish(&direct, listener, &at).await? {
+                    report.add(outcome, number);
+                    number += 1;
+                    continue;
+                }
+            }
+            let started = Instant::now();
+            let result = self.place(physical, part)?;
+            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
+            let run = self.machine.run(physical, part, stored, &boxes, listener, cancel);
+            report.bytes_read += run.await?;
+            drop(boxes);
+            report.times.run += started.elapsed();
+            report.add(output::write(self, &file, result, listener, at).await?, number);
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// What the log gets to know of a value, and the bytes read for it.
+    async fn summary(
+        &self,
+        physical: &Arc<Physical>,
+        root: &Root,
+        part: Option<&Part>,
+        stored: &Stored,
+        listener: &Listener,
+        cancel: &Cancel,
+    ) -> Result<(Json, u64), Issue> {
+        let Some(part) = part else {
+            let RootValue::Value(value) = &root.value else { return Ok((Json::Null, 0)) };
+            // What JSON has not is a text.
+            let text = || output::json_text(value).into();
+            return Ok((value.to_json().unwrap_or_else(text), 0));
+        };
+        let schema = Arc::clone(physical.logical.schema(part.node));
+        let summary = Arc::new(Summary::new(schema, part.partition.shape.clone()));
+        let boxes: Arc<dyn Boxes> = Arc::clone(&summary) as _;
+        let bytes = self.machine.run(physical, part, stored, &boxes, listener, cancel).await?;
+        Ok((summary.to_json(), bytes))
+    }
+}
+
+impl Report {
+    /// What became of result `number`.
+    fn add(&mut self, outcome: output::Outcome, number: u32) {
+        self.times.checksum += outcome.checking;
+        self.times.write += outcome.writing;
+        self.checksum ^= outcome.checksum.rotate_left(number);
+        self.outputs.extend(outcome.files);
+    }
+}
