@@ -16,7 +16,8 @@ use crate::failure::Failure;
 /// `[ID=]PATH…`
 #[derive(Debug, Args)]
 pub(crate) struct Data {
-    /// Folders, files, catalogues or URLs; `ID=` names the collection of a single data set.
+    /// Folders, files, catalogues or URLs; `ID=` names the collection of a single data set; `PATH@NAME` is a branch, tag
+    /// or snapshot of an Icechunk repository.
     #[arg(value_name = "[ID=]PATH")]
     paths: Vec<String>,
     /// Folder with files (`files/`) and results of earlier jobs (`results/ID/`) that process graphs name.
@@ -61,8 +62,14 @@ impl Data {
 
     /// Takes out the arguments that can be no data: not there, no address, no `ID=PATH`. They are ids.
     pub(crate) fn take_ids(&mut self) -> Vec<String> {
+        let exists = |path: &str| std::path::Path::new(path).exists();
         let is_data = |text: &String| {
-            text.contains('=') || text.contains("://") || std::path::Path::new(text).exists()
+            // `REPOSITORY@VERSION` is no path.
+            let mut repositories = text.match_indices('@').map(|(at, _)| &text[..at]);
+            text.contains('=')
+                || text.contains("://")
+                || exists(text)
+                || repositories.any(|path| !path.is_empty() && exists(path))
         };
         let (data, ids) = std::mem::take(&mut self.paths).into_iter().partition(is_data);
         self.paths = data;

@@ -33,6 +33,7 @@ pub use self::access::Access;
 use self::address::Scheme;
 use self::bucket::Bucket;
 pub use self::view::View;
+pub(crate) use self::view::within;
 
 /// Objects that one listing may have: beyond it a folder is no data set but an archive.
 const MOST_LISTED: usize = 100_000;
@@ -53,7 +54,17 @@ enum Place {
     Bucket(Arc<Bucket>, object_store::path::Path),
     Http(Url),
     /// A folder of computed objects, and a key in it.
-    View(Arc<dyn View>, object_store::path::Path),
+    View(Arc<dyn View>, String),
+}
+
+/// What a store says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub size: u64,
+    /// Changes with the content: the ETag, or size and modification time.
+    pub token: String,
+    /// When it was last written, in seconds since 1970.
+    pub modified: Option<i64>,
 }
 
 /// Names in one folder, sorted.
@@ -87,6 +98,9 @@ pub enum StorageError {
     /// A file that a reference leads to is not there.
     #[error("`{file}`, to which `{key}` refers, does not exist")]
     Lost { key: String, file: String },
+    /// A file that a reference leads to is not the one that was referred to.
+    #[error("`{file}` was changed after `{key}` referred to it")]
+    Stale { key: String, file: String },
     #[error("cannot read `{href}`: {reason}")]
     Read { href: String, reason: String },
 }
@@ -119,7 +133,7 @@ impl Location {
 
     /// A folder of computed objects, under the address of the file that describes it and on its behalf.
     pub fn view(view: Arc<dyn View>, file: &Location) -> Location {
-        let place = Place::View(view, object_store::path::Path::default());
+        let place = Place::View(view, String::new());
         Location { place, href: file.href.clone(), access: file.access.clone() }
     }
 
@@ -130,6 +144,20 @@ impl Location {
             Some(access) => Self::requested(access, &href),
             None => Self::open(&href, None),
         }
+    }
+
+    /// A file that the document at this location refers to, which may come from anybody: a document from elsewhere never
+    /// leads to local files.
+    ///
+    /// # Errors
+    /// [`StorageError::Forbidden`], and what [`Location::relative`] says.
+    pub fn referred(&self, href: &str) -> Result<Location, StorageError> {
+        let found = self.relative(href)?;
+        if found.as_local().is_some() && self.as_local().is_none() {
+            let reason = "a document from elsewhere leads to it";
+            return Err(StorageError::Forbidden { href: href.to_owned(), reason });
+        }
+        Ok(found)
     }
 
     /// The object of that name inside this folder (`/` separates levels). The query of a URL stays.
@@ -146,7 +174,11 @@ impl Location {
             }
             Place::Local(path) => Place::Local(below(path, name)),
             Place::Bucket(bucket, path) => Place::Bucket(Arc::clone(bucket), below(path, name)),
-            Place::View(view, path) => Place::View(Arc::clone(view), below(path, name)),
+            Place::View(view, key) => {
+                let parts = [key.as_str()].into_iter().chain(name.split('/'));
+                let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+                Place::View(Arc::clone(view), parts.join("/"))
+            }
         };
         let href = format!("{}/{}", self.href.trim_end_matches('/'), name.trim_matches('/'));
         Location { place, href, access: self.access.clone() }
@@ -198,7 +230,7 @@ impl Location {
                 let _permit = bucket.permit(&self.href).await?;
                 whole(bucket.store(), path, self).await
             }
-            Place::View(view, path) => view.read(path.as_ref(), None).await,
+            Place::View(view, key) => view.read(key, None).await,
         }
     }
 
@@ -253,7 +285,7 @@ impl Location {
                 let _permit = bucket.permit(&self.href).await?;
                 bucket.store().get_range(path, range).await.map_err(|e| self.error(e))
             }
-            Place::View(view, path) => view.read(path.as_ref(), Some(range)).await,
+            Place::View(view, key) => view.read(key, Some(range)).await,
         }
     }
 
@@ -280,11 +312,19 @@ impl Location {
         }
     }
 
-    /// Size and a token that changes with the content (ETag, or size and modification time).
+    /// Size and a token that changes with the content (see [`Stamp`]).
     pub async fn version(&self) -> Result<(u64, String), StorageError> {
+        self.stamp().await.map(|stamp| (stamp.size, stamp.token))
+    }
+
+    /// What the store says of the object.
+    pub async fn stamp(&self) -> Result<Stamp, StorageError> {
         let meta = match &self.place {
-            Place::Http(url) => return http::version(url, self.guarded()).await,
-            Place::View(view, path) => return view.version(path.as_ref()).await,
+            Place::Http(url) => return http::stamp(url, self.guarded()).await,
+            Place::View(view, key) => {
+                let (size, token) = view.version(key).await?;
+                return Ok(Stamp { size, token, modified: None });
+            }
             Place::Local(path) => LocalFileSystem::new().head(path).await,
             Place::Bucket(bucket, path) => {
                 let _permit = bucket.permit(&self.href).await?;
@@ -294,7 +334,7 @@ impl Location {
         let meta = meta.map_err(|e| self.error(e))?;
         let token = (meta.e_tag)
             .unwrap_or_else(|| format!("{}-{}", meta.size, meta.last_modified.timestamp_millis()));
-        Ok((meta.size, token))
+        Ok(Stamp { size: meta.size, token, modified: Some(meta.last_modified.timestamp()) })
     }
 
     /// What is directly inside this folder; `None` where the store cannot tell (HTTP). A folder that is not there is

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::stored::{StoredCube, StoredFile, StoredTiff};
-use crate::source::{SourceError, cf, kerchunk, netcdf, tiff, zarr};
+use crate::source::{SourceError, cf, icechunk, kerchunk, netcdf, tiff, zarr};
 use crate::storage::{Location, StorageError};
 
 /// Files that are opened at the same time.
@@ -127,7 +127,7 @@ impl Headers {
         let version = match format {
             Format::Zarr if !kerchunk::is_named(location) => zarr_version(location).await,
             Format::Zarr | Format::NetCdf | Format::Tiff => {
-                location.version().await.map(|(_, token)| Some(token))
+                location.version().await.map(|(_, token)| Some(token)).map_err(SourceError::from)
             }
         };
         let version = version.map_err(|e| e.to_string())?;
@@ -218,33 +218,37 @@ async fn open_cubes(location: &Location, format: Format) -> Result<Vec<CubeFile>
 }
 
 /// A token of a store: of all metadata documents at its root and one level below where it is local, of the root
-/// document elsewhere. `None` where there is no such document to ask.
-async fn zarr_version(location: &Location) -> Result<Option<String>, StorageError> {
+/// document elsewhere, the snapshot of an Icechunk repository. `None` where there is nothing to ask.
+async fn zarr_version(location: &Location) -> Result<Option<String>, SourceError> {
     const DOCUMENTS: [&str; 5] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", ".zattrs"];
     let Some(root) = location.as_local().map(ToOwned::to_owned) else {
         for name in &DOCUMENTS[..2] {
             match location.join(name).version().await {
                 Ok((_, token)) => return Ok(Some(token)),
                 Err(StorageError::NotFound(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        return Ok(None);
+        return icechunk::version(location).await;
     };
     let stamp = move || {
         let mut folders = vec![root.clone()];
         let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
         folders.extend(entries.map(|entry| entry.path()));
         folders.sort();
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let (mut hash, mut any) = (xxhash_rust::xxh3::Xxh3::new(), false);
         for path in folders.iter().flat_map(|f| DOCUMENTS.map(|name| f.join(name))) {
             let Ok(meta) = std::fs::metadata(&path) else { continue };
             let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            any = true;
             hash.update(path.as_os_str().as_encoded_bytes());
             hash.update(&modified.map_or(0, |t| t.as_nanos()).to_le_bytes());
             hash.update(&meta.len().to_le_bytes());
         }
-        format!("{:016x}", hash.digest())
+        any.then(|| format!("{:016x}", hash.digest()))
     };
-    Ok(tokio::task::spawn_blocking(stamp).await.ok())
+    match tokio::task::spawn_blocking(stamp).await.ok().flatten() {
+        Some(token) => Ok(Some(token)),
+        None => icechunk::version(location).await,
+    }
 }

@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt};
 
 use super::walk::{self, Kind};
-use crate::source::{kerchunk, stac};
+use crate::source::{icechunk, kerchunk, stac};
 use crate::storage::{Listing, Location, StorageError, bucket, shown};
 
 /// Folders of a bucket that are listed at the same time, and in all.
@@ -75,6 +75,9 @@ async fn single(location: Location) -> Found {
             return Found { targets: vec![(location, Kind::Zarr)], problems: Vec::new() };
         }
     }
+    if icechunk::is_one(&location).await {
+        return Found { targets: vec![(location, Kind::Zarr)], problems: Vec::new() };
+    }
     let reason = document.err().map_or_else(String::new, |error| format!(": {error}"));
     let reason = format!("neither a Zarr store nor a STAC document{reason}");
     Found { targets: Vec::new(), problems: vec![(shown(location.href()), reason)] }
@@ -90,6 +93,10 @@ async fn below(root: Location) -> Found {
     }
     let mut found = Found::default();
     let address = root.href().to_owned();
+    // What an `@` in the address means is not in any listing.
+    if address.contains('@') && icechunk::is_one(&root).await {
+        return Found { targets: vec![(root, Kind::Zarr)], problems: Vec::new() };
+    }
     let (mut level, mut folders) = (vec![root], 0);
     for _ in 0..MAX_DEPTH {
         folders += level.len();
@@ -121,7 +128,8 @@ async fn below(root: Location) -> Found {
 }
 
 fn enter(folder: Location, listing: Listing, found: &mut Found, level: &mut Vec<Location>) {
-    if listing.files.iter().any(|name| walk::is_zarr_document(name)) {
+    let named = |name: &str| listing.folders.iter().any(|folder| folder == name);
+    if listing.files.iter().any(|name| walk::is_zarr_document(name)) || icechunk::is_named(named) {
         found.targets.push((folder, Kind::Zarr));
         return;
     }

@@ -24,7 +24,7 @@ use super::scenes::SceneSource;
 use super::walk::{self, Kind};
 use super::{Data, Entry, Index, Listed, Problem, remote};
 use crate::source::stac::{self, Document};
-use crate::source::{SourceError, kerchunk};
+use crate::source::{SourceError, icechunk, kerchunk};
 use crate::storage::Location;
 
 /// Data sets that are opened at the same time.
@@ -133,12 +133,18 @@ async fn find(entry: usize, path: &str, problems: &mut Vec<Problem>) -> Vec<Targ
         Err(error) => return problem(path, error.to_string()),
     };
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let meta = match tokio::fs::metadata(&root).await {
-        Ok(meta) => meta,
-        Err(error) => return problem(path, error.to_string()),
-    };
     let single = |path: &Path, kind: Kind| {
         Location::local(path).map(|location| vec![Target { entry, location, kind }])
+    };
+    let meta = match tokio::fs::metadata(&root).await {
+        Ok(meta) => meta,
+        // A version of a repository is no path.
+        Err(error) => match Location::local(&root) {
+            Ok(location) if name.contains('@') && icechunk::is_one(&location).await => {
+                return vec![Target { entry, location, kind: Kind::Zarr }];
+            }
+            _ => return problem(path, error.to_string()),
+        },
     };
     if !meta.is_dir() {
         let folder = root.parent().unwrap_or(Path::new("/"));

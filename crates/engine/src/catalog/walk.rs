@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::foreign;
+use crate::source::icechunk;
 
 /// Folders below a given one that are looked into.
 const MAX_DEPTH: usize = 64;
@@ -113,9 +114,7 @@ pub(super) fn walk(root: &Path) -> Walk {
             }
         }
         let named = |name: &str| folders.iter().any(|path| path.file_name() == Some(name.as_ref()));
-        // The reader says what it thinks of an Icechunk repository.
-        let icechunk = named("snapshots") && named("manifests") && named("transactions");
-        if zarr || icechunk {
+        if zarr || icechunk::is_named(named) {
             found.candidates.push(Candidate { path: folder, kind: Kind::Zarr });
             continue;
         }

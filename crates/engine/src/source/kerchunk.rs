@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::source::SourceError;
-use crate::storage::{Location, StorageError};
+use crate::storage::Location;
 use references::References;
 use store::ReferenceStore;
 
@@ -74,16 +74,6 @@ pub async fn open(location: &Location) -> Result<Location, SourceError> {
 fn invalid(href: &str, reason: impl std::fmt::Display) -> SourceError {
     let (href, format) = (href.to_owned(), "reference file");
     SourceError::Invalid { href, format, reason: reason.to_string() }
-}
-
-/// A file that the reference file at `from` refers to; local ones only from local reference files.
-fn target(from: &Location, url: &str) -> Result<Location, StorageError> {
-    let found = from.relative(url)?;
-    if found.as_local().is_some() && from.as_local().is_none() {
-        let reason = "a reference file from elsewhere leads to it";
-        return Err(StorageError::Forbidden { href: url.to_owned(), reason });
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

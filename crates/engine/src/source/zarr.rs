@@ -8,7 +8,8 @@
 //! types     data types and dimension names of a document
 //! fill      which value of an array means no-data
 //! ```
-//! A reference file (see [`super::kerchunk`]) is opened as the store that it describes.
+//! A reference file (see [`super::kerchunk`]) and a snapshot of an Icechunk repository (see [`super::icechunk`]) are opened
+//! as the stores that they describe.
 //! Metadata, data types, chunk keys and the codecs without a faster way are those of the `zarrs` crate. A chunk
 //! object is one request; of a shard the index and the chunks that are wanted are read. What the dimensions mean is
 //! decided in [`super::cf`].
@@ -32,6 +33,7 @@ use super::{ArrayReader, SourceError, icechunk, kerchunk};
 use crate::storage::Location;
 use array::ZarrArray;
 pub(super) use fill::base64;
+pub(super) use metadata::consolidated;
 
 /// An opened store.
 #[derive(Debug)]
@@ -55,17 +57,19 @@ pub async fn open(location: &Location) -> Result<Vec<Arc<dyn ArrayReader>>, Sour
 
 /// As [`open`], with the attributes of the root and what was left out.
 pub async fn open_group(location: &Location) -> Result<Group, SourceError> {
-    let view;
-    let location = if kerchunk::is_named(location) {
-        view = kerchunk::open(location).await?;
-        &view
-    } else {
-        location
-    };
-    let found = match metadata::discover(location).await {
+    let mut view = None;
+    if kerchunk::is_named(location) {
+        view = Some(kerchunk::open(location).await?);
+    }
+    let found = match metadata::discover(view.as_ref().unwrap_or(location)).await {
         Ok(found) => found,
-        Err(error) => return Err(icechunk::refused(location).await.unwrap_or(error)),
+        Err(error @ SourceError::Invalid { .. }) if view.is_none() => {
+            let Some(opened) = icechunk::open(location).await? else { return Err(error) };
+            metadata::discover(view.insert(opened)).await?
+        }
+        Err(error) => return Err(error),
     };
+    let location = view.as_ref().unwrap_or(location);
     let notes = found.note.into_iter().collect();
     let (attributes, groups) = (found.attributes, found.groups);
     let mut group = Group { arrays: Vec::new(), attributes, groups, notes };

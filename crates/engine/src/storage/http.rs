@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{StorageError, access, shown};
+use super::{Stamp, StorageError, access, shown};
 
 /// Tries of one request.
 const TRIES: u32 = 6;
@@ -134,13 +134,13 @@ pub(super) async fn get_range(
     .await
 }
 
-/// Size and a token that changes with the content.
-pub(super) async fn version(url: &Url, guarded: bool) -> Result<(u64, String), StorageError> {
+/// Size, a token that changes with the content, and when it was written.
+pub(super) async fn stamp(url: &Url, guarded: bool) -> Result<Stamp, StorageError> {
     if url.query().is_none() {
         match head(url, guarded, Method::HEAD).await {
             // Servers that know only GET, and signatures that are for GET only.
             Err(StorageError::Status { .. } | StorageError::Denied { .. }) => {}
-            Ok(Some(version)) => return Ok(version),
+            Ok(Some(stamp)) => return Ok(stamp),
             Ok(None) => {}
             Err(error) => return Err(error),
         }
@@ -200,11 +200,7 @@ async fn request(
     .await
 }
 
-async fn head(
-    url: &Url,
-    guarded: bool,
-    method: Method,
-) -> Result<Option<(u64, String)>, StorageError> {
+async fn head(url: &Url, guarded: bool, method: Method) -> Result<Option<Stamp>, StorageError> {
     let by_range = method == Method::GET;
     retried(url, guarded, |client| {
         let mut builder = client.request(method.clone(), url.clone());
@@ -215,7 +211,7 @@ async fn head(
             let response = builder.send().await?;
             // An empty resource has no first byte.
             if by_range && response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-                return Ok(Some((0, "0".to_owned())));
+                return Ok(Some(Stamp { size: 0, token: "0".to_owned(), modified: None }));
             }
             if !response.status().is_success() {
                 return Err(refusal(response).await);
@@ -233,7 +229,9 @@ async fn head(
                     (None, Some(time)) => format!("{size}-{time}"),
                     (None, None) => size.to_string(),
                 };
-                (size, token)
+                let time = text(headers, &LAST_MODIFIED)
+                    .and_then(|time| jiff::fmt::rfc2822::parse(time).ok());
+                Stamp { size, token, modified: time.map(|time| time.timestamp().as_second()) }
             }))
         }
     })

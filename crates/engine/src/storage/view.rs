@@ -24,3 +24,9 @@ pub trait View: fmt::Debug + Send + Sync {
     /// Size of an object and a token that changes with the content.
     fn version<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(u64, String), StorageError>>;
 }
+
+/// A range of a part as a range of the file.
+pub(crate) fn within(range: Option<Range<u64>>, part: Range<u64>) -> Range<u64> {
+    let place = |offset: u64| part.start.saturating_add(offset).min(part.end);
+    range.map_or(part.clone(), |range| place(range.start)..place(range.end).max(place(range.start)))
+}

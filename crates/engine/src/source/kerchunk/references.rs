@@ -106,31 +106,35 @@ impl References {
             Reference::File { .. } => None,
         };
         // As text: Python writes `NaN` into it, which is no JSON; the Zarr reader knows.
-        let joined = |names: &[&str], cut: &str| {
+        let joined = |names: &[&str]| {
             let mut out = String::new();
             for (key, reference) in &self.keys {
                 let name = key.rsplit('/').next().unwrap_or(key);
                 if let (true, Some(text)) = (names.contains(&name), text(reference)) {
-                    let key =
-                        Value::from(key.strip_suffix(cut).unwrap_or(key).trim_end_matches('/'));
-                    out.push_str(&format!("{}{key}:{text}", if out.is_empty() { "" } else { "," }));
+                    let (comma, key) = (if out.is_empty() { "" } else { "," }, Value::from(&**key));
+                    out.push_str(&format!("{comma}{key}:{text}"));
                 }
             }
             out
         };
         if let Some(root) = self.keys.get("zarr.json") {
             let root = text(root).ok_or_else(|| invalid(href, "`zarr.json` is not inline"))?;
-            let nodes = joined(&["zarr.json"], "zarr.json");
             let is_group =
                 root.replace(char::is_whitespace, "").contains("\"node_type\":\"group\"");
-            if let (true, Some(open)) = (is_group, root.trim_end().strip_suffix('}')) {
-                let root =
-                    format!("{open},\"consolidated_metadata\":{{\"metadata\":{{{nodes}}}}}}}");
-                let root = Reference::Inline(root.into_bytes().into());
-                self.keys.insert("zarr.json".to_owned(), root);
+            if is_group {
+                let documents: Vec<(&str, String)> = (self.keys.iter())
+                    .filter_map(|(key, document)| {
+                        Some((key.strip_suffix("/zarr.json")?, text(document)?))
+                    })
+                    .collect();
+                let nodes = documents.iter().map(|(path, document)| (*path, document.as_str()));
+                if let Some(root) = zarr::consolidated(&root, nodes) {
+                    let root = Reference::Inline(root.into_bytes().into());
+                    self.keys.insert("zarr.json".to_owned(), root);
+                }
             }
         } else if !self.keys.contains_key(".zmetadata") {
-            let nodes = joined(&[".zarray", ".zattrs", ".zgroup"], "");
+            let nodes = joined(&[".zarray", ".zattrs", ".zgroup"]);
             if nodes.is_empty() {
                 return Err(invalid(href, "it refers to no Zarr metadata"));
             }

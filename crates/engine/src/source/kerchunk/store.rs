@@ -8,8 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::references::{Reference, References};
-use super::target;
-use crate::storage::{Location, StorageError, View};
+use crate::storage::{Location, StorageError, View, within};
 
 pub(super) struct ReferenceStore {
     references: References,
@@ -42,7 +41,7 @@ impl View for ReferenceStore {
                     Ok(bytes.slice(range.start as usize..range.end as usize))
                 }
                 Reference::File { url, part } => {
-                    let file = target(&self.file, url)?;
+                    let file = self.file.referred(url)?;
                     // A file that is missing is an error: only a key that is missing means an empty chunk.
                     let result = match (part, range) {
                         (Some(part), range) => {
@@ -72,7 +71,7 @@ impl View for ReferenceStore {
             let size = match self.reference(key)? {
                 Reference::Inline(bytes) => bytes.len() as u64,
                 Reference::File { part: Some(part), .. } => part.end - part.start,
-                Reference::File { url, part: None } => target(&self.file, url)?.version().await?.0,
+                Reference::File { url, part: None } => self.file.referred(url)?.version().await?.0,
             };
             Ok((size, self.version.clone()))
         }
@@ -84,10 +83,4 @@ impl fmt::Debug for ReferenceStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReferenceStore({} keys)", self.references.keys.len())
     }
-}
-
-/// A range of a part as a range of the file.
-fn within(range: Option<Range<u64>>, part: Range<u64>) -> Range<u64> {
-    let place = |offset: u64| part.start.saturating_add(offset).min(part.end);
-    range.map_or(part.clone(), |range| place(range.start)..place(range.end).max(place(range.start)))
 }

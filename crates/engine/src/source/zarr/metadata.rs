@@ -81,6 +81,23 @@ pub(super) async fn discover(root: &Location) -> Result<Found, SourceError> {
     }
 }
 
+/// The root document of a group (version 3) with the documents of the nodes below it, given by path, so that nothing has
+/// to be listed; `None` where the root is no object. As text: Python writes `NaN` into documents, which is no JSON.
+pub(in crate::source) fn consolidated<'a>(
+    root: &str,
+    nodes: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<String> {
+    let open = root.trim_end().strip_suffix('}')?;
+    // Of a key that is there twice the last one counts.
+    let mut out = format!("{open},\"consolidated_metadata\":{{\"metadata\":{{");
+    for (i, (path, document)) in nodes.enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        out.push_str(&format!("{comma}{}:{document}", Value::from(path)));
+    }
+    out.push_str("}}}");
+    Some(out)
+}
+
 /// Arrays below a group without consolidated metadata: found by listing, where the store can, else by trying names.
 async fn walk(
     root: &Location,
