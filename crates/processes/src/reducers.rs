@@ -15,6 +15,8 @@ use eolith_plan::process::Process;
 use eolith_plan::value::{Fault, Value};
 use serde_json::json;
 
+pub(crate) use count::FUNCTION as COUNT_OF;
+
 use crate::arguments::{Num, array, flag, wrong};
 
 pub(crate) static ALL: &[&Process] = &[

@@ -1,11 +1,18 @@
 //! `apply_dimension`: a whole dimension to an array.
 
+use std::sync::Arc;
+
 use eolith_cube::{Axis, Dimension, Extent, Kind, Labels};
 use eolith_graph::{Definition, param, schema};
-use eolith_plan::bind::{Call, Problem, Term};
-use eolith_plan::op::Op;
+use eolith_plan::bind::{Call, Input, Problem, Term};
+use eolith_plan::expr::{Builder, Expr};
+use eolith_plan::logical::NodeId;
+use eolith_plan::op::{Cube, Op};
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::Type;
+use eolith_plan::value::Value;
+
+use super::arguments::function;
 
 pub(crate) static APPLY_DIMENSION: Process =
     Process { definition, lowering: Lowering::Custom(lower) };
@@ -51,19 +58,22 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
             Some(1)
         }
     };
+    let length = match length {
+        None if source.labels().is_some() => match length_of(call, data, dim, &process)? {
+            Some(n) => Some(n),
+            // The same name and type, whatever the labels will be.
+            None if target.is_none() => return Ok(call.pending((*schema).clone(), vec![data])),
+            None => return Err(Problem::Blocked),
+        },
+        known => known,
+    };
     let axis = match (length, source.labels()) {
         (Some(n), Some(labels)) if n == labels.len() && target.is_none() => {
             return call.try_add(Op::along(&schema, dim, source, process), vec![data]);
         }
         (Some(n), _) => Axis::Known(Labels::enumerated(n)),
         (None, None) => Axis::Pending(Extent::default()),
-        (None, Some(_)) => {
-            return Err(Problem::argument(
-                "process",
-                "how many values the process returns depends on the pixels, a data cube needs a fixed number",
-            )
-            .hint("use a process that keeps the number of values, e.g. by replacing instead of removing them"));
-        }
+        (None, Some(_)) => return Err(Problem::Blocked),
     };
     let Some(target) = target else {
         let kind = match source.kind {
@@ -101,6 +111,51 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         if d == existing { (filled.clone(), Some(dim)) } else { (along.dims[d].clone(), Some(d)) }
     });
     call.try_add(Op::relabel(&along, dims.collect()), vec![along_node])
+}
+
+/// How many values the process returns, where that depends on pixels: it is the same for all of them or an error.
+/// `None` until it was computed.
+fn length_of(
+    call: &mut Call<'_, '_>,
+    data: NodeId,
+    dim: usize,
+    process: &Expr,
+) -> Result<Option<usize>, Problem> {
+    let schema = call.schema(data);
+    let Input::Axis(k, element, labels) = call.axis_input(&schema, dim) else { return Ok(None) };
+    let mut builder = Builder::default();
+    let axis = builder.axis(k, element, labels);
+    let values = builder.inline(process, &[axis]);
+    let all = builder.constant(Value::Bool(true));
+    let length = builder.call(&crate::reducers::COUNT_OF, vec![values, all]);
+    let made = Op::reduce(&schema, dim, Arc::new(builder.finish(length)))?;
+    let lengths = call.add_node(made, vec![data]);
+    let mut ends = Vec::new();
+    for end in ["min", "max"] {
+        let mut node = lengths;
+        while let Some(last) = call.schema(node).dims.len().checked_sub(1) {
+            let schema = call.schema(node);
+            let mut builder = Builder::default();
+            let axis = builder.axis(0, Type::of_dtype(schema.dtype()), None);
+            let skipped = builder.constant(Value::Bool(true));
+            let one = builder.call(function(end)?, vec![axis, skipped]);
+            let made = Op::reduce(&schema, last, Arc::new(builder.finish(one)))?;
+            node = call.add_node(made, vec![node]);
+        }
+        ends.push(node);
+    }
+    let Some(found) = call.computed(&ends) else { return Ok(None) };
+    let number = |cube: &Arc<Cube>| cube.block.get(0).map_or(0.0, eolith_cube::Number::to_f64);
+    match [number(&found[0]), number(&found[1])] {
+        [least, most] if least == most => Ok(Some(most as usize)),
+        [least, most] => {
+            let message = format!(
+                "the process returns {least} values for some pixels and {most} for others, a data cube needs one number"
+            );
+            Err(Problem::argument("process", message)
+                .hint("keep the number of values, e.g. by replacing some instead of removing them"))
+        }
+    }
 }
 
 #[cfg(test)]

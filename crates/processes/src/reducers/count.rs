@@ -14,7 +14,8 @@ use crate::comparison::test::is_valid;
 
 pub(crate) static COUNT: Process = Process { definition, lowering: Lowering::Custom(lower) };
 
-static FUNCTION: Function = Function {
+/// Of an array and a condition.
+pub(crate) static FUNCTION: Function = Function {
     id: "count",
     parameters: &["data", "condition"],
     scalar: count,
