@@ -208,14 +208,26 @@ fn is_subtype(arg: &Arg, schema: &Map<String, Value>) -> bool {
     let subtype = schema.get("subtype").and_then(Value::as_str);
     match (subtype, arg) {
         (Some("process-graph") | None, Arg::Callback(_)) => true,
-        (_, Arg::Callback(_)) | (Some("process-graph" | "datacube"), _) => false,
-        (Some("geojson"), _) => match arg.get("type") {
-            Some(Arg::Text(kind)) => GEOJSON.contains(&kind.as_str()),
-            Some(Arg::Node(_) | Arg::Parameter(_)) => true,
-            _ => false,
-        },
+        (_, Arg::Callback(_)) | (Some("process-graph"), _) => false,
+        // The standard describes GeoJSON where its schemas have vector data cubes only.
+        (Some("datacube"), _) => has_geometries(schema) && is_geojson(arg),
+        (Some("geojson"), _) => is_geojson(arg),
         _ => true,
     }
+}
+
+fn is_geojson(arg: &Arg) -> bool {
+    match arg.get("type") {
+        Some(Arg::Text(kind)) => GEOJSON.contains(&kind.as_str()),
+        Some(Arg::Node(_) | Arg::Parameter(_)) => true,
+        _ => false,
+    }
+}
+
+/// Whether a data cube must have a dimension of geometries.
+fn has_geometries(schema: &Map<String, Value>) -> bool {
+    let dimensions = schema.get("dimensions").and_then(Value::as_array);
+    dimensions.is_some_and(|all| all.iter().any(|dim| dim["type"] == "geometry"))
 }
 
 const GEOJSON: [&str; 9] = [

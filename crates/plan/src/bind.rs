@@ -10,6 +10,7 @@ mod call;
 mod effects;
 mod known;
 mod load;
+mod nested;
 mod scope;
 mod uses;
 

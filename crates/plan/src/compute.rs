@@ -8,6 +8,7 @@
 mod fold;
 mod lanewise;
 mod merge;
+mod nested;
 mod operate;
 mod reshape;
 mod tile;
@@ -58,12 +59,12 @@ impl Workers for Serial {
 }
 
 /// Opens the boxes that a step reads.
-pub type Open<'a, E> = dyn FnMut(&[(NodeId, Region)]) -> Result<Box<dyn Frames<E>>, E> + 'a;
+pub type Open<'f, E> = dyn FnMut(&[(NodeId, Region)]) -> Result<Box<dyn Frames<E> + 'f>, E> + 'f;
 
 /// What the executor asks of its caller.
-pub struct Context<'a, E> {
+pub struct Context<'a, 'f, E> {
     /// Opens what one step reads, step by step in the order of [`crate::physical::schedule::reads`].
-    pub open: &'a mut Open<'a, E>,
+    pub open: &'a mut Open<'f, E>,
     /// Takes finished pixels: boxes that do not overlap and together are the output, in any order.
     pub emit: &'a (dyn Fn(&Region, Block) -> Result<(), E> + Sync),
     pub workers: &'a (dyn Workers + Sync),
@@ -77,7 +78,7 @@ pub fn run<'a, E: From<Failure> + Send>(
     physical: &'a Physical,
     program: &Program,
     output: &Region,
-    context: Context<'a, E>,
+    context: Context<'a, '_, E>,
 ) -> Result<(), E> {
     if output.is_empty() {
         return Ok(());
@@ -146,10 +147,10 @@ impl<E> Frames<E> for Whole {
     }
 }
 
-struct Executor<'a, E> {
+struct Executor<'a, 'f, E> {
     physical: &'a Physical,
     target: NodeId,
-    context: Context<'a, E>,
+    context: Context<'a, 'f, E>,
     /// Values of reductions that sweeps under way use.
     held: Held,
     /// The sweeps under way, innermost last.
@@ -169,13 +170,13 @@ struct Running<'a> {
     results: Vec<Option<(Region, Mutex<Block>)>>,
 }
 
-impl<E> std::fmt::Debug for Context<'_, E> {
+impl<E> std::fmt::Debug for Context<'_, '_, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Context")
     }
 }
 
-impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
+impl<E: From<Failure> + Send> Visitor for Executor<'_, '_, E> {
     type Error = E;
 
     fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), E> {
@@ -195,14 +196,16 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
         let frames = (self.context.open)(reads)?;
         let running = self.running.last().expect("invariant: a step belongs to a sweep");
         let (emit, physical) = (self.context.emit, self.physical);
-        let tiles = tile::Tiles { physical: self.physical, held: &self.held, frames: &*frames };
+        let workers = self.context.workers;
+        let tiles =
+            tile::Tiles { physical: self.physical, held: &self.held, frames: &*frames, workers };
         for ((feed, part), own) in sweep.feeds.iter().zip(parts).zip(running) {
             if part.is_empty() {
                 continue;
             }
             let first_error = FirstError::default();
             if feed.folds.is_empty() {
-                let grid = ChunkGrid::new(part.shape(), tile_shape(physical, feed, part));
+                let grid = tile_grid(physical, feed, part);
                 self.context.workers.each(grid.len(), &|i| {
                     let region = within(&grid.region(i), part);
                     let made = tiles.compute(feed, &region);
@@ -267,15 +270,14 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, E> {
     }
 }
 
-impl<'a, E: From<Failure> + Send> Executor<'a, E> {
+impl<'a, E: From<Failure> + Send> Executor<'a, '_, E> {
     fn start(&self, feed: &Feed, own: &FeedBox) -> Running<'a> {
         let Some(along) = feed.along.filter(|_| !feed.folds.is_empty()) else {
             return Running { tiles: Vec::new(), foldings: Vec::new(), results: Vec::new() };
         };
         let mut lanes = own.source.clone();
         lanes.0[along] = 0..1;
-        let shape = lanes.shape();
-        let grid = ChunkGrid::new(shape.clone(), tile_shape(self.physical, feed, &lanes));
+        let grid = tile_grid(self.physical, feed, &lanes);
         let tiles: Vec<Region> = (0..grid.len()).map(|i| within(&grid.region(i), &lanes)).collect();
         let physical = self.physical;
         let foldings = (tiles.iter())
@@ -296,6 +298,14 @@ impl<'a, E: From<Failure> + Send> Executor<'a, E> {
             .collect();
         Running { tiles, foldings, results }
     }
+}
+
+/// The tiles of a part of a feed's source, cut where cells of nested operators are.
+fn tile_grid(physical: &Physical, feed: &Feed, part: &Region) -> ChunkGrid {
+    let origin = part.0.iter().zip(&feed.grain);
+    let origin: Vec<usize> =
+        origin.map(|(range, &grain)| if grain > 1 { range.start } else { 0 }).collect();
+    ChunkGrid::aligned(part.shape(), tile_shape(physical, feed, part), &origin)
 }
 
 /// Hands finished pixels of a reduction to whom they belong.

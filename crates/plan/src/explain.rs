@@ -10,6 +10,7 @@ use eolith_cube::{Axis, Dimension, Labels, Region, Schema};
 
 use crate::expr::{Expr, ExprId, Node};
 use crate::logical::{Effect, Logical, NodeId, RootValue};
+use crate::nested::{Nested, Partition};
 use crate::op::{Op, Scan};
 use crate::physical::{Physical, Sweep, schedule};
 use crate::value::Value;
@@ -24,6 +25,9 @@ pub fn logical(plan: &Logical) -> String {
             let _ = write!(out, " [{}]", inputs.join(", "));
         }
         let _ = writeln!(out, "\n     {}", schema(&node.schema));
+        if let Op::Nested(nested) = &node.op {
+            plans(&mut out, nested);
+        }
     }
     for root in &plan.roots {
         let mark = match &root.effect {
@@ -42,6 +46,45 @@ pub fn logical(plan: &Logical) -> String {
         }
     }
     out
+}
+
+/// The first plans of a nested operator's cells.
+fn plans(out: &mut String, nested: &Nested) {
+    for (i, plan) in nested.plans.iter().enumerate() {
+        if i == SHOWN {
+            let _ = writeln!(out, "     {} plans more", nested.plans.len() - SHOWN);
+            break;
+        }
+        let cells = nested.cells.iter().filter(|own| **own == i).count();
+        let _ = writeln!(out, "     plan of {cells} cells");
+        for line in logical(&plan.logical).lines() {
+            let _ = writeln!(out, "       {line}");
+        }
+    }
+}
+
+/// Plans of cells that are printed.
+const SHOWN: usize = 4;
+
+/// Which cells there are.
+fn cells(partition: &Partition, out: &Schema) -> String {
+    let windows = match partition {
+        Partition::Areas { areas, .. } => {
+            let pixels: usize = areas.iter().map(Footprint::len).sum();
+            return format!("{} areas of {pixels} pixels", areas.len());
+        }
+        Partition::Windows(windows) => windows,
+    };
+    let along: Vec<String> = (out.dims.iter().zip(windows))
+        .filter(|(_, own)| own.len() != 1 || own[0].core.len() != own[0].outer.len())
+        .map(|(dim, own)| {
+            let longest = own.iter().map(|window| window.core.len()).max().unwrap_or_default();
+            let widest = own.iter().map(|window| window.outer.len()).max().unwrap_or_default();
+            let seen = if widest > longest { format!(" (sees {widest})") } else { String::new() };
+            format!("{}: {longest}{seen}", dim.name)
+        })
+        .collect();
+    format!("{} windows {}", partition.len(), along.join(", "))
 }
 
 /// The physical plan: tasks, their size and what they read.
@@ -206,6 +249,18 @@ fn op(op: &Op, out: &Schema) -> String {
             Some(expr) => format!("{name} overlap {}", expression(expr)),
             None => name.to_owned(),
         },
+        Op::Nested(own) => {
+            let free: Vec<&str> = (out.dims.iter().zip(&own.free))
+                .filter_map(|(dim, free)| free.then_some(dim.name.as_str()))
+                .collect();
+            let free = if free.is_empty() {
+                String::new()
+            } else {
+                format!(", free along {}", free.join(" "))
+            };
+            format!("{name} {}{free}", cells(&own.partition, out))
+        }
+        Op::Parameter(k) => format!("{name} {k}"),
         Op::Save(save) => format!("{name} {}", save.format),
     }
 }

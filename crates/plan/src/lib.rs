@@ -25,6 +25,7 @@ pub mod lanes;
 pub mod logical;
 pub mod model;
 pub mod need;
+pub mod nested;
 pub mod op;
 pub mod optimize;
 pub mod physical;

@@ -5,6 +5,7 @@
 
 mod construct;
 mod merge;
+mod nested;
 mod zones;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::value::Value;
 
 pub(crate) use construct::pending_extent;
 pub use construct::{Bad, Groups, Windows};
-pub(crate) use zones::Area;
+pub(crate) use nested::kept;
+pub(crate) use zones::{Area, footprints};
 
 /// Position of a node in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,6 +5,8 @@
 //! [`Op::reaches`]): one `match` over all operators, so that a new operator does not compile until its author has
 //! decided. A rule matches only the operators that it rewrites.
 
+mod compare;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use eolith_cube::{Block, Grid, Kind, Region, Schema};
 
 use crate::expr::Expr;
 use crate::need::Piece;
+use crate::nested::Nested;
 use crate::request::LoadRequest;
 
 #[derive(Clone, Debug)]
@@ -50,6 +53,10 @@ pub enum Op {
     Zonal(Zonal),
     /// The aligned union of two cubes.
     Merge(Merge),
+    /// Cell by cell, each with a plan of its own. Input 0 is cut into cells, the plans see all others whole.
+    Nested(Arc<Nested>),
+    /// In the plan of a cell: what it is given, see [`crate::nested::Plan`].
+    Parameter(usize),
     /// Hands the result to a sink; identity on values.
     Save(Save),
     /// A cube that nothing is known of but its dimensions until a part of the plan was computed. It stands in plans
@@ -110,7 +117,7 @@ pub struct Reshape {
 }
 
 /// Values of zones. The result has a dimension of geometries in place of y and x.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Zonal {
     /// Positions of y and x in the input.
     pub dims: [usize; 2],
@@ -126,7 +133,7 @@ pub struct Zonal {
 
 /// How two cubes become one. Every index list is as long as the result's dimension and says which label of the
 /// input belongs there, if any; a `None` list repeats the input along that dimension, which it does not have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Merge {
     pub dims: [Vec<Option<usize>>; 2],
     /// `None` while labels are pending.
@@ -209,9 +216,16 @@ impl Op {
                 Facts { expression: Some(&zonal.expr), reaches: true, ..none("Zonal") }
             }
             Op::Merge(merge) => Facts { expression: merge.resolver.as_deref(), ..none("Merge") },
+            Op::Nested(nested) => Facts { reaches: nested.free.contains(&false), ..none("Nested") },
+            Op::Parameter(_) => none("Parameter"),
             Op::Save(_) => none("Save"),
             Op::Pending => none("Pending"),
         }
+    }
+
+    /// Whether its pixels come from outside of the plan.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Op::Scan(_) | Op::Parameter(_))
     }
 
     /// Whether selecting labels of dimension `dim` of the result, whose schema this is, is the same as selecting
@@ -227,7 +241,9 @@ impl Op {
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
             // Scans and merges select by narrowing their own index lists; a save is the end.
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => false,
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => false,
+            // The plans of cells are made for what they are given.
+            Op::Nested(_) => false,
             Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
         }
     }

@@ -12,7 +12,11 @@ mod share;
 #[cfg(test)]
 mod testing;
 
+use std::sync::Arc;
+
 use crate::logical::{Logical, RootValue};
+use crate::nested::Nested;
+use crate::op::Op;
 
 /// A rule: its name in `explain` and in assertions, and what it does.
 type Rule = (&'static str, fn(Logical) -> Logical);
@@ -28,11 +32,25 @@ const RULES: [Rule; 4] = [
 
 /// Applies all rules.
 pub fn optimize(logical: Logical) -> Logical {
-    let mut logical = logical;
+    let mut logical = cells(logical);
     for (name, rule) in RULES {
         let before = schemas(&logical);
         logical = rule(logical).pruned();
         debug_assert!(before == schemas(&logical), "rule `{name}` changed a schema");
+    }
+    logical
+}
+
+/// Applies all rules to the plans of cells.
+fn cells(mut logical: Logical) -> Logical {
+    for node in &mut logical.nodes {
+        if let Op::Nested(nested) = &node.op {
+            let mut nested = Nested::clone(nested);
+            for plan in &mut nested.plans {
+                plan.logical = optimize(std::mem::take(&mut plan.logical));
+            }
+            node.op = Op::Nested(Arc::new(nested));
+        }
     }
     logical
 }

@@ -5,6 +5,7 @@
 //! is a few numbers and a task can run anywhere. Nothing here depends on the machine: [`Options`] hold all that
 //! decides the partition.
 
+mod cells;
 mod memory;
 mod partition;
 mod program;
@@ -22,6 +23,7 @@ use crate::expr::Decomposed;
 use crate::logical::{Level, Logical, LogicalNode, NodeId, RootValue, label_list};
 use crate::op::Op;
 
+pub(crate) use cells::Cells;
 use partition::Cut;
 use stages::Reading;
 
@@ -56,6 +58,8 @@ pub struct Physical {
     options: Options,
     /// Of warps: the prepared transformation.
     warps: Vec<Option<Arc<Warp>>>,
+    /// Of nested operators: the plans of their cells.
+    cells: Vec<Option<Arc<Cells>>>,
     /// Of reductions that can take their axis step by step: how.
     folds: Vec<Option<Arc<Decomposed>>>,
     /// Of operators over an axis: its labels as arrays see them.
@@ -142,13 +146,50 @@ impl Physical {
         options: &Options,
         wanted: &[NodeId],
     ) -> Result<Physical, Vec<Issue>> {
+        let mut physical = Self::prepared(logical, *options)?;
+        for id in wanted {
+            physical.stored[id.0] = true;
+        }
+        if options.stages {
+            stages::choose(&mut physical, Physical::reading);
+        }
+        let stages: Result<Vec<Part>, Issue> =
+            physical.needed_stages().into_iter().map(|id| physical.part(id, true)).collect();
+        physical.stages = stages.map_err(|issue| vec![issue])?;
         let mut issues = Vec::new();
+        for root in &physical.logical.roots {
+            let part = match root.value {
+                RootValue::Cube(id) => physical.part(id, false).map(Some),
+                RootValue::Value(_) => Ok(None),
+            };
+            match part {
+                Ok(part) => physical.roots.push(part),
+                Err(issue) => issues.push(issue),
+            }
+        }
+        if issues.is_empty() { Ok(physical) } else { Err(issues) }
+    }
+
+    /// What computing any box of any node takes; nothing is partitioned.
+    fn prepared(logical: Logical, options: Options) -> Result<Physical, Vec<Issue>> {
+        let mut issues = Vec::new();
+        let mut cells = Vec::with_capacity(logical.nodes.len());
         let mut warps = Vec::with_capacity(logical.nodes.len());
         for node in &logical.nodes {
             for dim in node.schema.pending() {
                 let message = format!("the labels of dimension `{dim}` are not known yet");
                 issues.push(Issue::new(Code::INTERNAL, node.path.clone(), message));
             }
+            cells.push(match &node.op {
+                Op::Nested(nested) => match Cells::new(nested, options) {
+                    Ok(cells) => Some(Arc::new(cells)),
+                    Err(own) => {
+                        issues.extend(own);
+                        None
+                    }
+                },
+                _ => None,
+            });
             warps.push(match &node.op {
                 Op::Warp { grid, method } => {
                     let from = logical.schema(node.inputs[0]).grid();
@@ -170,38 +211,16 @@ impl Physical {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let folds = logical.nodes.iter().map(|node| fold(node, options).map(Arc::new)).collect();
+        let folds = logical.nodes.iter().map(|node| fold(node, &options).map(Arc::new)).collect();
         let labels = (logical.nodes.iter())
             .map(|node| {
                 let input = logical.schema(*node.inputs.first()?);
                 input.dims[node.op.array_axis()?].labels().map(label_list)
             })
             .collect();
-        let options = *options;
-        let mut stored = vec![false; logical.nodes.len()];
-        for id in wanted {
-            stored[id.0] = true;
-        }
+        let stored = vec![false; logical.nodes.len()];
         let (stages, roots) = (Vec::new(), Vec::new());
-        let mut physical =
-            Physical { logical, options, warps, folds, labels, stored, stages, roots };
-        if options.stages {
-            stages::choose(&mut physical, Physical::reading);
-        }
-        let stages: Result<Vec<Part>, Issue> =
-            physical.needed_stages().into_iter().map(|id| physical.part(id, true)).collect();
-        physical.stages = stages.map_err(|issue| vec![issue])?;
-        for root in &physical.logical.roots {
-            let part = match root.value {
-                RootValue::Cube(id) => physical.part(id, false).map(Some),
-                RootValue::Value(_) => Ok(None),
-            };
-            match part {
-                Ok(part) => physical.roots.push(part),
-                Err(issue) => issues.push(issue),
-            }
-        }
-        if issues.is_empty() { Ok(physical) } else { Err(issues) }
+        Ok(Physical { logical, options, warps, cells, folds, labels, stored, stages, roots })
     }
 
     /// The task that computes any box of a node's result.
@@ -232,8 +251,7 @@ impl Physical {
             warnings.push(format!("sources are decoded {times:.1} times, since {why}"));
         }
         for (i, node) in self.logical.nodes.iter().enumerate() {
-            if let Some(expr) = node.op.expression().filter(|expr| !expr.is_plain()) {
-                let text = expr.ty();
+            if let Some(text) = slow(&node.op) {
                 warnings.push(format!("%{i} is computed one value at a time (it makes {text})"));
             }
         }
@@ -308,6 +326,11 @@ impl Physical {
         input_regions(&node.op, &node.schema, &inputs, self.warp(id), region)
     }
 
+    /// The plans of a nested operator's cells.
+    pub(crate) fn cells(&self, id: NodeId) -> Option<&Cells> {
+        self.cells[id.0].as_deref()
+    }
+
     pub(crate) fn warp(&self, id: NodeId) -> Option<&Warp> {
         self.warps[id.0].as_deref()
     }
@@ -315,6 +338,21 @@ impl Physical {
 
 /// Windows of up to so many rows are gathered on tiles, where they are near each other anyway.
 const FEW_ROWS: usize = 32;
+
+/// The type of a value that an operator computes value by value, in the plans of its cells too.
+fn slow(op: &Op) -> Option<String> {
+    let mut open = vec![op];
+    while let Some(op) = open.pop() {
+        if let Some(expr) = op.expression().filter(|expr| !expr.is_plain()) {
+            return Some(expr.ty().to_string());
+        }
+        if let Op::Nested(nested) = op {
+            let nodes = nested.plans.iter().flat_map(|plan| &plan.logical.nodes);
+            open.extend(nodes.map(|node| &node.op));
+        }
+    }
+    None
+}
 
 /// The reducer of a node as a fold. Groups must name their labels in order, since the axis goes by once.
 fn fold(node: &LogicalNode, options: &Options) -> Option<Decomposed> {

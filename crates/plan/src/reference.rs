@@ -4,6 +4,8 @@
 //! shares the scalar definitions of processes with everything else and no kernel, no tile and no region with
 //! anything.
 
+mod nested;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ struct Plain {
     is_bool: bool,
 }
 
-/// The pixels of a node; `scan` gives those of a scan's whole schema.
+/// The pixels of a node; `scan` gives those of a scan's or parameter's whole schema.
 pub fn evaluate<E: From<Failure>>(
     logical: &Logical,
     target: NodeId,
@@ -36,7 +38,7 @@ pub fn evaluate<E: From<Failure>>(
     let mut done: BTreeMap<NodeId, Plain> = BTreeMap::new();
     for (i, node) in logical.nodes.iter().enumerate().take(target.0 + 1) {
         let id = NodeId(i);
-        let plain = if let Op::Scan(_) = &node.op {
+        let plain = if node.op.is_read() {
             Plain::of(&scan(id)?)
         } else {
             let inputs: Vec<&Plain> = node.inputs.iter().map(|input| &done[input]).collect();
@@ -133,6 +135,8 @@ fn run(
         Op::Reshape(own) => each(&shape, |index| Ok(inputs[0].at(&unshaped(own, index)))),
         Op::Zonal(zonal) => each(&shape, |index| zone(zonal, inputs[0], index)),
         Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
+        Op::Nested(own) => nested::run(own, inputs, &shape),
+        Op::Parameter(_) => Err(Fault::new("Internal", "a parameter is given to its plan")),
     }
 }
 

@@ -8,6 +8,8 @@ mod anomaly;
 mod apply;
 mod apply_dimension;
 mod apply_kernel;
+mod apply_neighborhood;
+mod apply_polygon;
 pub(crate) mod arguments;
 mod climatological_normal;
 mod dimensions;
@@ -49,6 +51,8 @@ pub(crate) static ALL: &[&Process] = &[
     &apply::APPLY,
     &apply_dimension::APPLY_DIMENSION,
     &apply_kernel::APPLY_KERNEL,
+    &apply_neighborhood::APPLY_NEIGHBORHOOD,
+    &apply_polygon::APPLY_POLYGON,
     &climatological_normal::CLIMATOLOGICAL_NORMAL,
     &dimensions::ADD_DIMENSION,
     &dimensions::CREATE_DATA_CUBE,

@@ -33,7 +33,7 @@ impl Call<'_, '_> {
             return Ok(cropped);
         }
         let inside = self.add_node(Op::inside(&schema, Arc::new(footprint))?, Vec::new());
-        let made = Op::map(&[&schema, &self.schema(inside)], Arc::new(kept(&schema)))?;
+        let made = Op::map(&[&schema, &self.schema(inside)], Arc::new(kept(&schema, Value::Null)))?;
         Ok(self.add_node(made, vec![cropped, inside]))
     }
 
@@ -61,12 +61,12 @@ fn area(schema: &Schema, features: &Features) -> Result<Area, Problem> {
     Ok(Area::of(features, &grid)?)
 }
 
-/// `if(inside, data, no data)`.
-fn kept(schema: &Schema) -> Expr {
+/// `if(inside, data, outside)`.
+pub(super) fn kept(schema: &Schema, outside: Value) -> Expr {
     let mut builder = Builder::default();
     let x = builder.input(0, Type::of_dtype(schema.dtype()));
     let inside = builder.input(1, Type::Bool);
-    let null = builder.constant(Value::Null);
-    let root = builder.if_(inside, x, null);
+    let outside = builder.constant(outside);
+    let root = builder.if_(inside, x, outside);
     builder.finish(root)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eolith_cube::{Dimension, Label, Schema};
-use eolith_graph::{Arg, Code, Definition, Node, NodePath};
+use eolith_graph::{Arg, Code, Definition, Graph, Node, NodePath};
 
 use crate::bind::{Binder, Problem, Scope, Term};
 use crate::expr::{Builder, Expr, ExprId};
@@ -370,37 +370,34 @@ impl Call<'_, '_> {
         inputs: &[(&str, Input)],
         first_capture: usize,
     ) -> Result<(Expr, Vec<ExprId>), Problem> {
-        let Some(arg) = self.node.argument(name) else {
-            return Err(Problem::Issue {
-                code: Code::PROCESS_PARAMETER_REQUIRED,
-                argument: Some(name.to_owned()),
-                message: format!("callback `{name}` is missing"),
-                hint: None,
-            });
-        };
-        let Arg::Callback(graph) = arg else {
-            return Err(Problem::argument(
-                name,
-                "a callback (an object with `process_graph`) is expected",
-            ));
-        };
-        self.bind_graph(name, graph, inputs, first_capture)
+        let node = self.node;
+        self.bind_graph(name, graph_of(node, name)?, inputs, first_capture)
     }
 
     fn bind_graph(
         &mut self,
         name: &str,
-        graph: &eolith_graph::Graph,
+        graph: &Graph,
         inputs: &[(&str, Input)],
         first_capture: usize,
     ) -> Result<(Expr, Vec<ExprId>), Problem> {
         let context = match self.definition.parameter("context") {
-            Some(_) => self.constant("context")?,
-            None => Value::Null,
+            Some(_) => Some(self.expr("context")?),
+            None => None,
         };
         let own: BTreeSet<&str> = inputs.iter().map(|(name, _)| *name).chain(["context"]).collect();
-        let (mut child, captures) = self.scope.child(graph, &own, first_capture);
-        let context = child.builder.constant(context);
+        let (mut child, mut captures) = self.scope.child(graph, &own, first_capture);
+        let builder = &self.scope.builder;
+        let context = match context.map(|id| (id, builder.as_const(id), builder.as_fault(id))) {
+            None => child.builder.constant(Value::Null),
+            Some((_, Some(value), _)) => child.builder.constant(value.clone()),
+            Some((_, None, Some(fault))) => return Err(fault.into()),
+            // It depends on pixels that the callback around this one sees.
+            Some((id, None, None)) => {
+                captures.push(id);
+                child.builder.input(first_capture + captures.len() - 1, builder.ty(id).clone())
+            }
+        };
         child.parameters.insert("context".to_owned(), Term::Expr(context));
         for (parameter, input) in inputs {
             let id = match input.clone() {
@@ -419,6 +416,22 @@ impl Call<'_, '_> {
                 "the callback returns a data cube, a value is expected",
             )),
         }
+    }
+}
+
+/// The callback that an argument is.
+pub(super) fn graph_of<'n>(node: &'n Node, name: &str) -> Result<&'n Graph, Problem> {
+    match node.argument(name) {
+        Some(Arg::Callback(graph)) => Ok(graph),
+        Some(_) => {
+            Err(Problem::argument(name, "a callback (an object with `process_graph`) is expected"))
+        }
+        None => Err(Problem::Issue {
+            code: Code::PROCESS_PARAMETER_REQUIRED,
+            argument: Some(name.to_owned()),
+            message: format!("callback `{name}` is missing"),
+            hint: None,
+        }),
     }
 }
 

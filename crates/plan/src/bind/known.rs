@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eolith_cube::{Label, Schema};
+use eolith_graph::{Code, Issue};
 
 use crate::bind::{Argument, Call, Problem, Term};
 use crate::logical::{NodeId, label_list};
@@ -88,7 +89,14 @@ impl Call<'_, '_> {
         nodes: &[NodeId],
         then: Option<(&'static Derivation, Value)>,
     ) -> Option<Arc<[Argument]>> {
-        let need = Need::Computed(Subplan::new(&self.binder.logical, nodes, then)?);
+        let subplan = Subplan::new(&self.binder.logical, nodes, then)?;
+        if subplan.plan().nodes.iter().any(|node| matches!(node.op, Op::Parameter(_))) {
+            let message = "what a part of a data cube looks like cannot depend on its pixels";
+            let code = Code::new("FeatureUnsupported");
+            self.binder.issues.push(Issue::new(code, self.path.clone(), message));
+            return None;
+        }
+        let need = Need::Computed(subplan);
         if let Some(Answer::Computed(known)) = self.binder.snapshot.get(&need) {
             return Some(Arc::clone(known));
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use eolith_cube::{Block, Region};
 
-use super::{lanewise, merge, reshape, windows, zonal};
+use super::{Workers, lanewise, merge, nested, reshape, windows, zonal};
 use crate::logical::NodeId;
 use crate::op::Op;
 use crate::physical::Physical;
@@ -17,11 +17,14 @@ pub(super) fn run(
     id: NodeId,
     region: &Region,
     mut inputs: Vec<(Cow<'_, Block>, Region)>,
+    workers: &(dyn Workers + Sync),
 ) -> Result<Block, Fault> {
     let node = physical.logical.node(id);
     let schema = &node.schema;
     let mut first = || inputs.swap_remove(0);
     match &node.op {
+        Op::Nested(own) => nested::run(physical, id, own, &inputs, region, workers),
+        Op::Parameter(_) => Err(Fault::new("Internal", "a parameter is given to its plan")),
         Op::Scan(_) => Err(Fault::new("Internal", "a scan is read by its source")),
         Op::Pending => Err(Fault::new("Internal", "the cube is not known yet")),
         Op::Literal(cube) => Ok(cube.block.slice(region)),
@@ -114,7 +117,11 @@ pub(super) fn run(
 }
 
 /// The block repeated to `shape`; not copied where its dimensions of more than one label are those of the result.
-fn broadcast<'a>(block: Cow<'a, Block>, shape: &[usize], from: &[Option<usize>]) -> Cow<'a, Block> {
+pub(super) fn broadcast<'a>(
+    block: Cow<'a, Block>,
+    shape: &[usize],
+    from: &[Option<usize>],
+) -> Cow<'a, Block> {
     let wide = (0..shape.len()).filter(|&d| shape[d] != 1).map(|d| from[d]);
     let own = (0..block.shape.len()).filter(|&d| block.shape[d] != 1).map(Some);
     match block {

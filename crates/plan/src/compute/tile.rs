@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use eolith_cube::{Block, Region};
 
-use super::{Failure, Frames, Held, operate};
+use super::{Failure, Frames, Held, Workers, operate};
 use crate::logical::NodeId;
-use crate::op::Op;
 use crate::physical::{Feed, Physical};
 
 /// Where the tiles of a step get their pixels.
@@ -14,6 +13,7 @@ pub(super) struct Tiles<'a, E> {
     pub(super) physical: &'a Physical,
     pub(super) held: &'a Held,
     pub(super) frames: &'a dyn Frames<E>,
+    pub(super) workers: &'a (dyn Workers + Sync),
 }
 
 impl<E: From<Failure>> Tiles<'_, E> {
@@ -117,7 +117,7 @@ impl<E: From<Failure>> Tiles<'_, E> {
         region: &Region,
         inputs: Vec<(Cow<'_, Block>, Region)>,
     ) -> Result<Block, E> {
-        let made = operate::run(self.physical, id, region, inputs)
+        let made = operate::run(self.physical, id, region, inputs, self.workers)
             .map_err(|fault| Failure { node: id, fault })?;
         // What lies under the mask is nobody's business before pixels leave their tile.
         Ok(made.cast(self.physical.logical.schema(id).dtype()))
@@ -133,7 +133,7 @@ impl<E: From<Failure>> Tiles<'_, E> {
             return Ok(slice(block, have, region));
         }
         debug_assert!(
-            matches!(self.physical.logical.node(id).op, Op::Scan(_)) || self.physical.is_stored(id),
+            self.physical.logical.node(id).op.is_read() || self.physical.is_stored(id),
             "what is neither computed nor held is read"
         );
         self.frames.read(id, region)

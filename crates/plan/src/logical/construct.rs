@@ -12,6 +12,7 @@ use eolith_cube::{
 use crate::expr::Expr;
 use crate::logical::{merge, zones};
 use crate::need::Collection;
+use crate::nested::{Partition, Plan};
 use crate::op::{Alignment, Coarsen, Cube, Merge, Op, Reshape, Save, Scan, Zonal};
 use crate::request::LoadRequest;
 use crate::types::Type;
@@ -315,6 +316,23 @@ impl Op {
     pub fn merge(inputs: [&Schema; 2], resolver: Option<Arc<Expr>>) -> Made {
         let (merge, schema): (Merge, Schema) = merge::construct(inputs, resolver)?;
         Ok((Op::Merge(merge), schema))
+    }
+
+    /// Cells of a cube, each computed by its own plan: `cells` says by which. The binder has checked that plans keep the
+    /// shape of their cell.
+    pub(crate) fn nested(
+        input: &Schema,
+        partition: Partition,
+        plans: Vec<Plan>,
+        cells: Vec<usize>,
+    ) -> (Op, Schema) {
+        let (nested, schema) = super::nested::construct(input, partition, plans, cells);
+        (Op::Nested(Arc::new(nested)), schema)
+    }
+
+    /// What the plan of a cell is given.
+    pub(crate) fn parameter(k: usize, schema: Schema) -> (Op, Schema) {
+        (Op::Parameter(k), schema)
     }
 
     pub fn save(input: &Schema, save: Save) -> (Op, Schema) {

@@ -162,7 +162,7 @@ fn geometries(one: &Features, two: &Features) -> Result<(Features, [LabelMap; 2]
     Ok((features, maps.map(LabelMap::from)))
 }
 
-fn same(a: &Labels, b: &Labels) -> bool {
+pub(super) fn same(a: &Labels, b: &Labels) -> bool {
     if let (Labels::Regular(a), Labels::Regular(b)) = (a, b) {
         let tolerance = 1e-3 * a.step.abs();
         return a.len == b.len

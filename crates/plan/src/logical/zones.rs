@@ -52,7 +52,7 @@ impl Area {
 }
 
 /// The pixels of each feature.
-pub(super) fn footprints(features: &Features, grid: &Grid) -> Result<Arc<[Footprint]>, Bad> {
+pub(crate) fn footprints(features: &Features, grid: &Grid) -> Result<Arc<[Footprint]>, Bad> {
     let complex = |message: String| Bad::new("ProcessGraphComplexity", message);
     let mut held = 0;
     let footprint = |geometry: Option<Geometry>| -> Result<Footprint, Bad> {

@@ -9,7 +9,6 @@
 //! Illegal for nodes with an effect: two saves of the same cube are two files.
 
 use crate::logical::{Logical, NodeId, RootValue};
-use crate::op::{Op, Scan};
 
 /// Comparing every pair would be quadratic in the number of nodes; equal reads stand close to each other.
 const WINDOW: usize = 64;
@@ -21,7 +20,7 @@ pub(super) fn apply(logical: Logical) -> Logical {
         node.inputs.iter_mut().for_each(|id| *id = map[id.0]);
         let recent = shared.nodes.len().saturating_sub(WINDOW);
         let found = shared.nodes[recent..].iter().position(|own| {
-            own.inputs == node.inputs && same(&own.op, &node.op) && own.schema == node.schema
+            own.inputs == node.inputs && own.op.same(&node.op) && own.schema == node.schema
         });
         map.push(match found {
             Some(i) => NodeId(recent + i),
@@ -35,33 +34,6 @@ pub(super) fn apply(logical: Logical) -> Logical {
         }
     }
     shared
-}
-
-/// Equality that may miss equal operators, never the other way round.
-fn same(a: &Op, b: &Op) -> bool {
-    match (a, b) {
-        (Op::Scan(a), Op::Scan(b)) => same_scan(a, b),
-        (Op::Inside(a), Op::Inside(b)) => a == b,
-        (Op::Select(a), Op::Select(b)) => a == b,
-        (Op::Relabel { dims: a }, Op::Relabel { dims: b }) => a == b,
-        (Op::Map { expr: a, inputs: m }, Op::Map { expr: b, inputs: n }) => a == b && m == n,
-        (Op::Reduce { dim: d, expr: a }, Op::Reduce { dim: e, expr: b })
-        | (Op::Along { dim: d, expr: a }, Op::Along { dim: e, expr: b }) => d == e && a == b,
-        (Op::Group { dim: d, groups: g, expr: a }, Op::Group { dim: e, groups: h, expr: b }) => {
-            d == e && g == h && a == b
-        }
-        (Op::Coarsen(a), Op::Coarsen(b)) => a == b,
-        (Op::Reshape(a), Op::Reshape(b)) => a == b,
-        (Op::Warp { grid: g, method: m }, Op::Warp { grid: h, method: n }) => g == h && m == n,
-        (Op::Window { dims: d, stencil: a }, Op::Window { dims: e, stencil: b }) => {
-            d == e && a == b
-        }
-        _ => false,
-    }
-}
-
-fn same_scan(a: &Scan, b: &Scan) -> bool {
-    a.request == b.request && a.window == b.window
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::schedule::{FeedBox, Steps, Visitor, walk};
 use super::{Options, Physical};
 use crate::logical::NodeId;
 use crate::need::{ArrayDim, Piece};
+use crate::nested::Partition;
 use crate::op::{Op, Scan, ScanSource};
 
 /// Decoding unit assumed for files that were not opened yet.
@@ -105,9 +106,11 @@ pub(super) fn source_chunks(scan: &Scan) -> Vec<usize> {
 pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usize> {
     let dims = &physical.logical.schema(feed.source).dims;
     let shape = region.shape();
-    let mut tile: Vec<usize> = (shape.iter().zip(&feed.whole))
-        .map(|(&n, &whole)| if whole { n.max(1) } else { 1 })
-        .collect();
+    let mut tile: Vec<usize> =
+        shape.iter().zip(&feed.grain).map(|(&n, &grain)| n.max(1).min(grain)).collect();
+    if let Some(along) = feed.along.filter(|&d| !feed.is_whole(d)) {
+        tile[along] = 1;
+    }
     let mut size: usize = tile.iter().product();
     let wanted = if feed.reaches {
         REACHING
@@ -116,12 +119,13 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
         let positions = (TILE_BYTES / bytes.max(1)) as usize;
         positions.clamp(*POSITIONS.start(), *POSITIONS.end())
     };
-    let open = |d: &usize| !feed.whole[*d] && Some(*d) != feed.along;
+    let open = |d: &usize| !feed.is_whole(*d) && Some(*d) != feed.along;
     let spatial = |d: usize| matches!(dims[d].kind, Kind::Spatial { .. });
     // x and y first, whichever comes last in memory before the other.
     let mut order: Vec<usize> = (0..shape.len()).rev().filter(open).collect();
     order.sort_by_key(|&d| !spatial(d));
     for (rank, d) in order.into_iter().enumerate() {
+        size /= tile[d];
         let mut most = (wanted / size.max(1)).max(1);
         if feed.reaches && rank == 0 {
             most = most.min(REACHING_WIDTH);
@@ -130,16 +134,17 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
         if feed.reaches && matches!(dims[d].kind, Kind::Geometry(_)) {
             most = 1;
         }
-        tile[d] = shape[d].clamp(1, most);
+        let grain = feed.grain[d];
+        tile[d] = shape[d].clamp(1, (most / grain * grain).max(grain));
         size *= tile[d];
     }
     if let Some(most) = physical.options.max_extent {
-        let cut = |(n, whole): (&mut usize, &bool)| {
-            if !whole {
+        let cut = |(n, grain): (&mut usize, &usize)| {
+            if *grain != usize::MAX {
                 *n = (*n).min(most.max(1));
             }
         };
-        tile.iter_mut().zip(&feed.whole).for_each(cut);
+        tile.iter_mut().zip(&feed.grain).for_each(cut);
     }
     tile
 }
@@ -334,6 +339,7 @@ fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
         let region = wanted[&id].clone();
         bytes += region.len() as u64 * (physical.logical.schema(id).dtype().size() as u64 + 1);
         if feed.computes(id) && !region.is_empty() {
+            bytes += nested(physical, id, &region);
             let inputs = &physical.logical.node(id).inputs;
             for (input, need) in inputs.iter().zip(physical.needs(id, &region)) {
                 wanted.entry(*input).and_modify(|all| *all = all.hull(&need)).or_insert(need);
@@ -342,6 +348,19 @@ fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
         next = wanted.range(..id).next_back().map(|(id, _)| *id);
     }
     bytes
+}
+
+/// Bytes that the cells take which a nested operator computes at a time.
+fn nested(physical: &Physical, id: NodeId, region: &Region) -> u64 {
+    let (Op::Nested(nested), Some(cells)) = (&physical.logical.node(id).op, physical.cells(id))
+    else {
+        return 0;
+    };
+    let together = match nested.partition {
+        Partition::Windows(_) => 1,
+        Partition::Areas { .. } => physical.options.threads.max(1) as u64,
+    };
+    cells.bytes(nested, region).saturating_mul(together)
 }
 
 impl Options {

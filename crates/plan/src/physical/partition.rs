@@ -63,7 +63,10 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
             return Err(Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, path, message)
                 .hint("raise the memory limit or narrow the extent"));
         };
-        chunk[widest] = chunk[widest].div_ceil(2);
+        // What is computed together stays together, as long as there are several of it.
+        let grain = program.grain(widest);
+        let halves = chunk[widest].div_ceil(2).next_multiple_of(grain);
+        chunk[widest] = if halves < chunk[widest] { halves } else { chunk[widest].div_ceil(2) };
         peak = measure(&chunk);
     }
     // Growth: x and y by turns, then the other dimensions from the last to the first.
@@ -154,6 +157,11 @@ fn units(physical: &Physical, program: &Program, spatial: &[usize], shape: &[usi
     for (d, unit) in unit.iter_mut().enumerate() {
         if *unit == 0 {
             *unit = if spatial.contains(&d) && !rows { USUAL_TILE } else { 1 };
+        }
+        let grain = program.grain(d);
+        if grain > 1 {
+            // Cuts are those of cells, which are counted from the first label.
+            (*unit, origin[d]) = (unit.next_multiple_of(grain), 0);
         }
         *unit = (*unit).min(shape[d]).max(1);
     }

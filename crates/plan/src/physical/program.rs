@@ -62,8 +62,9 @@ pub struct Feed {
     pub nodes: Vec<NodeId>,
     /// Scans and stored nodes that are read.
     pub reads: Vec<NodeId>,
-    /// Axes of the source that tiles must not cut, since an operator needs all of them at once.
-    pub whole: Vec<bool>,
+    /// For each axis of the source how many labels tiles must keep together, counted from the first label of all: 1 if
+    /// it does not matter, [`usize::MAX`] where an operator needs all at once.
+    pub grain: Vec<usize>,
     /// Whether an operator looks beyond the tile in x or y.
     pub reaches: bool,
     /// Length of the decoding unit of what is read along the axis of the steps.
@@ -94,6 +95,12 @@ impl Program {
         any(&self.sweep)
     }
 
+    /// How many labels along an axis of the target are computed together, 1 if that does not matter.
+    pub(super) fn grain(&self, axis: usize) -> usize {
+        let feed = self.sweep.feeds.iter().find(|feed| feed.source == self.target);
+        feed.map(|feed| feed.grain[axis]).filter(|&n| n != usize::MAX).unwrap_or(1)
+    }
+
     /// Whether a node is read from the scratch store.
     pub(super) fn reads_stored(&self, physical: &Physical, id: NodeId) -> bool {
         physical.is_stored(id) && !(self.making && id == self.target)
@@ -101,6 +108,11 @@ impl Program {
 }
 
 impl Feed {
+    /// Whether tiles must not cut an axis of the source.
+    pub fn is_whole(&self, axis: usize) -> bool {
+        self.grain[axis] == usize::MAX
+    }
+
     /// Whether a node is computed on tiles of this feed.
     pub fn computes(&self, id: NodeId) -> bool {
         self.nodes.binary_search(&id).is_ok()
@@ -122,6 +134,7 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
     let nodes = &physical.logical.nodes;
     let mut depth = vec![0; target.0 + 1];
     let mut streams = vec![false; target.0 + 1];
+    let mut grains = Grains::new();
     for i in 0..=target.0 {
         let node = &nodes[i];
         let below = node.inputs.iter().map(|input| depth[input.0]).max().unwrap_or_default();
@@ -130,11 +143,18 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
             && below < DEEPEST
             && physical.fold(NodeId(i)).is_some()
             && node.op.reduced().is_some_and(|dim| {
+                // What an operator needs whole is in memory at once anyway.
+                if grains[&node.inputs[0]][dim] == usize::MAX {
+                    return false;
+                }
                 let own = &physical.logical.schema(node.inputs[0]).dims[dim];
                 let n = own.len().unwrap_or_default();
                 let few = own.kind == Kind::Bands && n <= FEW_BANDS;
                 n > 1 && !few && !is_reshaped(physical, node.inputs[0], dim)
             });
+        let own =
+            if stored || streams[i] { None } else { Some(grain(physical, &grains, NodeId(i))) };
+        grains.insert(NodeId(i), own.unwrap_or_else(|| vec![1; node.schema.dims.len()]));
         depth[i] = if stored { 0 } else { below + usize::from(streams[i]) };
     }
     streams
@@ -272,7 +292,7 @@ impl Builder<'_> {
                 continue;
             }
             let stored = self.physical.is_stored(id) && self.making != Some(id);
-            if matches!(nodes[i].op, Op::Scan(_)) || stored {
+            if nodes[i].op.is_read() || stored {
                 reads.push(id);
                 continue;
             }
@@ -282,44 +302,34 @@ impl Builder<'_> {
         own.reverse();
         reads.reverse();
         let reaches = own.iter().any(|id| nodes[id.0].op.reaches());
-        let mut whole = self.whole(source, &own);
+        let mut grain = self.grain(source, &own);
         for fold in &folds {
             // Windows are gathered from whole rows.
             if let Op::Coarsen(coarsen) = &nodes[fold.0].op {
-                whole[coarsen.dims[1]] = true;
+                grain[coarsen.dims[1]] = usize::MAX;
             }
         }
-        let mut feed = Feed { source, along, folds, nodes: own, reads, whole, reaches, unit: 1 };
+        let mut feed = Feed { source, along, folds, nodes: own, reads, grain, reaches, unit: 1 };
         let axes = self.axes(&feed, held);
         feed.unit = (feed.reads.iter())
             .filter_map(|id| memory::unit(self.physical, *id, (*axes.get(id)?)?))
             .max()
             .unwrap_or(1);
+        if let Some(grain) = along.map(|axis| feed.grain[axis]).filter(|&n| n != usize::MAX) {
+            feed.unit = feed.unit.max(1).next_multiple_of(grain);
+        }
         feed
     }
 
-    /// For every axis of the source whether an operator of the feed needs all of it at once.
-    fn whole(&self, source: NodeId, nodes: &[NodeId]) -> Vec<bool> {
-        let mut whole: BTreeMap<NodeId, Vec<bool>> = BTreeMap::new();
+    /// What tiles of the source must keep together for the operators of a feed.
+    fn grain(&self, source: NodeId, nodes: &[NodeId]) -> Vec<usize> {
+        let mut grains = Grains::new();
         for &id in nodes {
-            let node = self.physical.logical.node(id);
-            let mut own = vec![false; node.schema.dims.len()];
-            for (k, input) in node.inputs.iter().enumerate() {
-                let Some(below) = whole.get(input) else { continue };
-                for (d, flag) in below.iter().enumerate() {
-                    if *flag && let Some(d) = upwards(&node.op, k, d) {
-                        own[d] = true;
-                    }
-                }
-            }
-            if let Op::Along { dim, .. } | Op::Zonal(Zonal { counts: Some(dim), .. }) = &node.op {
-                own[*dim] = true;
-            }
-            whole.insert(id, own);
+            grains.insert(id, grain(self.physical, &grains, id));
         }
-        whole
+        grains
             .remove(&source)
-            .unwrap_or_else(|| vec![false; self.physical.logical.schema(source).dims.len()])
+            .unwrap_or_else(|| vec![1; self.physical.logical.schema(source).dims.len()])
     }
 
     /// For every node that the feed touches the axis along which its steps go there; `None` where a step needs
@@ -353,15 +363,42 @@ impl Builder<'_> {
         let dims = &self.physical.logical.schema(target).dims;
         // Steps over geometries would read the same pixels again and again.
         let steps = |kind: &Kind| !matches!(kind, Kind::Spatial { .. } | Kind::Geometry(_));
-        let other = |d: &usize| steps(&dims[*d].kind) && !feed.whole[*d];
+        let other = |d: &usize| steps(&dims[*d].kind) && !feed.is_whole(*d);
         (0..dims.len()).filter(other).max_by_key(|&d| (dims[d].len(), usize::MAX - d))
     }
+}
+
+/// What must be kept together along each axis of some nodes, see [`Feed::grain`].
+type Grains = BTreeMap<NodeId, Vec<usize>>;
+
+/// What must be kept together along the axes of a node, for itself and for those inputs that are there.
+fn grain(physical: &Physical, known: &Grains, id: NodeId) -> Vec<usize> {
+    let node = physical.logical.node(id);
+    let mut own = vec![1; node.schema.dims.len()];
+    for (k, input) in node.inputs.iter().enumerate() {
+        let Some(below) = known.get(input) else { continue };
+        for (d, &grain) in below.iter().enumerate() {
+            if let Some(d) = upwards(&node.op, k, d) {
+                own[d] = own[d].max(grain);
+            }
+        }
+    }
+    match &node.op {
+        Op::Along { dim, .. } | Op::Zonal(Zonal { counts: Some(dim), .. }) => {
+            own[*dim] = usize::MAX;
+        }
+        Op::Nested(nested) => {
+            own.iter_mut().enumerate().for_each(|(d, own)| *own = (*own).max(nested.grain(d)));
+        }
+        _ => {}
+    }
+    own
 }
 
 /// The axis of input `k` that axis `dim` of the result is, where a part of one needs a part of the other.
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
         Op::Select(_)
         | Op::Save(_)
         | Op::Group { .. }
@@ -369,6 +406,7 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
         | Op::Window { .. }
         | Op::Coarsen(_) => Some(dim),
         Op::Reshape(own) => own.source_dim(dim),
+        Op::Nested(nested) => (k == 0 && nested.grain(dim) != usize::MAX).then_some(dim),
         Op::Zonal(zonal) => zonal.source_dim(dim),
         Op::Along { dim: own, .. } => (*own != dim).then_some(dim),
         Op::Relabel { dims } => dims[dim],
@@ -382,7 +420,8 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
 fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     let found = |dims: &[Option<usize>]| dims.iter().position(|from| *from == Some(dim));
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
+        Op::Nested(_) => (k == 0).then_some(dim),
         Op::Select(_)
         | Op::Save(_)
         | Op::Group { .. }

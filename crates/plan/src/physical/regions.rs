@@ -16,7 +16,7 @@ pub fn input_regions(
     region: &Region,
 ) -> Vec<Region> {
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => Vec::new(),
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => Vec::new(),
         Op::Save(_) => vec![region.clone()],
         Op::Select(indices) => {
             let ranges = region.0.iter().zip(indices).map(|(range, indices)| match indices {
@@ -86,6 +86,12 @@ pub fn input_regions(
             }
             zonal.dims.iter().zip(boxes).for_each(|(&dim, own)| ranges[dim] = own);
             vec![Region(ranges)]
+        }
+        Op::Nested(nested) => {
+            let shape = |schema: &Schema| schema.shape().unwrap_or_default();
+            let cells = std::iter::once(nested.input(region, &shape(schema)));
+            let others = inputs.iter().skip(1).map(|input| Region::whole(&shape(input)));
+            cells.chain(others).collect()
         }
         Op::Merge(merge) => (0..2).map(|side| merged(merge, side, inputs[side], region)).collect(),
     }

@@ -197,8 +197,8 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
     let nodes = &physical.logical.nodes;
     let mut found: Vec<NodeId> = Vec::new();
     let mut add = |id: NodeId| {
-        let plain =
-            matches!(nodes[id.0].op, Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Save(_));
+        let plain = matches!(nodes[id.0].op, Op::Literal(_) | Op::Inside(_) | Op::Save(_))
+            || nodes[id.0].op.is_read();
         if !plain && !physical.stored[id.0] && !found.contains(&id) {
             found.push(id);
         }
@@ -212,7 +212,11 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
             Op::Reduce { .. } | Op::Group { .. } | Op::Along { .. } | Op::Coarsen(_) => {
                 add(NodeId(i));
             }
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Pending => {}
+            Op::Nested(_) => {
+                add(NodeId(i));
+                node.inputs.iter().for_each(|id| add(*id));
+            }
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => {}
             Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }
     }

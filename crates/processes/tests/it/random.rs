@@ -7,6 +7,7 @@
 mod calls;
 mod chance;
 mod cubes;
+mod focal;
 mod run;
 
 use std::fmt::Write as _;

@@ -6,6 +6,7 @@ use eolith_plan::value::Value;
 use serde_json::{Map, Value as Json, json};
 
 use super::chance::Chance;
+use super::focal;
 
 pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "add_dimension",
@@ -17,6 +18,8 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "apply",
     "apply_dimension",
     "apply_kernel",
+    "apply_neighborhood",
+    "apply_polygon",
     "climatological_normal",
     "drop_dimension",
     "filter_bands",
@@ -107,6 +110,28 @@ pub(crate) fn call(
                 if chance.below(3) == 0 { json!(1.5) } else { json!(chance.pick(&borders)) };
             json!({ "kernel": weights, "border": border, "factor": 0.3, "replace_invalid": -2 })
         }
+        "apply_neighborhood" => {
+            schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
+            let mut named = |most: usize, least: usize, rare: usize| -> Vec<Json> {
+                let mut entries = Vec::new();
+                for dim in &schema.dims {
+                    if chance.one_in(rare) {
+                        let value = least + chance.below(most);
+                        entries
+                            .push(json!({ "dimension": dim.name, "value": value, "unit": "px" }));
+                    }
+                }
+                entries
+            };
+            let (size, overlap) = (named(4, 1, 2), named(2, 0, 3));
+            let process = focal::callback(chance, schema, numeric);
+            json!({ "size": size, "overlap": overlap, "process": process })
+        }
+        "apply_polygon" => json!({
+            "geometries": focal::apart(chance, schema)?,
+            "mask_value": chance.pick(&[json!(null), json!(-1), json!(0.5)]),
+            "process": focal::callback(chance, schema, numeric),
+        }),
         "apply_dimension" => {
             let target = match chance.below(4) {
                 0 => json!("target"),
@@ -330,7 +355,7 @@ pub(crate) fn rewire(
 }
 
 /// A callback of one process.
-fn callback(id: &str, arguments: Json) -> Json {
+pub(super) fn callback(id: &str, arguments: Json) -> Json {
     json!({ "process_graph": { "only": { "process_id": id, "arguments": arguments, "result": true } } })
 }
 
@@ -339,7 +364,7 @@ fn x() -> Json {
 }
 
 /// A callback for single values: a tree of arithmetic, comparisons and choices over the parameters.
-fn element(chance: &mut Chance, parameters: &[&str], numeric: bool) -> Json {
+pub(super) fn element(chance: &mut Chance, parameters: &[&str], numeric: bool) -> Json {
     if !numeric {
         return match chance.below(3) {
             0 => callback("not", json!({ "x": x() })),
