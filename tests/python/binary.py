@@ -21,6 +21,9 @@ _named = os.environ.get("EOLITH_REFERENCE", ROOT.parent / "shared")
 REAL = Path(_named) / "data/real"
 # The folder of real data sets; None where there is none, and generated data has to do.
 REAL = REAL if REAL.is_dir() else None
+STANDARD = Path(_named) / "openeo"
+# The interfaces of the standard and its vectors; None where there are none, and our own have to do.
+STANDARD = STANDARD if STANDARD.is_dir() else None
 
 
 @dataclass

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: Eolith beside its peers.
 //!
 //! This module builds the binary and finds or makes the Python environment; what is measured and how is in `benches/`.
-//! `--quick` compares the numbers of a tiny cube with numpy's and belongs to the tests; it asserts no times.
+//! `--processes` measures each process alone. `--quick` compares the numbers of a tiny cube with numpy's and belongs to the tests; it asserts no times.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,6 +21,10 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         let packages = ["--package", "eolith-plan", "--package", "eolith-cube"];
         return shell::check(shell::cargo().arg("bench").args(packages));
     }
+    if let ["--processes", options @ ..] = options {
+        let python = test::python()?;
+        return start(&python, &shell::build(Profile::Release)?, "processes.py", options);
+    }
     let (venv, options) = take_venv(options)?;
     let quick = options.contains(&"--quick");
     let help = options.iter().any(|option| ["--help", "-h"].contains(option));
@@ -36,18 +40,18 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         None => peers()?,
     };
     let binary = shell::build(Profile::Release)?;
-    start(&python, &binary, &options)
+    start(&python, &binary, "run.py", &options)
 }
 
 /// The numbers of a tiny cube, as a part of the tests.
 pub(crate) fn smoke(python: &Path, binary: &Path) -> Result<()> {
-    start(python, binary, &["--quick"])
+    start(python, binary, "run.py", &["--quick"])
 }
 
-fn start(python: &Path, binary: &Path, options: &[&str]) -> Result<()> {
+fn start(python: &Path, binary: &Path, script: &str, options: &[&str]) -> Result<()> {
     let reference = fs::canonicalize(test::reference()).ok();
     let mut command = Command::new(python);
-    command.arg(shell::root().join("benches/run.py")).arg("--binary").arg(binary);
+    command.arg(shell::root().join("benches").join(script)).arg("--binary").arg(binary);
     command.arg("--folder").arg(shell::target()?.join("bench"));
     if let Some(reference) = reference {
         command.arg("--reference").arg(reference);

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo | test | tidy | measure | bench`.
+//! Developer commands: `cargo xtask demo | test | tidy | measure | bench | page`.
 //!
 //! They build, start and check the project from outside, with the tools a fresh machine has (Rust, gcc, Python with
 //! pip); what else they need goes into `target/`. Nothing here is part of the product.
@@ -24,7 +24,9 @@ cargo xtask test                       install what tests need into target/test-
 cargo xtask tidy                       check what compiler and clippy do not: crate edges, file sizes, links, ...
 cargo xtask measure startup            time from the start of a server to its first answer
 cargo xtask bench [--help]             time, memory and numbers of the workloads beside other programs
-cargo xtask bench --micro              the kernels alone";
+cargo xtask bench --processes          nanoseconds a pixel of each process beside its bound
+cargo xtask bench --micro              the kernels alone
+cargo xtask page                       write docs/processes.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +45,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["demo", options @ ..] => demo::run(demo::Options::parse(options)?),
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
+        ["page"] => page(),
         ["measure", "startup"] => measure::startup(),
         ["bench", options @ ..] => bench::run(options),
         ["help" | "--help" | "-h"] => {
@@ -51,4 +54,10 @@ fn run(args: &[&str]) -> Result<()> {
         }
         _ => bail!("unknown command `{}`\n{USAGE}", args.join(" ")),
     }
+}
+
+/// The test that makes the page writes it as well.
+fn page() -> Result<()> {
+    let test = ["test", "--package", "eolith-engine", "--test", "it", "the_page_can_be_made"];
+    shell::check(shell::cargo().args(test).env("EOLITH_WRITE_PAGE", "1"))
 }

@@ -1,10 +1,11 @@
 //! `eolith eval`: process calls on stdin, answers on stdout, one JSON object a line.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use eolith_engine::eval::{Way, answer};
+use eolith_engine::eval::{Way, answer_over};
 
+use crate::data::{Data, Limits};
 use crate::failure::Failure;
 
 #[derive(Debug, ClapArgs)]
@@ -12,6 +13,10 @@ pub(crate) struct Args {
     /// How calls are evaluated.
     #[arg(long, value_enum, default_value_t = Wanted::Whole)]
     way: Wanted,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -24,19 +29,20 @@ enum Wanted {
     Chunks,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let way = match args.way {
         Wanted::Reference => Way::Reference,
         Wanted::Whole => Way::Whole,
         Wanted::Chunks => Way::Chunks(2),
     };
-    let mut stdout = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
+    let session = args.data.session(&args.limits, None)?;
+    let mut stdout = std::io::stdout();
+    for line in std::io::stdin().lines() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
-        writeln!(stdout, "{}", answer(&line, way))?;
+        writeln!(stdout, "{}", answer_over(&line, way, &session).await)?;
         stdout.flush()?;
     }
     Ok(())

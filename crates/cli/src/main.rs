@@ -51,7 +51,7 @@ enum Command {
     Collections(collections::Args),
     /// Write a small generated cube with clouds, the same on any machine.
     Sample(sample::Args),
-    /// Answer process calls on stdin, one JSON object a line.
+    /// Answer process calls on stdin, one JSON object a line, over data for those that load some.
     Eval(eval::Args),
 }
 
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             Command::Processes(args) => processes::run(&args),
             Command::Collections(args) => collections::run(args).await,
             Command::Sample(args) => sample::run(&args),
-            Command::Eval(args) => eval::run(&args),
+            Command::Eval(args) => eval::run(args).await,
         }
     });
     match outcome {

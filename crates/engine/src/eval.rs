@@ -2,22 +2,26 @@
 //!
 //! A request is a line of JSON with a process id and its arguments; the answer is a line with the result or the
 //! error ([`encoding`] says how cubes and what JSON lacks are written). The process runs as the only node of a
-//! process graph, through the same planner as everything else; [`Way`] says how its plan is computed. There is
-//! no I/O: processes that load fail here.
+//! process graph, through the same planner as everything else; [`Way`] says how its plan is computed. Processes that
+//! load need a session ([`answer_over`]) and fail without one.
 
 mod compute;
 mod decode;
 pub mod encoding;
+mod loaded;
 
 use std::collections::BTreeMap;
 
-use eolith_graph::Definitions as _;
+use eolith_graph::{Definitions as _, Process};
 use eolith_plan::bind::Argument;
+use eolith_plan::explain;
 use eolith_plan::need::Snapshot;
 use eolith_plan::physical::Options;
 use eolith_plan::planner::{Planned, plan};
 use eolith_processes::registry;
 use serde_json::{Map, Value as Json, json};
+
+use crate::session::{Session, Stage};
 
 pub use compute::{Outcome, outcome};
 
@@ -42,23 +46,73 @@ pub struct EvalError {
 
 /// Answers one line with one line (without the line break). Never fails: what is wrong is in the answer.
 pub fn answer(line: &str, way: Way) -> String {
+    let (id, result) = asked(line, way);
+    reply(id, result.and_then(Asked::without_data))
+}
+
+/// As [`answer`], with data for the processes that load some.
+pub async fn answer_over(line: &str, way: Way, session: &Session) -> String {
+    let (id, result) = asked(line, way);
+    let result = match result {
+        Ok(Asked::Loads { process, explain: true }) => {
+            let text = session.explain(&process, Stage::Bound).await;
+            text.map(Json::from).map_err(loaded::first)
+        }
+        Ok(Asked::Loads { process, explain: false }) => loaded::cube(session, &process, way)
+            .await
+            .map(|cube| encoding::outcome(&Outcome::Cube(cube))),
+        Ok(asked) => asked.without_data(),
+        Err(error) => Err(error),
+    };
+    reply(id, result)
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Result(Way),
+    /// The operators that the call becomes, as text.
+    Plan,
+}
+
+/// What became of a request without looking at data.
+enum Asked {
+    Answered(Json),
+    /// The process asks for data; its plan is wanted, or its result.
+    Loads {
+        process: Box<Process>,
+        explain: bool,
+    },
+}
+
+impl Asked {
+    fn without_data(self) -> Result<Json, EvalError> {
+        match self {
+            Asked::Answered(json) => Ok(json),
+            Asked::Loads { .. } => {
+                Err(EvalError::new("CollectionNotFound", "there are no collections here"))
+            }
+        }
+    }
+}
+
+fn asked(line: &str, way: Way) -> (Json, Result<Asked, EvalError>) {
     let request: Json = match serde_json::from_str(line) {
         Ok(request) => request,
         Err(e) => {
             let error = EvalError::new("ProcessInvalid", format!("the request is not JSON: {e}"));
-            return reply(Json::Null, Err(error));
+            return (Json::Null, Err(error));
         }
     };
-    let id = request.get("id").cloned().unwrap_or(Json::Null);
-    reply(id, respond(&request, way))
+    (request.get("id").cloned().unwrap_or(Json::Null), respond(&request, way))
 }
 
 /// Runs one process with encoded arguments.
-pub fn evaluate(
+fn evaluate(
     process_id: &str,
     arguments: &Map<String, Json>,
-    way: Way,
-) -> Result<Outcome, EvalError> {
+    wanted: Wanted,
+) -> Result<Asked, EvalError> {
     let definition = registry().get(process_id).ok_or_else(|| {
         EvalError::new("ProcessUnsupported", format!("there is no process `{process_id}`"))
     })?;
@@ -69,6 +123,10 @@ pub fn evaluate(
         if definition.parameter(name).is_none() {
             let message = format!("process `{process_id}` has no parameter `{name}`");
             return Err(EvalError::new("ProcessParameterUnsupported", message));
+        }
+        if let Some(plain) = loaded::with_callbacks(json) {
+            node.insert(name.clone(), plain);
+            continue;
         }
         match decode::argument(json).map_err(|message| {
             EvalError::new("ProcessParameterInvalid", format!("argument `{name}`: {message}"))
@@ -85,16 +143,21 @@ pub fn evaluate(
             }
         }
     }
-    run(process_id, node, parameters, &given, way)
+    if let Some(answer) = run(process_id, node, parameters, &given, wanted)? {
+        return Ok(Asked::Answered(answer));
+    }
+    let process = Box::new(loaded::process(process_id, arguments)?);
+    Ok(Asked::Loads { process, explain: wanted == Wanted::Plan })
 }
 
+/// `None` if the process asks for data.
 fn run(
     process_id: &str,
     node: Map<String, Json>,
     parameters: Vec<Json>,
     given: &BTreeMap<String, Argument>,
-    way: Way,
-) -> Result<Outcome, EvalError> {
+    wanted: Wanted,
+) -> Result<Option<Json>, EvalError> {
     let graph = json!({ "only": { "process_id": process_id, "arguments": node, "result": true } });
     let (process, issues) =
         eolith_graph::parse_value(json!({ "process_graph": graph, "parameters": parameters }));
@@ -103,12 +166,17 @@ fn run(
         (_, Some(issue)) => return Err(issue.into()),
         (None, None) => return Err(EvalError::new("ProcessInvalid", "there is no process graph")),
     };
-    let max_extent = if let Way::Chunks(n) = way { Some(n) } else { None };
+    let max_extent = if let Wanted::Result(Way::Chunks(n)) = wanted { Some(n) } else { None };
     let options = Options { max_extent, ..Options::default() };
     let mut snapshot = Snapshot::default();
     loop {
         match plan(&process, given, registry(), &snapshot, &options) {
-            Planned::Ready(plan) => return outcome(&plan, way),
+            Planned::Ready(plan) => {
+                return match wanted {
+                    Wanted::Plan => Ok(Some(explain::logical(&plan.bound).into())),
+                    Wanted::Result(way) => Ok(Some(encoding::outcome(&outcome(&plan, way)?))),
+                };
+            }
             Planned::Issues(issues) => {
                 return Err(issues.first().map_or_else(
                     || EvalError::new("Internal", "planning failed without saying why"),
@@ -116,6 +184,10 @@ fn run(
                 ));
             }
             Planned::Needs { needs, .. } => {
+                if !needs.iter().all(|need| need.subplan().is_some()) {
+                    return Ok(None);
+                }
+                let way = if let Wanted::Result(way) = wanted { way } else { Way::Whole };
                 for need in needs {
                     let answer = compute::answer(&need, &options, way)?;
                     snapshot.insert(need, answer);
@@ -125,9 +197,11 @@ fn run(
     }
 }
 
-fn respond(request: &Json, way: Way) -> Result<Json, EvalError> {
+fn respond(request: &Json, way: Way) -> Result<Asked, EvalError> {
+    let mut wanted = Wanted::Result(way);
     match request.get("op").and_then(Json::as_str) {
-        Some("list_processes") => return Ok(json!(registry().ids())),
+        Some("list_processes") => return Ok(Asked::Answered(json!(registry().ids()))),
+        Some("explain") => wanted = Wanted::Plan,
         Some(other) => {
             return Err(EvalError::new("NotFound", format!("there is no operation `{other}`")));
         }
@@ -143,7 +217,7 @@ fn respond(request: &Json, way: Way) -> Result<Json, EvalError> {
         Some(Json::Object(arguments)) => arguments,
         Some(_) => return Err(EvalError::new("ProcessInvalid", "`arguments` is not an object")),
     };
-    evaluate(id, arguments, way).map(|outcome| encoding::outcome(&outcome))
+    evaluate(id, arguments, wanted)
 }
 
 fn reply(id: Json, result: Result<Json, EvalError>) -> String {

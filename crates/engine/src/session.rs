@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eolith_cube::{Block, Region};
+use eolith_cube::{Block, Region, Schema};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::explain;
 use eolith_plan::logical::Logical;
@@ -298,22 +298,33 @@ impl Session {
     /// # Errors
     /// Problems of the process, a result that is no cube, and a box that is not inside it.
     pub async fn region(&self, process: &Process, region: Region) -> Result<Block, Vec<Issue>> {
+        let (physical, root) = self.result(process).await?;
+        let part = physical.roots[root].as_ref().ok_or_else(no_cube)?;
+        let whole = Region::whole(&part.partition.shape);
+        if region.0.len() != whole.0.len() || !whole.contains(&region) {
+            return Err(invalid("the box is not inside the result"));
+        }
+        self.machine.region(&physical, part.node, region).await.map_err(|issue| vec![issue])
+    }
+
+    /// What the result is, if it is a cube: its dimensions, labels and types.
+    ///
+    /// # Errors
+    /// Problems of the process, and a result that is no cube.
+    pub async fn schema(&self, process: &Process) -> Result<Arc<Schema>, Vec<Issue>> {
+        let (physical, root) = self.result(process).await?;
+        let part = physical.roots[root].as_ref().ok_or_else(no_cube)?;
+        Ok(Arc::clone(physical.logical.schema(part.node)))
+    }
+
+    /// A plan of the result alone, in one pass, and which root the result is.
+    async fn result(&self, process: &Process) -> Result<(Arc<Physical>, usize), Vec<Issue>> {
         let options = Options { stages: false, ..self.options() };
         let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
         let mut computing = Computing::new(&self.results, &listener, &cancel);
         let plan = self.complete_plan(process, &options, &mut computing).await?;
-        let physical = Arc::new(plan.physical);
-        let one = |message: &str| {
-            vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
-        };
-        let result = physical.logical.roots.iter().position(|root| root.is_result);
-        let part = result.and_then(|root| physical.roots[root].as_ref());
-        let part = part.ok_or_else(|| one("the result is no data cube"))?;
-        let whole = Region::whole(&part.partition.shape);
-        if region.0.len() != whole.0.len() || !whole.contains(&region) {
-            return Err(one("the box is not inside the result"));
-        }
-        self.machine.region(&physical, part.node, region).await.map_err(|issue| vec![issue])
+        let result = plan.physical.logical.roots.iter().position(|root| root.is_result);
+        Ok((Arc::new(plan.physical), result.ok_or_else(no_cube)?))
     }
 
     /// Plans a process that was not checked yet, and computes what the plan depends on.
@@ -456,4 +467,12 @@ fn tasks(physical: &Physical) -> usize {
 fn unfinished(why: &str) -> Issue {
     let message = format!("the plan was not complete: {why}");
     Issue::new(Code::INTERNAL, NodePath::default(), message)
+}
+
+fn no_cube() -> Vec<Issue> {
+    invalid("the result is no data cube")
+}
+
+fn invalid(message: &str) -> Vec<Issue> {
+    vec![Issue::new(Code::PROCESS_PARAMETER_INVALID, NodePath::default(), message)]
 }

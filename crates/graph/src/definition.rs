@@ -36,6 +36,9 @@ pub struct Definition {
     pub experimental: bool,
     pub deprecated: bool,
     pub links: Vec<Link>,
+    /// How this back-end reads what the standard leaves open, and where it departs from it. For `docs/processes.md`; not
+    /// published.
+    pub notes: Vec<&'static str>,
 }
 
 /// A parameter of a process, predefined or user-defined.
@@ -155,6 +158,7 @@ impl Definition {
             experimental: false,
             deprecated: false,
             links: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -183,6 +187,12 @@ impl Definition {
 
     pub fn link(mut self, rel: &'static str, href: &'static str, title: &'static str) -> Self {
         self.links.push(Link { rel, href, title });
+        self
+    }
+
+    /// Adds a sentence on how this back-end reads or departs from the standard.
+    pub fn note(mut self, note: &'static str) -> Self {
+        self.notes.push(note);
         self
     }
 

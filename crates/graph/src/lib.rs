@@ -5,7 +5,8 @@
 //! ```
 //!
 //! [`parse()`] reads the wire form and never fails, it reports; [`check`] holds a process against
-//! the [`Definitions`] it uses; [`substitute`] fills in the parameters of a process. Everything
+//! the [`Definitions`] it uses; [`wants`] lists what it asks a back-end for; [`substitute`] fills in
+//! the parameters of a process. Everything
 //! that can be wrong is an [`Issue`] with an openEO error [`Code`] and the path of the node.
 //!
 //! Deliberately not here: what a process does (the crate `processes`), which types and dimensions
@@ -24,6 +25,7 @@ mod scope;
 mod signature;
 mod substitute;
 mod validate;
+mod wants;
 
 pub use definition::{Definition, Definitions, Exception, Link, Parameter, Returns, param};
 pub use graph::{Arg, Graph, Node};
@@ -32,3 +34,4 @@ pub use parse::{parse, parse_value};
 pub use process::Process;
 pub use substitute::substitute;
 pub use validate::check;
+pub use wants::{Wants, wants};

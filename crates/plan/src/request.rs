@@ -75,6 +75,8 @@ pub struct BoundingBox {
     pub east: f64,
     pub north: f64,
     pub crs: Crs,
+    /// Base and height, which say nothing of data without a vertical axis.
+    pub vertical: Option<[f64; 2]>,
 }
 
 impl LoadRequest {
@@ -101,7 +103,7 @@ impl BoundingBox {
     /// The box around geometries, in their reference system; `None` without positions.
     pub fn around(features: &Features) -> Option<BoundingBox> {
         let [west, south, east, north] = features.bounds()?;
-        Some(BoundingBox { west, south, east, north, crs: features.crs.clone() })
+        Some(BoundingBox { west, south, east, north, crs: features.crs.clone(), vertical: None })
     }
 }
 

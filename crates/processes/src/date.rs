@@ -85,6 +85,7 @@ process! {
          days and a year 365.2425, the means of the Gregorian calendar.",
     )
     .experimental()
+    .note("`date2` minus `date1`, as the table of signs says.")
     .category("comparison")
     .category("date & time")
     .param(param("date1", "The date to count from.", date_schema()))

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use eolith_graph::{Definition, Definitions};
 use eolith_plan::process::{Process, Registry};
 
+pub use levels::level;
+
 /// A scalar or array process: the fields of its [`eolith_plan::function::Function`] and its definition.
 macro_rules! process {
     (
@@ -45,6 +47,7 @@ mod cubes;
 mod date;
 mod inspect;
 mod learning;
+mod levels;
 mod logic;
 mod math;
 mod reducers;

@@ -1,10 +1,11 @@
-//! The engine as a whole: vectors three ways, and a session over a generated store.
+//! The engine as a whole: vectors three ways, the reference page, and a session over a generated store.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where one of its helpers does")]
 
 mod compare;
 mod computed;
 mod effects;
+mod page;
 mod session;
 mod vectors;
 

@@ -54,13 +54,26 @@ def filters():
         {"common_name": "nir", "center_wavelength": 0.842},
     ]
     values = np.arange(6).reshape(3, 2)
-    data = cube(values, dims, bands=bands)
+    gone = values % 4 == 1
+    data = cube(values, dims, bands=bands, missing=gone)
 
     def kept(rows):
         own = dict(dims, bands={"type": "bands", "labels": [dims["bands"]["labels"][i] for i in rows]})
-        return cube(values[rows], own)
+        return cube(values[rows], own, missing=gone[rows])
 
     vector("filter_bands", {"data": data, "wavelengths": [[0.6, 0.9]]}, kept([1, 2]))
+    vector("filter_bands", {"data": data, "bands": ["B08", "blue"]}, kept([2, 0]))
+    # Unknown names are passed over.
+    vector("filter_bands", {"data": data, "bands": ["B99", "red"]}, kept([1]))
+    vector("filter_bands", {"data": data, "bands": ["B02", "blue", "B02"]}, kept([0]))
+    # A name comes before a common name.
+    crossed = cube(values, dims, bands=[{"common_name": "B04"}, {"common_name": "red"}, {}], missing=gone)
+    vector("filter_bands", {"data": crossed, "bands": ["B04"]}, kept([1]))
+    vector("filter_bands", {"data": data}, throws="BandFilterParameterMissing")
+    vector("filter_bands", {"data": data, "bands": [], "wavelengths": []}, throws="BandFilterParameterMissing")
+    line = cube(values[0], {"x": dims["x"]}, missing=gone[0])
+    vector("filter_bands", {"data": line, "bands": ["B02"]}, throws="DimensionMissing")
+    vector("filter_bands", {"data": data, "wavelengths": [[0.6]]}, throws="ProcessParameterInvalid")
     vector("filter_bands", {"data": data, "wavelengths": [[0.8, 0.9], [0.4, 0.7]]}, kept([2, 0, 1]))
     vector("filter_bands", {"data": data, "bands": ["nir"], "wavelengths": [[0.4, 0.9]]}, kept([2, 0, 1]))
     for condition, rows in [
@@ -73,7 +86,7 @@ def filters():
     condition = callback("gt", x={"from_parameter": "value"}, y=500010)
     east = dict(dims, x=axis(500015.0, 10.0, 1, "x"))
     arguments = {"data": data, "dimension": "x", "condition": condition}
-    vector("filter_labels", arguments, cube(values[:, 1:], east))
+    vector("filter_labels", arguments, cube(values[:, 1:], east, missing=gone[:, 1:]))
     arguments = {"data": data, "dimension": "t", "condition": condition}
     vector("filter_labels", arguments, throws="DimensionNotAvailable")
 

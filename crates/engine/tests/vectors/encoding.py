@@ -107,6 +107,26 @@ def vector(process_id, arguments, returns=None, throws=None, delta=None):
     _LINES.append(line)
 
 
+def encoded(value):
+    """Any value: `None` is no-data, numbers may be those that JSON lacks."""
+    if value is None:
+        return NODATA
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [encoded(item) for item in value]
+    return number(value)
+
+
+def gives(process_id, returns, /, within=None, **arguments):
+    """Adds a case of plain values."""
+    given = {name: encoded(value) for name, value in arguments.items()}
+    vector(process_id, given, encoded(returns), delta=within)
+
+
+def fails(process_id, code, /, **arguments):
+    """Adds a case of plain values that ends with an error."""
+    vector(process_id, {name: encoded(value) for name, value in arguments.items()}, throws=code)
+
+
 def write(script):
     """Writes the cases of a script beside it."""
     path = Path(script).with_suffix(".ndjson")

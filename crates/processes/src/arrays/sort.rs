@@ -18,6 +18,7 @@ process! {
         "The indices of the elements in the order in which the elements are sorted. Equal elements keep their \
          order.",
     )
+    .note("Equal elements keep their order, descending too.")
     .category("arrays")
     .category("sorting")
     .param(data())
@@ -31,7 +32,7 @@ process! {
     result: |types| match types[0] {
         Type::Array(_, len) => {
             let hi = len.map_or(1 << 31, |n| n as i64);
-            Type::array(Type::Int(Interval { lo: 0, hi, narrow: false }), None)
+            Type::array(Type::Int(Interval { lo: 0, hi, narrow: false }), kept(*len, types[2]))
         }
         _ => Type::Any,
     },
@@ -46,6 +47,7 @@ process! {
         "Sort an array",
         "The elements in ascending or descending order. Equal elements keep their order.",
     )
+    .note("Equal elements keep their order, descending too.")
     .category("arrays")
     .category("sorting")
     .param(data())
@@ -57,7 +59,7 @@ process! {
         Ok(Value::array(order(args)?.into_iter().map(|i| values[i].clone()).collect()))
     },
     result: |types| match types[0] {
-        Type::Array(element, _) => Type::array((**element).clone(), None),
+        Type::Array(element, len) => Type::array((**element).clone(), kept(*len, types[2])),
         _ => Type::Any,
     },
     kernel: None,
@@ -105,6 +107,11 @@ process! {
     },
     kernel: None,
     simplify: None,
+}
+
+/// How many elements are left: all of them if no-data is moved to an end, whichever it is.
+fn kept(len: Option<usize>, nodata: &Type) -> Option<usize> {
+    len.filter(|_| *nodata == Type::Bool)
 }
 
 /// What is sorted: numbers, or dates and times by their instant.

@@ -28,6 +28,7 @@ fn definition() -> Definition {
          (tropical season: ndjfma, mjjaso), `2020` (year), `2020` (decade), `2021` (decade-ad). The year of a \
          season is the one in which it starts. The reducer gets an empty array for periods without data.",
     )
+    .note("Seasons have the year in which they start; dekads are counted from 01.")
     .category("aggregate")
     .category("climatology")
     .category("cubes")

@@ -67,6 +67,12 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
         },
         known => known,
     };
+    if length == Some(0) {
+        return Err(Problem::argument(
+            "process",
+            "the process returns no values, at least one is expected",
+        ));
+    }
     let axis = match (length, source.labels()) {
         (Some(n), Some(labels)) if n == labels.len() && target.is_none() => {
             return call.try_add(Op::along(&schema, dim, source, process), vec![data]);

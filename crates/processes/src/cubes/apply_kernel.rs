@@ -24,6 +24,7 @@ fn definition() -> Definition {
          multiplied by the factor. Booleans count as 0 and 1; pixels without data, NaN and infinities are replaced \
          before they are summed, so that the result has data everywhere.",
     )
+    .note("The kernel is not turned: each weight meets the pixel it lies on, as the text says.")
     .category("cubes")
     .category("math > image filter")
     .param(param("data", "A raster data cube.", raster()))

@@ -123,10 +123,21 @@ pub(crate) fn bounding_box(
         None | Some(Json::Null) => Crs::wgs84(),
         Some(json) => crs(json, name)?,
     };
-    for key in ["base", "height"] {
-        if map.get(key).is_some_and(|value| !value.is_null()) {
-            return Err(unsupported(name, format!("`{key}` cannot be filtered by yet")));
+    let level = |key: &str| match map.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(_) => edge(key).map(Some),
+    };
+    let vertical = match (level("base")?, level("height")?) {
+        (None, None) => None,
+        (base, height) => {
+            Some([base.unwrap_or(f64::NEG_INFINITY), height.unwrap_or(f64::INFINITY)])
         }
+    };
+    if let Some([base, height]) = vertical
+        && base > height
+    {
+        let message = format!("`base` ({base}) is above `height` ({height})");
+        return Err(Problem::argument(name, message));
     }
     if south > north {
         return Err(Problem::argument(
@@ -137,7 +148,7 @@ pub(crate) fn bounding_box(
     if west > east && !crs.is_geographic() {
         return Err(Problem::argument(name, format!("`west` ({west}) is beyond `east` ({east})")));
     }
-    Ok(Some(BoundingBox { west, south, east, north, crs }))
+    Ok(Some(BoundingBox { west, south, east, north, crs, vertical }))
 }
 
 /// GeoJSON: an object that is written out, or the value of a parameter.

@@ -44,7 +44,8 @@ pub(crate) static DROP_DIMENSION: Process = Process {
             "Remove a dimension with one label",
             "Removes a dimension that has a single label. Use `reduce_dimension` where there are more.",
         )
-        .category("cubes")
+        .note("A dimension without labels has not a single one and is refused.")
+    .category("cubes")
         .param(param("data", "A data cube.", schema::cube()))
         .param(param("name", "The name of the dimension.", schema::string()))
         .returns("The data cube without the dimension.", schema::cube())

@@ -18,6 +18,7 @@ fn definition() -> Definition {
         "Keeps the bands that a name, a common name or a range of wavelengths asks for, in the order of the request. \
          A name goes before an equal common name. Bands that do not exist are passed over.",
     )
+    .note("Names that no band has are passed over; nothing left is an empty dimension.")
     .category("cubes")
     .category("filter")
     .param(param("data", "A data cube with bands.", schema::cube_with([schema::bands()])))

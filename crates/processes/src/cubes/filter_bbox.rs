@@ -15,6 +15,7 @@ fn definition() -> Definition {
          that lie within the box as a whole; empty ones do not. A box in another reference system is taken to the one \
          of the pixels first, and geometries are taken to that of the box.",
     )
+    .note("`base` and `height` cut a vertical axis where there is one.")
     .category("cubes")
     .category("filter")
     .param(param("data", "A data cube with x and y, or with geometries.", schema::raster_or_vector_cube()))

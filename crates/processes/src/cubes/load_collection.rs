@@ -20,6 +20,7 @@ fn definition() -> Definition {
          if its centre does. Scale and offset of bands are published in the metadata and not applied. Nothing is \
          read before the values are needed, so filters that follow are as good as the arguments here.",
     )
+    .note("Scale and offset are shown, not applied.")
     .category("cubes")
     .category("import")
     .param(param("id", "The id of the collection.", schema::collection_id()))

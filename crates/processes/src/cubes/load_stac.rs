@@ -21,6 +21,7 @@ fn definition() -> Definition {
          follow are as good as the arguments here.",
     )
     .experimental()
+    .note("Scale and offset are shown, not applied.")
     .category("cubes")
     .category("import")
     .param(param(

@@ -27,6 +27,7 @@ fn definition() -> Definition {
          data, and where the mask has no data nothing is replaced. Dimensions that the mask lacks are masked all \
          along; a mask on another pixel grid is brought to the one of the data with the nearest neighbour.",
     )
+    .note("No-data in the mask masks nothing.")
     .category("cubes")
     .category("masks")
     .param(param("data", "The data cube to mask.", raster()))

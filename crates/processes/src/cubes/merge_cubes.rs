@@ -20,6 +20,7 @@ fn definition() -> Definition {
          and the other cube is repeated along it. Where both have a value the resolver decides. If the pixel grids \
          do not match, the second cube is brought to the one of the first with the nearest neighbour.",
     )
+    .note("No-data in one of two overlapping values goes through the resolver.")
     .category("cubes")
     .param(param("cube1", "The first data cube.", schema::cube()))
     .param(param("cube2", "The second data cube.", schema::cube()))

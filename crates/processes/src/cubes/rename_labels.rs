@@ -22,6 +22,7 @@ fn definition() -> Definition {
         "Gives labels of a dimension other names; their order stays. Without `source` the present labels must be \
          0, 1, 2, …, and the first ones are renamed.",
     )
+    .note("A target that the dimension already has is refused, also if it is renamed itself.")
     .category("cubes")
     .param(param("data", "A data cube.", schema::cube()))
     .param(param("dimension", "The name of the dimension.", schema::string()))

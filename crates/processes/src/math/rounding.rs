@@ -72,6 +72,7 @@ process! {
         "Rounds `x` to `p` digits after the decimal point, halves to the even neighbour. Negative values of `p` \
          round to tens, hundreds and so on. No-data stays no-data.",
     )
+    .note("Ties are those of the decimal number as it is written: 0.35 to one place is 0.4.")
     .category("math > rounding")
     .param(param("x", "A number.", schema::number_or_null()))
     .param(

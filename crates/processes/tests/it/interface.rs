@@ -1,4 +1,7 @@
-//! Names, order, defaults, schemas, categories, exceptions and flags equal the standard's.
+//! Names, order, defaults, schemas, categories, exceptions and flags equal the standard's, but for what
+//! `tests/interface-narrowing.toml` lists.
+
+use std::path::Path;
 
 use eolith_graph::Definitions;
 use eolith_plan::process::{Lowering, Registry};
@@ -8,18 +11,30 @@ use serde_json::{Map, Value, json};
 #[test]
 fn definitions_equal_the_standard() {
     let Some(folder) = super::reference("processes") else { return };
+    let narrowed = narrowings();
     let mut differences = Vec::new();
     for id in registry().ids() {
         let name = format!("{id}.json");
         // What is in no release of the standard yet is written down here.
-        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interfaces");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interfaces");
         let text = std::fs::read_to_string(folder.join(&name))
-            .or_else(|_| std::fs::read_to_string(std::path::Path::new(own).join(&name)))
-            .expect("a process of the standard");
-        let standard: Value = serde_json::from_str(&text).unwrap();
+            .or_else(|_| std::fs::read_to_string(own.join(&name)));
+        let Ok(text) = text else {
+            differences.push(format!("{id} is neither in the standard nor in `tests/interfaces`"));
+            continue;
+        };
+        let mut standard: Value = serde_json::from_str(&text).unwrap();
+        for narrowing in narrowed.iter().filter(|own| own.process == id) {
+            differences.extend(narrow(&mut standard, narrowing).err());
+        }
         let own = registry().get(id).unwrap().to_json();
         for (part, ours, theirs) in compare(&interface(&own), &interface(&standard)) {
             differences.push(format!("{id} {part}: {ours} is not {theirs}"));
+        }
+    }
+    for own in &narrowed {
+        if registry().get(&own.process).is_none() {
+            differences.push(format!("{}, which is narrowed, is not there", own.process));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -41,11 +56,81 @@ fn ids_are_sorted() {
     assert!(registry().ids().is_sorted());
 }
 
+/// Values of an enumeration that are not offered.
+#[derive(Debug, Default)]
+struct Narrowing {
+    process: String,
+    parameter: String,
+    removed: Vec<Value>,
+    reason: String,
+}
+
+/// What `tests/interface-narrowing.toml` lists.
+fn narrowings() -> Vec<Narrowing> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interface-narrowing.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut all: Vec<Narrowing> = Vec::new();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        if line == "[[narrowed]]" {
+            all.push(Narrowing::default());
+            continue;
+        }
+        let (key, value) = line.split_once('=').expect("a key and a value");
+        let value: Value = serde_json::from_str(value.trim()).expect("a text or a list of texts");
+        let table = all.last_mut().expect("a table");
+        let text = || value.as_str().expect("a text").to_owned();
+        match key.trim() {
+            "process" => table.process = text(),
+            "parameter" => table.parameter = text(),
+            "reason" => table.reason = text(),
+            "removed" => table.removed.clone_from(value.as_array().expect("a list")),
+            other => panic!("`{other}` is not a key of this file"),
+        }
+    }
+    for table in &all {
+        assert!(!table.reason.is_empty(), "{} has no reason", table.process);
+    }
+    all
+}
+
+/// Takes values out of an enumeration of the standard, where it leaves them to back-ends.
+fn narrow(standard: &mut Value, own: &Narrowing) -> Result<(), String> {
+    let name = format!("{} {}", own.process, own.parameter);
+    let parameters = standard["parameters"].as_array_mut().ok_or("no parameters")?;
+    let parameter = parameters.iter_mut().find(|parameter| parameter["name"] == *own.parameter);
+    let parameter = parameter.ok_or_else(|| format!("{name} is not in the standard"))?;
+    let texts = format!("{}{}", parameter["description"], parameter["schema"]);
+    if !texts.contains("back-end") {
+        return Err(format!("{name}: the standard does not leave its values to back-ends"));
+    }
+    let schemas = match &mut parameter["schema"] {
+        Value::Array(several) => several.iter_mut().collect(),
+        single => vec![single],
+    };
+    let mut enumerations: Vec<&mut Vec<Value>> =
+        schemas.into_iter().filter_map(|schema| schema.get_mut("enum")?.as_array_mut()).collect();
+    for value in &own.removed {
+        if !enumerations.iter().any(|all| all.contains(value)) {
+            return Err(format!("{name}: the standard has no value {value}"));
+        }
+        for all in &mut enumerations {
+            all.retain(|other| other != value);
+        }
+    }
+    if own.removed.is_empty() || enumerations.iter().any(|all| all.is_empty()) {
+        return Err(format!("{name}: some values, but not all, can be removed"));
+    }
+    Ok(())
+}
+
 fn compare(ours: &Value, theirs: &Value) -> Vec<(String, Value, Value)> {
     let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) else { return Vec::new() };
     (theirs.iter())
         .filter(|(key, value)| ours.get(*key) != Some(value))
-        .map(|(key, value)| (key.clone(), ours[key].clone(), value.clone()))
+        .map(|(key, value)| {
+            (key.clone(), ours.get(key).cloned().unwrap_or_default(), value.clone())
+        })
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! Bounding boxes over labels: the pixels whose centre lies inside or on the edge.
+//! Bounding boxes over labels: the pixels whose centre lies inside or on the edge, vertically as well.
 //!
 //! Longitudes that differ by 360 degrees are one place: a box from -10 to 10 also takes pixels at 350, and one whose
 //! west is greater than its east goes across the antimeridian. What a *load* takes has the longitudes that were asked
@@ -22,7 +22,7 @@ const POINTS_PER_EDGE: usize = 21;
 /// What may be added to a longitude.
 const TURNS: [f64; 3] = [-360.0, 0.0, 360.0];
 
-/// Narrows x and y to the box.
+/// Narrows x and y to the box, and z where both have it.
 pub(super) fn select(
     schema: &Schema,
     bbox: &BoundingBox,
@@ -45,6 +45,11 @@ pub(super) fn select(
         if let Some(labels) = schema.dims[dim].labels() {
             kept[dim] = Some(between(labels, lo, hi, turns));
         }
+    }
+    if let (Some([base, height]), Some(z)) = (bbox.vertical, schema.spatial(SpatialAxis::Z))
+        && let Some(labels) = schema.dims[z].labels()
+    {
+        kept[z] = Some(between(labels, base, height, &[0.0]));
     }
     Ok(())
 }
