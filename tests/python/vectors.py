@@ -24,7 +24,7 @@ def given():
 def answers(cases, *options):
     """The answers of one run of `eolith eval`, in the order of the cases."""
     asked = [{"id": i, "process_id": c["process_id"], "arguments": _located(c["arguments"])} for i, c in enumerate(cases)]
-    done = eolith("eval", OWN / "data", *options, stdin="".join(json.dumps(line) + "\n" for line in asked), timeout=600)
+    done = eolith("eval", OWN / "data", "--workspace", OWN / "workspace", *options, stdin="".join(json.dumps(line) + "\n" for line in asked), timeout=600)
     assert done.code == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["id"] for answer in told] == list(range(len(asked)))

@@ -82,7 +82,7 @@ async fn a_trimmed_cube_is_the_part_with_data() {
     let small = self::session(folder.path(), 700 << 10);
     let same = small.run(&trimmed, &Target::Discard, &silent(), &Cancel::default()).await.unwrap();
     assert_eq!(same.checksum, report.checksum);
-    assert!(report.tasks > 1 && report.bytes_read > 0);
+    assert!(same.tasks > 1 && same.bytes_read > 0);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::eval::{Way, answer_over};
 use eolith_engine::session::{Session, Settings};
+use eolith_engine::workspace::Folder;
 use eolith_graph::Definitions as _;
 use serde_json::{Value as Json, json};
 
@@ -127,7 +128,9 @@ pub(crate) fn located(json: &Json) -> Json {
 
 pub(crate) fn session() -> Session {
     let data = Entry::parse(&folder().join("data").to_string_lossy());
-    Session::new(Arc::new(Catalog::open(vec![data], None)), Settings::default()).unwrap()
+    let catalog = Arc::new(Catalog::open(vec![data], None));
+    let session = Session::new(catalog, Settings::default()).unwrap();
+    session.with_workspace(Arc::new(Folder::new(folder().join("workspace"))))
 }
 
 fn folder() -> PathBuf {

@@ -1,10 +1,11 @@
-"""Sources and sinks: `load_collection`, `load_stac`, `load_result`, `save_result`.
+"""Sources and sinks: `load_collection`, `load_stac`, `load_url`, `load_result`, `save_result`.
 
 What is loaded lies below `data`: two scenes of two bands, which this script writes with rasterio, and a STAC collection
-of them. `--check` leaves these files alone.
+of them; and below `workspace`, where the first scene is what an earlier job gave. `--check` leaves these files alone.
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from encoding import axis, callback, cube, parameter, times, vector, write
 
 INVALID, MISSING = "ProcessParameterInvalid", "ProcessParameterRequired"
 DATA = Path(__file__).parent / "data/scenes"
+RESULT = Path(__file__).parent / "workspace/results/earlier"
 DATES = ["2021-03-01T10:00:00Z", "2021-05-05T10:00:00Z"]
 CLOUDS = [10, 80]
 BANDS = ["B04", "B08"]
@@ -26,6 +28,7 @@ X, Y = 500005.0 + 10 * np.arange(5), 5000095.0 - 10 * np.arange(4)
 
 def files():
     DATA.mkdir(parents=True, exist_ok=True)
+    RESULT.mkdir(parents=True, exist_ok=True)
     west, south, east, north = rasterio.warp.transform_bounds("EPSG:32633", "EPSG:4326", 500000, 5000060, 500050, 5000100)
     extent = [west - 1e-4, south - 1e-4, east + 1e-4, north + 1e-4]
     corners = [[extent[i], extent[j]] for i, j in [(0, 1), (2, 1), (2, 3), (0, 3), (0, 1)]]
@@ -49,6 +52,7 @@ def files():
         "type": "Collection", "stac_version": "1.1.0", "id": "scenes", "description": "Two numbered scenes", "license": "CC0-1.0",
         "extent": {"spatial": {"bbox": [extent]}, "temporal": {"interval": [DATES]}}, "links": links,
     }
+    shutil.copy(DATA / "scene-0.tif", RESULT / "scene.tif")
     (DATA / "collection.json").write_text(json.dumps(collection, indent=1) + "\n")
 
 
@@ -128,19 +132,49 @@ def saves():
     vector("save_result", {"data": data}, throws=MISSING)
 
 
+def one(scene, bands=(0, 1), rows=range(4), columns=range(5)):
+    """A file of one scene: bands without names."""
+    dims = {
+        "bands": {"type": "bands", "labels": [f"band_{i + 1}" for i in bands]},
+        "y": {**axis(0, 0, 0, "y"), "labels": [float(Y[i]) for i in rows]},
+        "x": {**axis(0, 0, 0, "x"), "labels": [float(X[i]) for i in columns]},
+    }
+    kept = PIXELS[scene][np.ix_(bands, rows, columns)]
+    return cube(kept, dims, missing=kept == 0)
+
+
+def urls():
+    def load(name, format):
+        return {"url": path(name), "format": format}
+
+    vector("load_url", load("scene-0.tif", "GTiff"), one(0))
+    vector("load_url", load("scene-1.tif", "gtiff"), one(1))
+    vector("load_url", load("nothing.tif", "GTiff"), throws=INVALID)
+    vector("load_url", load("scene-0.tif", "GeoJSON"), throws="FormatUnsuitable")
+    vector("load_url", load("scene-0.tif", "netCDF"), throws="FormatUnsuitable")
+    vector("load_url", load("scene-0.tif", "PNG"), throws="FormatUnsuitable")
+    vector("load_url", {"url": path("scene-0.tif")}, throws=MISSING)
+
+
 def results():
+    vector("load_result", {"id": "earlier"}, one(0))
+    box = {"west": 500011, "south": 5000071, "east": 500049, "north": 5000099, "crs": 32633}
+    vector("load_result", {"id": "earlier", "spatial_extent": box}, one(0, rows=range(3), columns=range(1, 5)))
+    vector("load_result", {"id": "earlier", "bands": ["band_2"]}, one(0, bands=[1]))
+    vector("load_result", {"id": "later"}, throws="JobNotFound")
     vector("load_result", {"id": 7}, throws=INVALID)
     vector("load_result", {"id": None}, throws=INVALID)
     vector("load_result", {}, throws=MISSING)
-    later = {"id": "job", "temporal_extent": ["2020-01-02", "2020-01-01"]}
+    later = {"id": "earlier", "temporal_extent": ["2020-01-02", "2020-01-01"]}
     vector("load_result", later, throws="TemporalExtentEmpty")
-    vector("load_result", {"id": "job", "bands": []}, throws=INVALID)
-    vector("load_result", {"id": "job", "properties": {}}, throws="ProcessParameterUnsupported")
+    vector("load_result", {"id": "earlier", "bands": []}, throws=INVALID)
+    vector("load_result", {"id": "earlier", "properties": {}}, throws="ProcessParameterUnsupported")
 
 
 if "--check" not in sys.argv:
     files()
 loads()
+urls()
 saves()
 results()
 write(__file__)

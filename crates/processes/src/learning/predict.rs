@@ -42,7 +42,6 @@ fn definition() -> Definition {
         "A data cube with the predicted values.",
         schema::cube_with([json!({ "type": "other" })]),
     )
-    .throws("DimensionNotAvailable", "A dimension does not exist.")
 }
 
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {

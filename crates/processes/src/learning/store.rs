@@ -15,8 +15,20 @@ pub(super) static SAVE: Process =
 pub(super) static LOAD: Process =
     Process { definition: load_definition, lowering: Lowering::Custom(load) };
 
-/// What models of this back-end can be used for.
-const TASKS: [&str; 2] = ["regression", "classification"];
+/// What a model can be used for, in the terms of the extension MLM. A forest is for the first or the second.
+const TASKS: [&str; 11] = [
+    "regression",
+    "classification",
+    "object-detection",
+    "detection",
+    "scene-classification",
+    "segmentation",
+    "semantic-segmentation",
+    "similarity-search",
+    "generative",
+    "image-captioning",
+    "super-resolution",
+];
 
 fn save_definition() -> Definition {
     Definition::new(
