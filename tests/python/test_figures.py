@@ -32,7 +32,9 @@ def test_a_value_takes_no_run():
     lines = eolith("run", "-", "--discard", "--json", stdin=json.dumps(graph)).stdout.splitlines()
     figures = json.loads(lines[-1])
     assert lines[0] == "3" and figures["tasks"] == 0
-    assert figures["compute_s"] == figures["plan_s"] > 0 == figures["checksum_s"]
+    # Nothing but the clock is read between planning and the end.
+    assert figures["compute_s"] == pytest.approx(figures["plan_s"], abs=1e-3)
+    assert figures["plan_s"] > 0 == figures["checksum_s"]
 
 
 def test_the_help_names_every_figure(sample):
