@@ -194,6 +194,8 @@ def anomalies():
     wide = {"t": texts("365"), "x": axis(500005.0, 10.0, 3, "x")}
     data = rows(np.array([[1.0, 2]]), "2020-365")
     vector("anomaly", both(data, cube(np.zeros((1, 3)), wide), "day"), throws="IncompatibleDataCubes")
+    shifted = {"t": texts("365"), "x": axis(500015.0, 10.0, 2, "x")}
+    vector("anomaly", both(data, cube(np.zeros((1, 2)), shifted), "day"), throws="IncompatibleDataCubes")
     more = {"t": texts("365"), "x": X, "b": bands("one")}
     vector("anomaly", both(data, cube(np.zeros((1, 2, 1)), more), "day"), throws="IncompatibleDataCubes")
 

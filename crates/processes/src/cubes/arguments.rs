@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, Interval, TimeError, TimeLabel};
-use eolith_cube::{Crs, Dimension, Feature, Features, Kind, Label, Schema};
+use eolith_cube::{Crs, Dimension, Feature, Features, Kind, Label, Labels, Schema};
 use eolith_graph::{Definitions as _, Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem};
 use eolith_plan::expr::{Builder, ExprId};
@@ -333,7 +333,7 @@ pub(super) fn compatible(schema: &Schema, other: &Schema, name: &str) -> Result<
             schema.dim(&dim.name).ok_or_else(|| problem("does not exist in the data cube"))?;
         let (Some(a), Some(b)) = (own.labels(), dim.labels()) else { return Err(Problem::Blocked) };
         let same = a.len() == b.len()
-            && (is_grid(own, dim) || a.iter().zip(b.iter()).all(|(a, b)| same_label(&a, &b)));
+            && (same_pixels(own, dim) || a.iter().zip(b.iter()).all(|(a, b)| same_label(&a, &b)));
         if !same {
             return Err(problem("has other labels in the data cube"));
         }
@@ -341,13 +341,16 @@ pub(super) fn compatible(schema: &Schema, other: &Schema, name: &str) -> Result<
     Ok(())
 }
 
-/// Axes of pixel grids, which were aligned before.
-fn is_grid(a: &Dimension, b: &Dimension) -> bool {
-    let regular = |dim: &Dimension| {
-        matches!(dim.kind, Kind::Spatial { .. })
-            && dim.labels().is_some_and(|l| l.regular().is_some())
+/// Whether two axes of as many pixels have them in the same places (1e-3 of a pixel).
+fn same_pixels(a: &Dimension, b: &Dimension) -> bool {
+    let regular = |dim: &Dimension| match dim.kind {
+        Kind::Spatial { .. } => dim.labels().and_then(Labels::regular),
+        _ => None,
     };
-    a.crs().is_some() && regular(a) && regular(b)
+    let (Some(own), Some(other)) = (regular(a), regular(b)) else { return false };
+    let near = |i: usize| (own.at(i) - other.at(i)).abs() <= 1e-3 * own.step.abs();
+    let one_crs = a.crs().zip(b.crs()).is_none_or(|(a, b)| a == b);
+    one_crs && near(0) && near(own.len)
 }
 
 /// A scalar process, for expressions that a lowering builds itself.
