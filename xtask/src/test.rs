@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that can be tested, from a fresh clone.
 //!
 //! Rust tests run through cargo; the Python tests of `tests/python` run against the built binary, in a virtual
-//! environment under `target/test-env` with the versions that `tests/python/requirements.txt` pins; the benches compute
+//! environment under `target/test-env` with the versions that `tests/python/requirements*.txt` pin; the benches compute
 //! a tiny cube. A part that cannot be installed or run fails the whole; nothing is skipped.
 
 use std::fs;
@@ -13,6 +13,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::bench;
 use crate::shell::{self, Profile, say};
+
+/// What the Python tests need, and what of it is installed without its dependencies.
+const LIST: &str = "requirements.txt";
+const PEER: &str = "requirements-peer.txt";
 
 /// Where reference data is looked for: `$EOLITH_REFERENCE`, else `shared` beside the workspace.
 pub(crate) fn reference() -> PathBuf {
@@ -68,8 +72,11 @@ fn pytest_summary(line: &str) -> bool {
 
 /// The interpreter of the environment of the tests, made or brought up to date first.
 pub(crate) fn python() -> Result<PathBuf> {
-    let wanted = fs::read_to_string(shell::root().join("tests/python/requirements.txt"))
-        .context("cannot read tests/python/requirements.txt")?;
+    let list = |name: &str| {
+        let path = shell::root().join("tests/python").join(name);
+        fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
+    };
+    let wanted = list(LIST)? + &list(PEER)?;
     let environment = shell::target()?.join("test-env");
     let python = interpreter(&environment);
     let installed = environment.join("installed.txt");
@@ -78,7 +85,11 @@ pub(crate) fn python() -> Result<PathBuf> {
     }
     say(&format!("installing Python packages into {}", environment.display()));
     let system = make_environment(&environment)?;
-    install(&system, &python).context("pip could not install tests/python/requirements.txt")?;
+    install(&system, &python, &["-r", LIST])
+        .with_context(|| format!("pip could not install tests/python/{LIST}"))?;
+    // Its own dependencies include a GDAL that would be built from source.
+    install(&system, &python, &["--no-deps", "-r", PEER])
+        .with_context(|| format!("pip could not install tests/python/{PEER}"))?;
     fs::write(installed, wanted)?;
     Ok(python)
 }
@@ -100,14 +111,14 @@ pub(crate) fn make_environment(environment: &Path) -> Result<PathBuf> {
     Ok(system)
 }
 
-fn install(system: &Path, python: &Path) -> Result<()> {
+fn install(system: &Path, python: &Path, what: &[&str]) -> Result<()> {
     shell::check(
         Command::new(system)
             .args(["-m", "pip", "--python"])
             .arg(python)
             .args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"])
-            .args(["-r", "tests/python/requirements.txt"])
-            .current_dir(shell::root()),
+            .args(what)
+            .current_dir(shell::root().join("tests/python")),
     )
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A rule is a function from the files of the repository to complaints; it also runs as a test. The rules: crates
 //! depend on each other only along the edges of `docs/architecture.md`, process ids stay out of optimiser and
-//! executors, files are short and say what they are, links of documents lead somewhere, and nothing names a machine.
+//! executors, the reference page has them all, files are short and say what they are, links of documents lead
+//! somewhere, and nothing names a machine.
 
 mod crates;
 mod documents;
+mod page;
 mod text;
 
 use std::fs;
@@ -49,6 +51,7 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     let files = files(root)?;
     let mut all = crates::edges(&files)?;
     all.extend(crates::process_ids(&files)?);
+    all.extend(page::rules(&files)?);
     for file in &files {
         all.extend(text::rules(file));
         all.extend(documents::links(file, root));

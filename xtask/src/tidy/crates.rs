@@ -99,7 +99,7 @@ pub(super) fn process_ids(files: &[File]) -> Result<Vec<String>> {
 }
 
 /// The first text of every `Definition::new(` and of every `NAME = "id"(`.
-fn defined_ids(text: &str) -> Vec<&str> {
+pub(super) fn defined_ids(text: &str) -> Vec<&str> {
     let constructors = text.split("Definition::new(").skip(1).filter_map(|rest| {
         let rest = rest.trim_start().strip_prefix('"')?;
         rest.split('"').next()
