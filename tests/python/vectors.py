@@ -1,6 +1,7 @@
 """Conformance vectors: where they are, what `eolith eval` answers to them, and whether that is right."""
 
 import json
+import sys
 from datetime import datetime
 
 from binary import ROOT, STANDARD, eolith
@@ -24,7 +25,8 @@ def given():
 def answers(cases, *options):
     """The answers of one run of `eolith eval`, in the order of the cases."""
     asked = [{"id": i, "process_id": c["process_id"], "arguments": _located(c["arguments"])} for i, c in enumerate(cases)]
-    done = eolith("eval", OWN / "data", "--workspace", OWN / "workspace", *options, stdin="".join(json.dumps(line) + "\n" for line in asked), timeout=600)
+    options = ["--workspace", OWN / "workspace", "--udf-python", sys.executable, *options]
+    done = eolith("eval", OWN / "data", *options, stdin="".join(json.dumps(line) + "\n" for line in asked), timeout=600)
     assert done.code == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["id"] for answer in told] == list(range(len(asked)))

@@ -34,6 +34,8 @@ pub(crate) fn run() -> Result<()> {
     }
     let mut cargo = shell::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).env("EOLITH_TEST_OUTPUT", &output);
+    // Functions of users run in it.
+    cargo.env("EOLITH_PYTHON", &python);
     let (mut lines, rust) =
         shell::watch(&mut cargo, |line| line.starts_with("test result:")).context("cargo test")?;
     let mut pytest = Command::new(&python);

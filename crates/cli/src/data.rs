@@ -1,13 +1,14 @@
 //! What several commands are given: data, a process graph, limits.
 
 use std::io::Read;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use eolith_engine::catalog::{Catalog, Entry};
-use eolith_engine::session::{Session, Settings};
+use eolith_engine::session::{Session, Settings, processes};
 use eolith_engine::workspace::Folder;
 use eolith_graph::{Process, substitute};
 
@@ -51,6 +52,15 @@ pub(crate) struct Limits {
     /// Most bytes of values in that folder at a time, like 20G; what its file system has left if not given.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     scratch_limit: Option<u64>,
+    /// Python that runs UDFs, with numpy and xarray; `python3` if not given.
+    #[arg(long, value_name = "PATH")]
+    udf_python: Option<PathBuf>,
+    /// Memory that a UDF may take besides its interpreter, like 512M; an eighth of `--memory` if not given.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    udf_memory: Option<u64>,
+    /// Most seconds that a UDF may take for one cell.
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    udf_time: NonZeroU64,
 }
 
 impl Data {
@@ -116,13 +126,18 @@ impl Limits {
             threads: self.threads.unwrap_or(defaults.threads),
             scratch: self.scratch.clone(),
             scratch_limit: self.scratch_limit,
+            udf: eolith_engine::udf::Settings {
+                python: self.udf_python.clone(),
+                memory: self.udf_memory,
+                time: Duration::from_secs(self.udf_time.get()),
+            },
         }
     }
 }
 
 impl Graph {
     /// The process with its parameters filled in.
-    pub(crate) fn process(&self, session: &Session) -> Result<Process, Failure> {
+    pub(crate) fn process(&self) -> Result<Process, Failure> {
         let text = if self.graph.as_os_str() == "-" {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text)?;
@@ -142,13 +157,13 @@ impl Graph {
             let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
             values.insert(name.to_owned(), value);
         }
-        let (process, more) = substitute(process, &values, session.processes());
+        let (process, more) = substitute(process, &values, processes());
         let mut all = issues;
         all.extend(more);
         if all.is_empty() {
             return Ok(process);
         }
-        all.extend(eolith_graph::check(&process, session.processes()));
+        all.extend(eolith_graph::check(&process, processes()));
         Err(all.into())
     }
 }

@@ -29,7 +29,7 @@ enum Wanted {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let session = args.data.session(&args.limits, None)?;
-    let process = args.graph.process(&session)?;
+    let process = args.graph.process()?;
     let stage = match args.stage {
         Wanted::Bound => Stage::Bound,
         Wanted::Optimized => Stage::Optimized,

@@ -62,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let parsed = Instant::now();
     let session = args.data.session(&args.limits, None)?.logging(args.log_level);
-    let process = args.graph.process(&session)?;
+    let process = args.graph.process()?;
     let target = match (&args.output, args.discard) {
         (Some(path), _) => Target::File(path.clone()),
         (None, true) => Target::Discard,

@@ -56,6 +56,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Auth::Basic => basic(&state)?,
     };
     let session = Arc::new(args.data.served(&args.limits, state, args.allow_private)?);
+    // Every answer about what is offered depends on it, and Python takes a while to start.
+    let _ = session.host().await;
     let bind = (args.host, args.port).into();
     let config = Config { bind, auth, ..Config::default() };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;

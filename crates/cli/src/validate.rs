@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let session = args.data.session(&args.limits, None)?;
-    let process = args.graph.process(&session)?;
+    let process = args.graph.process()?;
     let issues = session.validate(&process).await;
     if !issues.is_empty() {
         return Err(issues.into());

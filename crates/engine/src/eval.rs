@@ -18,6 +18,7 @@ use eolith_plan::explain;
 use eolith_plan::need::Snapshot;
 use eolith_plan::physical::Options;
 use eolith_plan::planner::{Planned, plan};
+use eolith_plan::process::{Lowering, Registry as _};
 use eolith_processes::registry;
 use serde_json::{Map, Value as Json, json};
 
@@ -54,13 +55,17 @@ pub fn answer(line: &str, way: Way) -> String {
 pub async fn answer_over(line: &str, way: Way, session: &Session) -> String {
     let (id, result) = asked(line, way);
     let result = match result {
-        Ok(Asked::Loads { process, explain: true }) => {
-            let text = session.explain(&process, Stage::Bound).await;
+        Ok(Asked::Loads(call, Wanted::Plan)) => {
+            let session = session.clone().with_arguments(call.given);
+            let text = session.explain(&call.process, Stage::Bound).await;
             text.map(Json::from).map_err(loaded::first)
         }
-        Ok(Asked::Loads { process, explain: false }) => loaded::cube(session, &process, way)
-            .await
-            .map(|cube| encoding::outcome(&Outcome::Cube(cube))),
+        Ok(Asked::Loads(call, Wanted::Result(way))) => {
+            let session = session.clone().with_arguments(call.given);
+            loaded::cube(&session, &call.process, way)
+                .await
+                .map(|cube| encoding::outcome(&Outcome::Cube(cube)))
+        }
         Ok(asked) => asked.without_data(),
         Err(error) => Err(error),
     };
@@ -78,18 +83,21 @@ enum Wanted {
 /// What became of a request without looking at data.
 enum Asked {
     Answered(Json),
-    /// The process asks for data; its plan is wanted, or its result.
-    Loads {
-        process: Box<Process>,
-        explain: bool,
-    },
+    /// The process asks for data, or is run elsewhere.
+    Loads(Box<Call>, Wanted),
+}
+
+/// A process of one node, and the values of its parameters.
+struct Call {
+    process: Process,
+    given: BTreeMap<String, Argument>,
 }
 
 impl Asked {
     fn without_data(self) -> Result<Json, EvalError> {
         match self {
             Asked::Answered(json) => Ok(json),
-            Asked::Loads { .. } => {
+            Asked::Loads(..) => {
                 Err(EvalError::new("CollectionNotFound", "there are no collections here"))
             }
         }
@@ -136,7 +144,7 @@ fn evaluate(
             }
             decode::Given::Argument(argument) => {
                 // Callbacks have parameters with the names of the standard, so these get names of their own.
-                let parameter = format!("argument:{name}");
+                let parameter = parameter(name);
                 node.insert(name.clone(), json!({ "from_parameter": parameter }));
                 parameters.push(json!({ "name": parameter, "description": "", "schema": {} }));
                 given.insert(parameter, argument);
@@ -146,8 +154,20 @@ fn evaluate(
     if let Some(answer) = run(process_id, node, parameters, &given, wanted)? {
         return Ok(Asked::Answered(answer));
     }
-    let process = Box::new(loaded::process(process_id, arguments)?);
-    Ok(Asked::Loads { process, explain: wanted == Wanted::Plan })
+    let process = loaded::process(process_id, arguments, &given)?;
+    // A function of the user's gets the same cells any way.
+    let is_outside = (registry().process(process_id))
+        .is_some_and(|own| matches!(own.lowering, Lowering::Outside(_)));
+    let wanted = match wanted {
+        Wanted::Result(_) if is_outside => Wanted::Result(Way::Whole),
+        other => other,
+    };
+    Ok(Asked::Loads(Box::new(Call { process, given }), wanted))
+}
+
+/// The name of the parameter that an argument is given as.
+fn parameter(argument: &str) -> String {
+    format!("argument:{argument}")
 }
 
 /// `None` if the process asks for data.

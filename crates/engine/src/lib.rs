@@ -17,4 +17,5 @@ pub mod sink;
 pub mod source;
 pub mod storage;
 mod summary;
+pub mod udf;
 pub mod workspace;

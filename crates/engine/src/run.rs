@@ -34,6 +34,7 @@ use crate::source::SourceError;
 use crate::source::frame::Frame;
 use crate::source::open::Readers;
 use crate::source::scan::{self, Fetch};
+use crate::udf::{CellError, Pool};
 
 /// What tasks share.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Machine {
     /// A turn for each thread of the pool. A thread that waits takes up what lies in the pool, on the stack of what it
     /// waits for; without turns that could be every task of every run.
     pub turns: Arc<Semaphore>,
+    /// What makes the cells of a stage that is a function of the user's.
+    pub outside: Option<Arc<Pool>>,
 }
 
 /// Why a task failed.
@@ -125,13 +128,26 @@ impl Machine {
         physical: &Arc<Physical>,
         node: NodeId,
         region: Region,
+        stored: &Stored,
     ) -> Result<Block, Issue> {
         let failed = |error| issue(physical, node, error, self.budget.total());
         let task = physical.task_for(node, region);
         let peak = physical.peak(&task);
         let room = self.reserve(peak).await;
         let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
-        let dtype = physical.logical.schema(node).dtype();
+        let computed = self.block(physical, task, stored, &Cancel::default()).await;
+        computed.map(|(block, _)| block).map_err(failed)
+    }
+
+    /// The pixels of a task in one block, and the bytes read for them.
+    async fn block(
+        &self,
+        physical: &Arc<Physical>,
+        task: Task,
+        stored: &Stored,
+        cancel: &Cancel,
+    ) -> Result<(Block, u64), TaskError> {
+        let dtype = physical.logical.schema(task.program.target).dtype();
         let block = Arc::new(Mutex::new(Block::nulls(dtype, task.output.shape())));
         let (result, output) = (Arc::clone(&block), task.output.clone());
         let emit = move |region: &Region, block: Block| {
@@ -139,14 +155,12 @@ impl Machine {
             result.lock().unwrap_or_else(PoisonError::into_inner).paste(&start, &block);
             Ok(())
         };
-        let stored = Stored::default();
-        let cancel = Cancel::default();
-        self.compute(physical, task, &stored, Box::new(emit), &cancel).await.map_err(failed)?;
+        let bytes = self.compute(physical, task, stored, Box::new(emit), cancel).await?;
         let block = std::mem::replace(
             &mut *block.lock().unwrap_or_else(PoisonError::into_inner),
             Block::nulls(dtype, vec![0]),
         );
-        Ok(block.canonical())
+        Ok((block.canonical(), bytes))
     }
 
     async fn task(
@@ -159,10 +173,25 @@ impl Machine {
         cancel: &Cancel,
     ) -> Result<u64, TaskError> {
         let _room = self.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
+        let task = physical.task(part, index);
+        if let Some(cell) = &task.cell {
+            let pool = self.outside.as_ref().ok_or(TaskError::Lost)?;
+            let node = physical.logical.node(part.node);
+            let input = physical.logical.schema(*node.inputs.first().ok_or(TaskError::Lost)?);
+            let (cell, given) = (cell.clone(), task.output.clone());
+            let (block, bytes) = self.block(physical, task, stored, cancel).await?;
+            let made = pool.call(input, &given, block, (&node.schema, &cell), cancel).await;
+            let made = made.map_err(|error| match error {
+                CellError::Fault(fault) => TaskError::Compute(Failure { node: part.node, fault }),
+                CellError::Cancelled => TaskError::Cancelled,
+            })?;
+            result.put(&cell, made).map_err(TaskError::Scratch)?;
+            return Ok(bytes);
+        }
         let emit = move |region: &Region, block: Block| {
             result.put(region, block).map_err(TaskError::Scratch)
         };
-        self.compute(physical, part.task(index), stored, Box::new(emit), cancel).await
+        self.compute(physical, task, stored, Box::new(emit), cancel).await
     }
 
     /// Computes a task; gives the bytes read.
@@ -216,7 +245,7 @@ impl Machine {
                 let _turn = turn;
                 let run = || {
                     let open = &mut |reads: &[(NodeId, Region)]| opener.step(reads);
-                    let context = Context { open, emit: &*emit, workers: &Pool };
+                    let context = Context { open, emit: &*emit, workers: &Threads };
                     compute::run(&physical, &task.program, &task.output, context)
                 };
                 // A panic ends the task, not the pool. Nobody waits where the run was dropped.
@@ -323,9 +352,9 @@ impl Frames<TaskError> for Open {
 }
 
 /// Loops on the CPU pool, called on one of its threads.
-struct Pool;
+struct Threads;
 
-impl Workers for Pool {
+impl Workers for Threads {
     fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync)) {
         (0..n).into_par_iter().for_each(f);
     }

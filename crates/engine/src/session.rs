@@ -5,6 +5,7 @@
 
 mod computed;
 mod output;
+mod planning;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -15,15 +16,14 @@ use std::time::{Duration, Instant};
 
 use eolith_cube::{Block, Region, Schema};
 use eolith_graph::{Code, Issue, NodePath, Process};
+use eolith_plan::bind::Argument;
 use eolith_plan::explain;
-use eolith_plan::logical::Logical;
-use eolith_plan::need::{Need, Snapshot};
+use eolith_plan::op::Op;
 use eolith_plan::physical::{Options, Part, Physical};
-use eolith_plan::planner::{self, Plan, Planned};
 use eolith_plan::process::Registry;
 use eolith_plan::value::Value;
-use eolith_processes::registry;
-use tokio::sync::Semaphore;
+use eolith_processes::{registry, registry_inside};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
@@ -33,16 +33,13 @@ use crate::scratch::Scratch;
 use crate::scratch::space::Space;
 use crate::sink::{Boxes, OutputFile};
 use crate::source::open::Readers;
+use crate::udf::{self, Host};
 use crate::workspace::{Nowhere, Workspace};
 
 use computed::Computing;
+use planning::PlanState;
+
 pub use output::{Target, json_text};
-
-/// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
-const ROUNDS: usize = 1000;
-
-/// Most collections that an error names.
-const NAMED: usize = 10;
 
 /// Bytes of a compute thread's stack: one that waits may hold a task for every other thread. Only what is used is real.
 const STACK: usize = 8 << 20;
@@ -62,6 +59,8 @@ pub struct Settings {
     pub scratch: Option<PathBuf>,
     /// Most bytes of such values at a time; what the folder's file system has left if `None`.
     pub scratch_limit: Option<u64>,
+    /// How functions of users are run.
+    pub udf: udf::Settings,
 }
 
 /// An engine over a catalogue.
@@ -77,6 +76,10 @@ pub struct Session {
     /// What the log takes.
     log: Level,
     workspace: Arc<dyn Workspace>,
+    /// Values of the parameters that processes declare.
+    given: Arc<BTreeMap<String, Argument>>,
+    /// What runs functions of users, or why nothing does; found out when somebody wants to know.
+    host: Arc<OnceCell<Result<Arc<Host>, String>>>,
 }
 
 /// What a run gave.
@@ -109,16 +112,6 @@ pub struct Times {
     pub checksum: Duration,
 }
 
-/// What planning came to.
-enum PlanState {
-    Ready(Box<Plan>),
-    /// What is left has to be computed.
-    Open {
-        needs: Vec<Need>,
-        so_far: Logical,
-    },
-}
-
 /// How far `explain` goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -131,7 +124,13 @@ pub enum Stage {
 impl Default for Settings {
     fn default() -> Settings {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Settings { memory: 1 << 30, threads, scratch: None, scratch_limit: None }
+        Settings {
+            memory: 1 << 30,
+            threads,
+            scratch: None,
+            scratch_limit: None,
+            udf: udf::Settings::default(),
+        }
     }
 }
 
@@ -150,7 +149,7 @@ impl Session {
         let readers = Readers::new(Arc::clone(catalog.access()));
         let readers = Arc::new(readers.with_cache(settings.memory / 64, &budget));
         let turns = Arc::new(Semaphore::new(settings.threads.get()));
-        let machine = Machine { readers, pool: Arc::new(pool), budget, turns };
+        let machine = Machine { readers, pool: Arc::new(pool), budget, turns, outside: None };
         let results = Budget::new(settings.memory / 4);
         let space = Space::new(settings.scratch.clone(), settings.scratch_limit);
         if settings.scratch.is_some() {
@@ -161,9 +160,11 @@ impl Session {
             machine,
             results,
             space: Arc::new(space),
+            host: Arc::default(),
             settings,
             log: Level::Info,
             workspace: Arc::new(Nowhere),
+            given: Arc::default(),
         })
     }
 
@@ -177,6 +178,12 @@ impl Session {
     #[must_use]
     pub fn with_workspace(self, workspace: Arc<dyn Workspace>) -> Session {
         Session { workspace, ..self }
+    }
+
+    /// The same, for processes with parameters that have these values.
+    #[must_use]
+    pub fn with_arguments(self, given: BTreeMap<String, Argument>) -> Session {
+        Session { given: Arc::new(given), ..self }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -195,14 +202,38 @@ impl Session {
         &self.settings
     }
 
-    /// All predefined processes.
-    pub fn processes(&self) -> &'static dyn Registry {
-        processes()
+    /// The predefined processes that can be run here.
+    pub async fn processes(&self) -> &'static dyn Registry {
+        match self.host().await {
+            Ok(_) => registry(),
+            Err(_) => registry_inside(),
+        }
     }
 
-    /// All problems that can be found without reading pixels.
+    /// What runs functions of users.
+    ///
+    /// # Errors
+    /// Why nothing does.
+    pub async fn host(&self) -> Result<&Arc<Host>, &str> {
+        let open = || async {
+            let (settings, space) = (&self.settings.udf, Arc::clone(&self.space));
+            let host = Host::open(settings, self.udf_memory(), space).await;
+            if let Err(reason) = &host {
+                tracing::warn!(reason, "UDFs cannot be run: run_udf is not offered");
+            }
+            host.map(Arc::new)
+        };
+        self.host.get_or_init(open).await.as_ref().map_err(String::as_str)
+    }
+
+    /// Bytes that a function may take besides its interpreter.
+    fn udf_memory(&self) -> u64 {
+        self.settings.udf.memory.unwrap_or((self.settings.memory / 8).max(64 << 20))
+    }
+
+    /// All problems that can be found without reading pixels and without running code of users.
     pub async fn validate(&self, process: &Process) -> Vec<Issue> {
-        let issues = eolith_graph::check(process, registry());
+        let issues = self.check(process).await;
         if !issues.is_empty() {
             return issues;
         }
@@ -287,10 +318,27 @@ impl Session {
         for part in &physical.stages {
             let result = self.place(physical, part)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
-            bytes += self.machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
+            let machine = self.machine_for(physical, part, listener).await?;
+            bytes += machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
             Arc::make_mut(&mut stored).insert(part.node, result);
         }
         Ok((stored, bytes))
+    }
+
+    /// The machine with what a stage needs besides it.
+    async fn machine_for(
+        &self,
+        physical: &Physical,
+        part: &Part,
+        listener: &Listener,
+    ) -> Result<Machine, Issue> {
+        let node = physical.logical.node(part.node);
+        let Op::Udf(udf) = &node.op else { return Ok(self.machine.clone()) };
+        let host = self.host().await.map_err(|reason| {
+            Issue::new(Code::new("UdfExecutionFailed"), node.path.clone(), reason)
+        })?;
+        let outside = Some(Arc::new(host.pool(udf, listener)));
+        Ok(Machine { outside, ..self.machine.clone() })
     }
 
     /// The pixels of a box of the result, computed at once and not kept: a tile, a chunk, a preview.
@@ -304,7 +352,12 @@ impl Session {
         if region.0.len() != whole.0.len() || !whole.contains(&region) {
             return Err(invalid("the box is not inside the result"));
         }
-        self.machine.region(&physical, part.node, region).await.map_err(|issue| vec![issue])
+        let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
+        // Nothing is kept between tasks but what only a stage can make.
+        let stages = self.stages(&physical, &listener, &cancel).await;
+        let (stored, _) = stages.map_err(|issue| vec![issue])?;
+        let block = self.machine.region(&physical, part.node, region, &stored).await;
+        block.map_err(|issue| vec![issue])
     }
 
     /// What the result is, if it is a cube: its dimensions, labels and types.
@@ -327,104 +380,6 @@ impl Session {
         Ok((Arc::new(plan.physical), result.ok_or_else(no_cube)?))
     }
 
-    /// Plans a process that was not checked yet, and computes what the plan depends on.
-    async fn complete_plan(
-        &self,
-        process: &Process,
-        options: &Options,
-        computing: &mut Computing<'_>,
-    ) -> Result<Plan, Vec<Issue>> {
-        match self.checked_plan(process, options, Some(computing)).await? {
-            PlanState::Ready(plan) => Ok(*plan),
-            PlanState::Open { .. } => {
-                Err(vec![unfinished("it depends on values that were not computed")])
-            }
-        }
-    }
-
-    /// Plans a process that was not checked yet.
-    async fn checked_plan(
-        &self,
-        process: &Process,
-        options: &Options,
-        computing: Option<&mut Computing<'_>>,
-    ) -> Result<PlanState, Vec<Issue>> {
-        let issues = eolith_graph::check(process, registry());
-        if issues.is_empty() { self.plan(process, options, computing).await } else { Err(issues) }
-    }
-
-    /// Asks the catalogue, and computes what only pixels answer, until the plan is complete. Without `computing` the
-    /// latter stays open.
-    async fn plan(
-        &self,
-        process: &Process,
-        options: &Options,
-        mut computing: Option<&mut Computing<'_>>,
-    ) -> Result<PlanState, Vec<Issue>> {
-        let mut snapshot = Snapshot::default();
-        let mut times = Times::default();
-        for _ in 0..ROUNDS {
-            let started = Instant::now();
-            let planned = planner::plan(process, &BTreeMap::new(), registry(), &snapshot, options);
-            times.plan += started.elapsed();
-            let (needs, so_far) = match planned {
-                Planned::Ready(plan) => {
-                    if let Some(computing) = computing {
-                        computing.report.times.plan += times.plan;
-                        computing.report.times.open += times.open;
-                    }
-                    return Ok(PlanState::Ready(plan));
-                }
-                Planned::Issues(issues) => return Err(self.with_collections(issues).await),
-                Planned::Needs { needs, so_far } => (needs, so_far),
-            };
-            let started = Instant::now();
-            let (open, asked): (Vec<Need>, Vec<Need>) =
-                needs.into_iter().partition(|need| need.subplan().is_some());
-            let answered = !asked.is_empty();
-            for need in asked {
-                let answer = self.catalog.answer(&need, &*self.workspace).await;
-                snapshot.insert(need, answer);
-            }
-            times.open += started.elapsed();
-            // What is computed may change with what the catalogue says, so that comes first.
-            if answered {
-                continue;
-            }
-            let Some(computing) = computing.as_deref_mut() else {
-                return Ok(PlanState::Open { needs: open, so_far });
-            };
-            for need in open {
-                let Some(subplan) = need.subplan() else { continue };
-                let answer = self.compute(subplan, computing).await?;
-                snapshot.insert(need, answer);
-            }
-        }
-        Err(vec![unfinished(&format!("it has open questions after {ROUNDS} rounds"))])
-    }
-
-    /// Says which collections there are where one was not found. Paths of data that cannot be used are in the log: who
-    /// asks over HTTP has no business with them.
-    async fn with_collections(&self, mut issues: Vec<Issue>) -> Vec<Issue> {
-        let unknown =
-            |issue: &Issue| issue.code == Code::COLLECTION_NOT_FOUND && issue.hint.is_none();
-        if !issues.iter().any(unknown) {
-            return issues;
-        }
-        let mut known = self.catalog.ids().await;
-        let more = if known.len() > NAMED { ", …" } else { "" };
-        known.truncate(NAMED);
-        let hint = if known.is_empty() {
-            "there are no collections".to_owned()
-        } else {
-            format!("collections: {}{more}", known.join(", "))
-        };
-        for issue in issues.iter_mut().filter(|issue| unknown(issue)) {
-            issue.hint = Some(hint.clone());
-        }
-        issues
-    }
-
     /// A task may hold a share of the ledger, so that all threads and the fetches ahead of them find room.
     fn options(&self) -> Options {
         let share = self.settings.memory / (4 * self.settings.threads.get() as u64);
@@ -435,6 +390,7 @@ impl Session {
             threads: self.settings.threads.get(),
             scratch: self.space.room(),
             log: self.log,
+            udf_memory: self.udf_memory().saturating_add(udf::INTERPRETER),
             ..defaults
         }
     }
@@ -462,11 +418,6 @@ impl Session {
 fn tasks(physical: &Physical) -> usize {
     let parts = physical.stages.iter().chain(physical.roots.iter().flatten());
     parts.map(|part| part.partition.len()).sum()
-}
-
-fn unfinished(why: &str) -> Issue {
-    let message = format!("the plan was not complete: {why}");
-    Issue::new(Code::INTERNAL, NodePath::default(), message)
 }
 
 fn no_cube() -> Vec<Issue> {

@@ -11,6 +11,7 @@ mod effects;
 mod known;
 mod load;
 mod nested;
+mod outside;
 mod scope;
 mod uses;
 
@@ -158,7 +159,7 @@ impl Binder<'_> {
         let mut call = Call { binder: self, scope, node, definition, path };
         call.check_inputs()?;
         match &process.lowering {
-            Lowering::Custom(lower) => lower(&mut call),
+            Lowering::Custom(lower) | Lowering::Outside(lower) => lower(&mut call),
             Lowering::Function(function) => {
                 let args: Result<Vec<ExprId>, Problem> =
                     function.parameters.iter().map(|name| call.expr(name)).collect();

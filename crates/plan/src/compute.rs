@@ -129,7 +129,10 @@ fn run_part<E: From<Failure> + Send>(
         Ok(Box::new(Whole(blocks?)))
     };
     for index in 0..part.partition.len() {
-        let task = part.task(index);
+        let task = physical.task(part, index);
+        if task.cell.is_some() {
+            return Err(Failure { node: part.node, fault: crate::udf::outside() }.into());
+        }
         let context = Context { open: &mut open, emit: &emit, workers: &Serial };
         run(physical, &task.program, &task.output, context)?;
     }

@@ -122,7 +122,8 @@ pub fn physical(plan: &Physical) -> String {
             continue;
         }
         sweep(&mut out, plan, &part.program.sweep, 1);
-        let steps = schedule::reads(plan, &part.program, &grid.region(0));
+        let first = plan.task(part, 0);
+        let steps = schedule::reads(plan, &first.program, &first.output);
         let mut read: BTreeMap<NodeId, Region> = BTreeMap::new();
         for (id, region) in steps.iter().flatten() {
             read.entry(*id).and_modify(|all| *all = all.hull(region)).or_insert(region.clone());
@@ -261,6 +262,10 @@ fn op(op: &Op, out: &Schema) -> String {
             format!("{name} {}{free}", cells(&own.partition, out))
         }
         Op::Parameter(k) => format!("{name} {k}"),
+        Op::Udf(udf) => {
+            let digest = udf.digest();
+            format!("{name} {} {digest} {}", udf.runtime, udf.role.name())
+        }
         Op::Save(save) => format!("{name} {}", save.format),
     }
 }

@@ -35,4 +35,5 @@ pub mod reference;
 pub mod request;
 pub mod subplan;
 pub mod types;
+pub mod udf;
 pub mod value;

@@ -6,6 +6,7 @@
 mod construct;
 mod merge;
 mod nested;
+mod outside;
 mod zones;
 
 use std::sync::Arc;

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, Interval, TimeLabel};
-use eolith_cube::{Features, Grid, Number, Region, Schema, Variable};
+use eolith_cube::{DType, Features, Grid, Number, Region, Schema, Variable};
 
 use crate::bind::Argument;
 use crate::model::Forest;
 use crate::request::{PropertyFilter, Source};
 use crate::subplan::Subplan;
+use crate::udf::{Outcome, Udf};
+use crate::value::Fault;
 
 /// A question. Equal questions have equal answers within one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +38,10 @@ pub enum Need {
     Computed(Subplan),
     /// The features in a file of geometries.
     Features { source: Source },
+    /// The text of a function that a process names by path or address.
+    Code { address: String },
+    /// What comes out of a function. The cell is the JSON of [`crate::udf::describe`], its pixels are of this type.
+    Udf { udf: Arc<Udf>, cell: Arc<str>, dtype: DType },
 }
 
 /// An angle that can be compared and hashed: millionths of a degree.
@@ -51,6 +57,10 @@ pub enum Answer {
     /// What was computed, in the order asked for.
     Computed(Arc<[Argument]>),
     Features(Arc<Features>),
+    Code(Arc<str>),
+    Udf(Arc<Outcome>),
+    /// It was tried and ended with an error of its own.
+    Fault(Fault),
     /// There is no such thing (an unknown collection).
     Missing,
     /// It is there but cannot be used; the text names file and reason.
@@ -174,6 +184,11 @@ impl Need {
     /// What a collection of this back-end looks like.
     pub fn collection(id: impl Into<String>) -> Need {
         Need::Collection { source: Source::Collection(id.into()) }
+    }
+
+    /// Whether code of a user has to be run for the answer.
+    pub fn runs_code(&self) -> bool {
+        matches!(self, Need::Udf { .. })
     }
 
     /// The part of the plan that has to be computed, where the catalogue cannot answer.

@@ -19,6 +19,7 @@ use crate::expr::Expr;
 use crate::need::Piece;
 use crate::nested::Nested;
 use crate::request::LoadRequest;
+use crate::udf::Udf;
 
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -57,6 +58,8 @@ pub enum Op {
     Nested(Arc<Nested>),
     /// In the plan of a cell: what it is given, see [`crate::nested::Plan`].
     Parameter(usize),
+    /// A function of the user's, which runs outside of the engine. Always a stage of its own.
+    Udf(Arc<Udf>),
     /// Hands the result to a sink; identity on values.
     Save(Save),
     /// A cube that nothing is known of but its dimensions until a part of the plan was computed. It stands in plans
@@ -218,6 +221,7 @@ impl Op {
             Op::Merge(merge) => Facts { expression: merge.resolver.as_deref(), ..none("Merge") },
             Op::Nested(nested) => Facts { reaches: nested.free.contains(&false), ..none("Nested") },
             Op::Parameter(_) => none("Parameter"),
+            Op::Udf(_) => none("Udf"),
             Op::Save(_) => none("Save"),
             Op::Pending => none("Pending"),
         }
@@ -245,6 +249,8 @@ impl Op {
             // The plans of cells are made for what they are given.
             Op::Nested(_) => false,
             Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,
+            // What a function makes of a part of its cell nobody knows.
+            Op::Udf(_) => false,
         }
     }
 }

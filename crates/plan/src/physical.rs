@@ -7,6 +7,7 @@
 
 mod cells;
 mod memory;
+mod outside;
 mod partition;
 mod program;
 mod regions;
@@ -47,6 +48,8 @@ pub struct Options {
     pub scratch: u64,
     /// What the log takes: entries that are less severe are not made.
     pub log: Level,
+    /// Bytes that one call of a function of the user's may hold.
+    pub udf_memory: u64,
     /// Upper limit of labels along any dimension of tasks, steps and tiles, for tests of many chunkings.
     pub max_extent: Option<usize>,
 }
@@ -106,14 +109,10 @@ pub struct Cost {
 pub struct Task {
     pub node: NodeId,
     pub program: Arc<Program>,
+    /// The box of the program's target.
     pub output: Region,
-}
-
-impl Part {
-    pub fn task(&self, index: usize) -> Task {
-        let (node, program) = (self.node, Arc::clone(&self.program));
-        Task { node, program, output: self.partition.region(index) }
-    }
+    /// Where the output is the input of a function of the user's: the box of the node that comes out of it.
+    pub cell: Option<Region>,
 }
 
 impl Default for Options {
@@ -125,6 +124,7 @@ impl Default for Options {
             stages: true,
             scratch: u64::MAX,
             log: Level::Info,
+            udf_memory: 128 << 20,
             max_extent: None,
         }
     }
@@ -149,6 +149,9 @@ impl Physical {
         let mut physical = Self::prepared(logical, *options)?;
         for id in wanted {
             physical.stored[id.0] = true;
+        }
+        for (stored, node) in physical.stored.iter_mut().zip(&physical.logical.nodes) {
+            *stored |= matches!(node.op, Op::Udf(_));
         }
         if options.stages {
             stages::choose(&mut physical, Physical::reading);
@@ -223,9 +226,18 @@ impl Physical {
         Ok(Physical { logical, options, warps, cells, folds, labels, stored, stages, roots })
     }
 
+    /// A task of a part.
+    pub fn task(&self, part: &Part, index: usize) -> Task {
+        let (node, program) = (part.node, Arc::clone(&part.program));
+        let region = part.partition.region(index);
+        let output = self.target_box(node, &program, &region);
+        let cell = outside::is_made(self, part).then_some(region);
+        Task { node, program, output, cell }
+    }
+
     /// The task that computes any box of a node's result.
     pub fn task_for(&self, node: NodeId, output: Region) -> Task {
-        Task { node, program: Arc::new(Program::new(self, node, false)), output }
+        Task { node, program: Arc::new(Program::new(self, node, false)), output, cell: None }
     }
 
     /// The most bytes that a task holds at a time.
@@ -281,7 +293,19 @@ impl Physical {
         shape.iter().fold(pixel, |bytes, &n| bytes.saturating_mul(n as u64))
     }
 
+    /// The box of a program's target behind a box of a part's node: another one only where the node is a function of the
+    /// user's, whose program makes its input.
+    pub(crate) fn target_box(&self, node: NodeId, program: &Program, region: &Region) -> Region {
+        match &self.logical.node(node).op {
+            Op::Udf(_) if program.target != node => self.needs(node, region).swap_remove(0),
+            _ => region.clone(),
+        }
+    }
+
     fn part(&self, id: NodeId, making: bool) -> Result<Part, Issue> {
+        if let (true, Op::Udf(udf)) = (making, &self.logical.node(id).op) {
+            return outside::part(self, id, udf);
+        }
         let program = Program::new(self, id, making);
         let Cut { tasks: partition, peak, split } = partition::plan(self, &program)?;
         Ok(Part { node: id, program: Arc::new(program), partition, peak, split })

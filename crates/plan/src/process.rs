@@ -17,6 +17,9 @@ pub struct Process {
 pub enum Lowering {
     /// A scalar or array process: a call of this function, whose parameters are named like the process's.
     Function(&'static Function),
+    /// What takes cubes also in callbacks where others take one value or array at a time: it gets the whole cube of the
+    /// calling process (see [`Call::outside`]).
+    Outside(fn(&mut Call<'_, '_>) -> Result<Term, Problem>),
     /// Anything else.
     Custom(fn(&mut Call<'_, '_>) -> Result<Term, Problem>),
 }

@@ -137,6 +137,7 @@ fn run(
         Op::Merge(merge) => each(&shape, |index| merged(merge, inputs, index)),
         Op::Nested(own) => nested::run(own, inputs, &shape),
         Op::Parameter(_) => Err(Fault::new("Internal", "a parameter is given to its plan")),
+        Op::Udf(_) => Err(crate::udf::outside()),
     }
 }
 

@@ -35,6 +35,7 @@ mod rename_labels;
 mod resample_cube_spatial;
 mod resample_cube_temporal;
 mod resample_spatial;
+mod run_udf;
 mod save_result;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -80,6 +81,7 @@ pub(crate) static ALL: &[&Process] = &[
     &resample_cube_spatial::RESAMPLE_CUBE_SPATIAL,
     &resample_cube_temporal::RESAMPLE_CUBE_TEMPORAL,
     &resample_spatial::RESAMPLE_SPATIAL,
+    &run_udf::RUN_UDF,
     &save_result::SAVE_RESULT,
     &trim_cube::TRIM_CUBE,
 ];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use eolith_graph::{Definition, Definitions};
-use eolith_plan::process::{Process, Registry};
+use eolith_plan::process::{Lowering, Process, Registry};
 
 pub use levels::level;
 
@@ -84,6 +84,16 @@ pub fn registry() -> &'static Predefined {
         .collect(),
     });
     &REGISTRY
+}
+
+/// The predefined processes without those that run outside of the engine, for where there is nothing to run them.
+pub fn registry_inside() -> &'static Predefined {
+    static INSIDE: LazyLock<Predefined> = LazyLock::new(|| {
+        let inside = |process: &Process| !matches!(process.lowering, Lowering::Outside(_));
+        let kept = registry().by_id.iter().filter(|(_, (_, process))| inside(process));
+        Predefined { by_id: kept.map(|(id, own)| (*id, own.clone())).collect() }
+    });
+    &INSIDE
 }
 
 impl Definitions for Predefined {

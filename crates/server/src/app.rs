@@ -34,7 +34,7 @@ use crate::runs::Runs;
 use crate::serve::Config;
 use crate::{
     capabilities, collections, conformance, credentials, file_formats, me, processes, result,
-    validation,
+    udf_runtimes, validation,
 };
 
 /// A resource with one method.
@@ -46,7 +46,7 @@ pub(crate) struct Endpoint {
 }
 
 /// Everything there is below the root of a version.
-pub(crate) static ENDPOINTS: [Endpoint; 10] = [
+pub(crate) static ENDPOINTS: [Endpoint; 11] = [
     Endpoint { path: "/", method: Method::GET, handler: || get(capabilities::show) },
     Endpoint { path: "/conformance", method: Method::GET, handler: || get(conformance::show) },
     Endpoint { path: "/collections", method: Method::GET, handler: || get(collections::list) },
@@ -57,6 +57,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 10] = [
     },
     Endpoint { path: "/processes", method: Method::GET, handler: || get(processes::list) },
     Endpoint { path: "/file_formats", method: Method::GET, handler: || get(file_formats::list) },
+    Endpoint { path: udf_runtimes::PATH, method: Method::GET, handler: || get(udf_runtimes::list) },
     Endpoint {
         path: "/credentials/basic",
         method: Method::GET,
@@ -68,7 +69,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 10] = [
 ];
 
 /// Paths of openEO that this server does not have.
-const UNSUPPORTED: [&str; 8] = [
+const UNSUPPORTED: [&str; 7] = [
     "/credentials/oidc",
     "/files",
     "/jobs",
@@ -76,7 +77,6 @@ const UNSUPPORTED: [&str; 8] = [
     "/processing_parameters",
     "/service_types",
     "/services",
-    "/udf_runtimes",
 ];
 
 const EXPOSED: &str = "Link, Location, OpenEO-Costs, OpenEO-Identifier, Content-Range, Accept-Ranges, \

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::app::{AppState, ENDPOINTS};
 use crate::conformance;
 use crate::links::{Links, Version, link};
+use crate::udf_runtimes;
 
 const SERVER: &str = env!("CARGO_PKG_VERSION");
 
@@ -23,7 +24,9 @@ pub(crate) async fn well_known(links: Links) -> Json<Value> {
 
 pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Value> {
     let mut endpoints: Vec<(&str, Vec<&str>)> = Vec::new();
-    for endpoint in &ENDPOINTS {
+    let runs_udfs = state.session().host().await.is_ok();
+    let offered = |path: &str| runs_udfs || path != udf_runtimes::PATH;
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| offered(endpoint.path)) {
         match endpoints.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, methods)) => methods.push(endpoint.method.as_str()),
             None => endpoints.push((endpoint.path, vec![endpoint.method.as_str()])),

@@ -23,6 +23,7 @@ mod processes;
 mod result;
 mod runs;
 pub mod serve;
+mod udf_runtimes;
 mod validation;
 
 pub use app::{AppState, router};

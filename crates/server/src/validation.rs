@@ -17,7 +17,7 @@ pub(crate) async fn check(State(state): State<AppState>, JsonBody(body): JsonBod
         if issues.is_empty() {
             issues = state.session().validate(&process).await;
         } else {
-            issues.extend(eolith_graph::check(&process, state.session().processes()));
+            issues.extend(eolith_graph::check(&process, state.session().processes().await));
         }
     }
     Json(json!({"errors": issues.iter().map(entry).collect::<Vec<_>>()}))

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::external::Unread;
 use super::search::{MOST_SCENES, Trouble, Wanted};
 use super::{Catalog, Data, Entry, Listed};
-use crate::storage::{Location, shown};
+use crate::storage::{Location, StorageError, shown};
 use crate::workspace::Workspace;
 
 impl Catalog {
@@ -25,7 +25,9 @@ impl Catalog {
             | Need::Scenes { source, .. }
             | Need::Features { source } => source,
             Need::Model { uri } => return self.model(uri, workspace).await,
-            Need::Computed(_) => {
+            Need::Code { address } => return self.code(address, workspace).await,
+            // Asked of who computes and runs functions.
+            Need::Computed(_) | Need::Udf { .. } => {
                 return Answer::Failed("the catalogue computes nothing".to_owned());
             }
         };
@@ -60,7 +62,9 @@ impl Catalog {
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
-            Need::Model { .. } | Need::Computed(_) => return Answer::Missing,
+            Need::Model { .. } | Need::Computed(_) | Need::Code { .. } | Need::Udf { .. } => {
+                return Answer::Missing;
+            }
             Need::Collection { .. } => {
                 listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
             }
@@ -123,6 +127,27 @@ impl Catalog {
             Err(reason) => {
                 warn!(uri = shown(uri), reason, "a model cannot be used");
                 Answer::Failed(reason)
+            }
+        }
+    }
+
+    /// The text behind a path or address of a process graph; a path is one of the workspace, or else of the operator's.
+    async fn code(&self, address: &str, workspace: &dyn Workspace) -> Answer {
+        let own = if address.contains("://") { None } else { workspace.file(address).ok() };
+        let read = async {
+            let location = match own {
+                Some(path) => Location::local(&path)?,
+                None => Location::requested(self.access(), address)?,
+            };
+            let bytes = location.read_document().await?.1;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        match read.await {
+            Ok(text) => Answer::Code(text.into()),
+            Err(StorageError::NotFound(_)) => Answer::Missing,
+            Err(error) => {
+                warn!(address = shown(address), %error, "code cannot be read");
+                Answer::Failed(error.to_string())
             }
         }
     }

@@ -1,27 +1,41 @@
 //! The cubes of processes that load, through a session. There is nothing to evaluate by reference: chunks are read one
 //! by one, the other ways read all at once.
 
+use std::collections::BTreeMap;
+
 use eolith_cube::{Block, Region};
 use eolith_graph::{Issue, Process};
+use eolith_plan::bind::Argument;
 use eolith_plan::op::Cube;
 use serde_json::{Map, Value as Json, json};
 
-use super::{EvalError, Way};
+use super::{EvalError, Way, parameter};
 use crate::session::Session;
 
-/// The call as a process graph of its own, which a session can plan.
-pub(super) fn process(id: &str, arguments: &Map<String, Json>) -> Result<Process, EvalError> {
-    let mut node = Map::new();
+/// The call as a process graph of its own, which a session can plan: with plain values as they are, and parameters for
+/// the rest.
+pub(super) fn process(
+    id: &str,
+    arguments: &Map<String, Json>,
+    given: &BTreeMap<String, Argument>,
+) -> Result<Process, EvalError> {
+    let (mut node, mut parameters) = (Map::new(), Vec::new());
     for (name, json) in arguments {
-        let plain = plain(json).ok_or_else(|| {
+        let parameter = parameter(name);
+        if let Some(plain) = plain(json) {
+            node.insert(name.clone(), plain);
+        } else if given.contains_key(&parameter) {
+            node.insert(name.clone(), json!({ "from_parameter": parameter }));
+            parameters.push(json!({ "name": parameter, "description": "", "schema": {} }));
+        } else {
             let message =
                 format!("argument `{name}` is no plain value, and the process loads data");
-            EvalError::new("FeatureUnsupported", message)
-        })?;
-        node.insert(name.clone(), plain);
+            return Err(EvalError::new("FeatureUnsupported", message));
+        }
     }
     let graph = json!({ "only": { "process_id": id, "arguments": node, "result": true } });
-    let (process, issues) = eolith_graph::parse_value(json!({ "process_graph": graph }));
+    let (process, issues) =
+        eolith_graph::parse_value(json!({ "process_graph": graph, "parameters": parameters }));
     process.filter(|_| issues.is_empty()).ok_or_else(|| first(issues))
 }
 

@@ -23,7 +23,7 @@ fn session(folder: &Path, memory: u64) -> Session {
     }
     let catalog = Catalog::open(vec![Entry::parse(&format!("year={}", path.display()))], None);
     let threads = NonZeroUsize::new(2).unwrap();
-    let settings = Settings { memory, threads, scratch: None, scratch_limit: None };
+    let settings = Settings { memory, threads, ..Settings::default() };
     Session::new(Arc::new(catalog), settings).unwrap()
 }
 

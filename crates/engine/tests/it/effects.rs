@@ -23,7 +23,7 @@ fn session(folder: &Path, threads: usize) -> Session {
     }
     let catalog = Catalog::open(vec![Entry::parse(&format!("year={}", path.display()))], None);
     let threads = NonZeroUsize::new(threads).unwrap();
-    let settings = Settings { memory: 64 << 20, threads, scratch: None, scratch_limit: None };
+    let settings = Settings { memory: 64 << 20, threads, ..Settings::default() };
     Session::new(Arc::new(catalog), settings).unwrap()
 }
 

@@ -91,8 +91,11 @@ fn status(definition: &Definition) -> &'static str {
 
 /// The operators in the plans of our own vectors.
 async fn becomes(session: &Session, id: &str, cases: &[&Json]) -> Vec<String> {
-    if let Lowering::Function(_) = registry().process(id).unwrap().lowering {
-        return vec!["expression".to_owned()];
+    match registry().process(id).unwrap().lowering {
+        Lowering::Function(_) => return vec!["expression".to_owned()],
+        // Its plan is known once it has run.
+        Lowering::Outside(_) => return vec!["Udf".to_owned()],
+        Lowering::Custom(_) => {}
     }
     let mut operators = BTreeSet::new();
     for vector in cases {

@@ -26,11 +26,7 @@ fn store(folder: &Path) -> String {
 fn session(data: &str, memory: u64, threads: usize) -> Session {
     let catalog = Catalog::open(vec![Entry::parse(data)], None);
     let threads = NonZeroUsize::new(threads).unwrap();
-    Session::new(
-        Arc::new(catalog),
-        Settings { memory, threads, scratch: None, scratch_limit: None },
-    )
-    .unwrap()
+    Session::new(Arc::new(catalog), Settings { memory, threads, ..Settings::default() }).unwrap()
 }
 
 /// The largest NDVI over time of what is not cloud, on a grid half as fine.

@@ -267,6 +267,13 @@ impl Call<'_, '_> {
                         "results cannot be saved in a callback that runs on parts of a data cube",
                     ));
                 }
+                Op::Udf(_) => {
+                    return Err(Problem::new(
+                        "FeatureUnsupported",
+                        "a UDF cannot run in a callback that runs on parts of a data cube",
+                    )
+                    .hint("call it on the data cube itself: it gets parts of 256 x 256 pixels"));
+                }
                 _ => {}
             }
         }

@@ -6,6 +6,8 @@ use eolith_graph::{Arg, Graph};
 
 use crate::bind::Term;
 use crate::expr::{Builder, ExprId};
+use crate::logical::NodeId;
+use crate::udf::Role;
 
 /// One process graph or callback while it is bound.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(crate) struct Scope {
     pub(crate) parameters: BTreeMap<String, Term>,
     /// What each node became, by index.
     pub(crate) terms: Vec<Term>,
+    /// In a callback that takes cubes: the cube, and what the calling process does with it.
+    pub(crate) outside: Option<(NodeId, Role)>,
 }
 
 impl Scope {

@@ -113,6 +113,7 @@ pub(super) fn run(
             zonal::run(own, &turned(&block, &order), &window, region, schema.dtype())
         }
         Op::Merge(merge) => merge::run(merge, &inputs, region, schema.dtype()),
+        Op::Udf(_) => Err(crate::udf::outside()),
     }
 }
 

@@ -33,6 +33,7 @@ impl Op {
             (Op::Zonal(a), Op::Zonal(b)) => a == b,
             (Op::Merge(a), Op::Merge(b)) => a == b,
             (Op::Nested(a), Op::Nested(b)) => a == b,
+            (Op::Udf(a), Op::Udf(b)) => a == b,
             _ => false,
         }
     }
@@ -44,7 +45,7 @@ impl Op {
         let through = |dims: &[Option<usize>]| dims[dim].map_or(SameBox::Repeated, SameBox::Along);
         match self {
             Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => SameBox::Other,
-            Op::Parameter(_) | Op::Pending => SameBox::Other,
+            Op::Parameter(_) | Op::Pending | Op::Udf(_) => SameBox::Other,
             Op::Save(_) => SameBox::Along(dim),
             Op::Select(indices) => along(indices[dim].is_none(), dim),
             Op::Relabel { dims } => through(dims),

@@ -144,7 +144,7 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             Some(vec![own])
         }
         Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
-        Op::Select(_) | Op::Merge(_) | Op::Nested(_) | Op::Save(_) => None,
+        Op::Select(_) | Op::Merge(_) | Op::Nested(_) | Op::Udf(_) | Op::Save(_) => None,
     }
 }
 

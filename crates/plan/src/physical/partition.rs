@@ -98,7 +98,7 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
     if program.reaches() {
         let decoded = |chunk: &[usize]| {
             let partition = ChunkGrid::aligned(shape.clone(), chunk.to_vec(), &origin);
-            Reading::of(physical, program, &partition).decoded
+            Reading::of(physical, node, program, &partition).decoded
         };
         let mut known = decoded(&chunk);
         // The next dimension that saves enough, x and y by turns before the others.
@@ -195,7 +195,7 @@ fn peak(physical: &Physical, program: &Program, partition: &ChunkGrid) -> u64 {
     samples.into_iter().map(peak).max().unwrap_or_default()
 }
 
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     const MIB: u64 = 1 << 20;
     if n < MIB { format!("{n} bytes") } else { format!("{:.1} MiB", n as f64 / MIB as f64) }
 }

@@ -413,6 +413,7 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
         Op::Map { inputs, .. } => inputs[k][dim],
         Op::Reduce { dim: gone, .. } => Some(dim + usize::from(dim >= *gone)),
         Op::Merge(merge) => merge.dims[k][dim],
+        Op::Udf(_) => None,
     }
 }
 
@@ -436,5 +437,6 @@ fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
         Op::Map { inputs, .. } => found(&inputs[k]),
         Op::Reduce { dim: gone, .. } => (dim != *gone).then(|| dim - usize::from(dim > *gone)),
         Op::Merge(merge) => found(&merge.dims[k]),
+        Op::Udf(_) => None,
     }
 }

@@ -93,6 +93,7 @@ pub fn input_regions(
             let others = inputs.iter().skip(1).map(|input| Region::whole(&shape(input)));
             cells.chain(others).collect()
         }
+        Op::Udf(udf) => vec![udf.needs(inputs[0], region)],
         Op::Merge(merge) => (0..2).map(|side| merged(merge, side, inputs[side], region)).collect(),
     }
 }

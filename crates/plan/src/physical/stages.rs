@@ -46,19 +46,30 @@ pub(super) struct Reading {
 impl Reading {
     /// Of one root or stage.
     pub(super) fn of_part(physical: &Physical, part: &Part) -> Reading {
-        Reading { split: part.split, ..Self::of(physical, &part.program, &part.partition) }
+        Reading {
+            split: part.split,
+            ..Self::of(physical, part.node, &part.program, &part.partition)
+        }
     }
 
     /// Of tasks that are not decided yet.
-    pub(super) fn of(physical: &Physical, program: &Program, partition: &ChunkGrid) -> Reading {
+    pub(super) fn of(
+        physical: &Physical,
+        node: NodeId,
+        program: &Program,
+        partition: &ChunkGrid,
+    ) -> Reading {
+        let reading = |region: &Region| {
+            Self::of_box(physical, program, &physical.target_box(node, program, region))
+        };
         let n = partition.len();
         let samples = n.min(SAMPLES);
         let mut sampled = 0.0;
         for k in 0..samples {
             let index = if samples == n { k } else { k * (n - 1) / (samples - 1) };
-            sampled += Self::of_box(physical, program, &partition.region(index)).decoded;
+            sampled += reading(&partition.region(index)).decoded;
         }
-        let whole = Self::of_box(physical, program, &Region::whole(&partition.shape));
+        let whole = reading(&Region::whole(&partition.shape));
         let decoded = sampled * n as f64 / samples.max(1) as f64;
         Reading { decoded, ..whole }
     }
@@ -216,7 +227,8 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
                 add(NodeId(i));
                 node.inputs.iter().for_each(|id| add(*id));
             }
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => {}
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Udf(_) => {}
+            Op::Parameter(_) | Op::Pending => {}
             Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }
     }

@@ -5,6 +5,7 @@ use eolith_plan::bind::{Call, Input, Problem, Term};
 use eolith_plan::op::Op;
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::Type;
+use eolith_plan::udf::Role;
 
 pub(crate) static APPLY: Process = Process { definition, lowering: Lowering::Custom(lower) };
 
@@ -25,6 +26,9 @@ fn definition() -> Definition {
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.cube("data")?;
     let schema = call.schema(data);
+    if let Some(result) = call.outside("process", "x", data, Role::Apply)? {
+        return Ok(result);
+    }
     let x = Input::Value(0, Type::of_dtype(schema.dtype()));
     let process = call.callback("process", &[("x", x)])?;
     call.try_add(Op::map(&[&schema], process), vec![data])

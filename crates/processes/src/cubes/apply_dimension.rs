@@ -10,6 +10,7 @@ use eolith_plan::logical::NodeId;
 use eolith_plan::op::{Cube, Op};
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::Type;
+use eolith_plan::udf::Role;
 use eolith_plan::value::Value;
 
 use super::arguments::function;
@@ -50,6 +51,16 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let dim = call.dimension(&schema, "dimension")?;
     let source = schema.dims[dim].clone();
     let target = call.text("target_dimension")?.filter(|name| **name != *source.name);
+    if let Some(result) = call.outside("process", "data", data, Role::Along(dim))? {
+        return match target {
+            None => Ok(result),
+            Some(_) => Err(Problem::argument(
+                "target_dimension",
+                "what a UDF returns stays in the dimension that is worked on",
+            )
+            .hint("rename the dimension afterwards")),
+        };
+    }
     let input = call.axis_input(&schema, dim);
     let process = call.callback("process", &[("data", input)])?;
     let length = match process.ty() {

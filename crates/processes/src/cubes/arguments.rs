@@ -357,7 +357,7 @@ fn same_pixels(a: &Dimension, b: &Dimension) -> bool {
 pub(crate) fn function(id: &str) -> Result<&'static Function, Problem> {
     match crate::registry().process(id).map(|process| &process.lowering) {
         Some(Lowering::Function(function)) => Ok(function),
-        Some(Lowering::Custom(_)) | None => {
+        Some(Lowering::Custom(_) | Lowering::Outside(_)) | None => {
             Err(Problem::new("Internal", format!("process `{id}` is not a function")))
         }
     }

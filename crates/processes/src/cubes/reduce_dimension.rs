@@ -4,6 +4,7 @@ use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::op::Op;
 use eolith_plan::process::{Lowering, Process};
+use eolith_plan::udf::Role;
 
 pub(crate) static REDUCE_DIMENSION: Process =
     Process { definition, lowering: Lowering::Custom(lower) };
@@ -33,6 +34,9 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.cube("data")?;
     let schema = call.schema(data);
     let dim = call.dimension(&schema, "dimension")?;
+    if let Some(result) = call.outside("reducer", "data", data, Role::Reduce(dim))? {
+        return Ok(result);
+    }
     let input = call.axis_input(&schema, dim);
     let reducer = call.callback("reducer", &[("data", input)])?;
     call.try_add(Op::reduce(&schema, dim, reducer), vec![data])

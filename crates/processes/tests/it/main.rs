@@ -9,6 +9,7 @@ mod order;
 mod plans;
 mod random;
 mod streams;
+mod udf;
 mod vectors;
 
 use std::path::PathBuf;

@@ -1,0 +1,187 @@
+//! From a process to a plan: the questions of the planner and who answers them.
+
+use std::time::Instant;
+
+use eolith_graph::{Code, Issue, NodePath, Process};
+use eolith_plan::logical::Logical;
+use eolith_plan::need::{Answer, Need, Snapshot};
+use eolith_plan::physical::Options;
+use eolith_plan::planner::{self, Plan, Planned};
+use eolith_processes::{registry, registry_inside};
+
+use super::computed::Computing;
+use super::{Session, Times};
+
+/// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
+const ROUNDS: usize = 1000;
+
+/// Most collections that an error names.
+const NAMED: usize = 10;
+
+/// What planning came to.
+pub(super) enum PlanState {
+    Ready(Box<Plan>),
+    /// What is left has to be computed.
+    Open {
+        needs: Vec<Need>,
+        so_far: Logical,
+    },
+}
+
+impl Session {
+    /// Plans a process that was not checked yet, and computes what the plan depends on.
+    pub(super) async fn complete_plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        computing: &mut Computing<'_>,
+    ) -> Result<Plan, Vec<Issue>> {
+        match self.checked_plan(process, options, Some(computing)).await? {
+            PlanState::Ready(plan) => Ok(*plan),
+            PlanState::Open { .. } => {
+                Err(vec![unfinished("it depends on values that were not computed")])
+            }
+        }
+    }
+
+    /// Plans a process that was not checked yet.
+    pub(super) async fn checked_plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        computing: Option<&mut Computing<'_>>,
+    ) -> Result<PlanState, Vec<Issue>> {
+        let issues = self.check(process).await;
+        if issues.is_empty() { self.plan(process, options, computing).await } else { Err(issues) }
+    }
+
+    /// Asks the catalogue, and computes what only pixels answer, until the plan is complete. Without `computing` the
+    /// latter stays open.
+    pub(super) async fn plan(
+        &self,
+        process: &Process,
+        options: &Options,
+        mut computing: Option<&mut Computing<'_>>,
+    ) -> Result<PlanState, Vec<Issue>> {
+        let mut snapshot = Snapshot::default();
+        let mut times = Times::default();
+        for _ in 0..ROUNDS {
+            let started = Instant::now();
+            let planned = planner::plan(process, &self.given, registry(), &snapshot, options);
+            times.plan += started.elapsed();
+            let (needs, so_far) = match planned {
+                Planned::Ready(plan) => {
+                    if let Some(computing) = computing {
+                        computing.report.times.plan += times.plan;
+                        computing.report.times.open += times.open;
+                    }
+                    return Ok(PlanState::Ready(plan));
+                }
+                Planned::Issues(issues) => return Err(self.with_collections(issues).await),
+                Planned::Needs { needs, so_far } => (needs, so_far),
+            };
+            let started = Instant::now();
+            let (open, asked): (Vec<Need>, Vec<Need>) =
+                needs.into_iter().partition(|need| need.subplan().is_some() || need.runs_code());
+            let mut answered = !asked.is_empty();
+            for need in asked {
+                let answer = self.catalog.answer(&need, &*self.workspace).await;
+                snapshot.insert(need, answer);
+            }
+            for need in &open {
+                if let Some(refused) = self.refused(need).await {
+                    snapshot.insert(need.clone(), refused);
+                    answered = true;
+                }
+            }
+            times.open += started.elapsed();
+            // What is computed may change with what the catalogue says, so that comes first.
+            if answered {
+                continue;
+            }
+            let Some(computing) = computing.as_deref_mut() else {
+                return Ok(PlanState::Open { needs: open, so_far });
+            };
+            for need in open {
+                let answer = match need.subplan() {
+                    Some(subplan) => self.compute(subplan, computing).await?,
+                    None => self.tried(&need).await,
+                };
+                snapshot.insert(need, answer);
+            }
+        }
+        Err(vec![unfinished(&format!("it has open questions after {ROUNDS} rounds"))])
+    }
+
+    /// Says which collections there are where one was not found. Paths of data that cannot be used are in the log: who
+    /// asks over HTTP has no business with them.
+    async fn with_collections(&self, mut issues: Vec<Issue>) -> Vec<Issue> {
+        let unknown =
+            |issue: &Issue| issue.code == Code::COLLECTION_NOT_FOUND && issue.hint.is_none();
+        if !issues.iter().any(unknown) {
+            return issues;
+        }
+        let mut known = self.catalog.ids().await;
+        let more = if known.len() > NAMED { ", …" } else { "" };
+        known.truncate(NAMED);
+        let hint = if known.is_empty() {
+            "there are no collections".to_owned()
+        } else {
+            format!("collections: {}{more}", known.join(", "))
+        };
+        for issue in issues.iter_mut().filter(|issue| unknown(issue)) {
+            issue.hint = Some(hint.clone());
+        }
+        issues
+    }
+
+    /// What is wrong with a process before anything is asked.
+    pub(super) async fn check(&self, process: &Process) -> Vec<Issue> {
+        let issues = eolith_graph::check(process, registry());
+        if !issues.is_empty() {
+            return issues;
+        }
+        let mut outside = eolith_graph::check(process, registry_inside());
+        if outside.is_empty() {
+            return outside;
+        }
+        match self.host().await {
+            Ok(_) => Vec::new(),
+            Err(reason) => {
+                // What the machine lacks is the operator's business.
+                let operator = self.catalog.access().private;
+                let why = if operator { format!(": {reason}") } else { String::new() };
+                for issue in &mut outside {
+                    issue.hint = Some(format!("UDFs cannot be run here{why}"));
+                }
+                outside
+            }
+        }
+    }
+
+    /// The answer to a question about a function that cannot be run at all.
+    async fn refused(&self, need: &Need) -> Option<Answer> {
+        let Need::Udf { udf, .. } = need else { return None };
+        match self.host().await {
+            Ok(host) => host.check(udf).err().map(Answer::Fault),
+            Err(reason) => Some(Answer::Failed(reason.to_owned())),
+        }
+    }
+
+    /// What comes out of a function of a user's: it is run on a made-up cell.
+    async fn tried(&self, need: &Need) -> Answer {
+        let (Need::Udf { udf, cell, dtype }, Ok(host)) = (need, self.host().await) else {
+            return Answer::Missing;
+        };
+        let bytes = host.memory();
+        let Some(_room) = self.machine.reserve(bytes).await else {
+            return Answer::Failed(format!("a UDF may take {bytes} bytes, there is less memory"));
+        };
+        host.outcome(udf, cell, *dtype).await
+    }
+}
+
+fn unfinished(why: &str) -> Issue {
+    let message = format!("the plan was not complete: {why}");
+    Issue::new(Code::INTERNAL, NodePath::default(), message)
+}

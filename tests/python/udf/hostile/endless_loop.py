@@ -1,0 +1,4 @@
+# error: took longer than
+def apply_datacube(cube: xarray.DataArray, context: dict) -> xarray.DataArray:
+    while True:
+        pass

@@ -1,0 +1,3 @@
+# error: none of the functions
+def something_else(cube):
+    return cube

@@ -1,0 +1,5 @@
+# error: PermissionError
+import os
+
+def apply_datacube(cube: xarray.DataArray, context: dict) -> xarray.DataArray:
+    return cube + len(open(f"/proc/{os.getppid()}/environ", "rb").read())

@@ -1,0 +1,3 @@
+# error: PermissionError
+def apply_datacube(cube: xarray.DataArray, context: dict) -> xarray.DataArray:
+    return cube + len(open("/etc/shadow").read())

@@ -1,0 +1,6 @@
+# error: PermissionError
+import os
+
+def apply_datacube(cube: xarray.DataArray, context: dict) -> xarray.DataArray:
+    os.setsid()
+    return cube

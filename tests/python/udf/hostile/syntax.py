@@ -1,0 +1,3 @@
+def apply_datacube(cube, context:
+    return cube
+# error: line 1
