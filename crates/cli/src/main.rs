@@ -72,7 +72,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Validate(args) => validate::run(args).await,
-            Command::Processes(args) => processes::run(&args),
+            Command::Processes(args) => processes::run(args).await,
             Command::Collections(args) => collections::run(args).await,
             Command::Sample(args) => sample::run(&args),
             Command::Eval(args) => eval::run(args).await,
