@@ -28,6 +28,7 @@ mod search;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod uploaded;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -39,6 +39,8 @@ pub enum Source {
     Url(String, InputFormat),
     /// The results of a job of the user, by its id.
     Result(String),
+    /// Files of the user's workspace, in a format that the process graph names.
+    Files(Vec<String>, InputFormat),
 }
 
 /// Formats that a process graph can load a file in.
@@ -108,12 +110,13 @@ impl BoundingBox {
 }
 
 impl Source {
-    /// The id or address, as the user wrote it.
+    /// The id, address or first path, as the user wrote it.
     pub fn name(&self) -> &str {
         match self {
             Source::Collection(id) => id,
             Source::Stac(url) | Source::Url(url, _) => url,
             Source::Result(id) => id,
+            Source::Files(paths, _) => paths.first().map_or("", String::as_str),
         }
     }
 
@@ -122,6 +125,7 @@ impl Source {
         match self {
             Source::Collection(_) | Source::Result(_) => "id",
             Source::Stac(_) | Source::Url(..) => "url",
+            Source::Files(..) => "paths",
         }
     }
 }
@@ -135,6 +139,7 @@ impl fmt::Display for Source {
             Source::Stac(url) | Source::Url(url, _) => {
                 write!(f, "`{}`", url.split('?').next().unwrap_or_default())
             }
+            Source::Files(paths, _) => write!(f, "`{}`", paths.join("`, `")),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod filter_vector;
 mod load_geojson;
+mod load_uploaded_files;
 mod load_url;
 mod points;
 mod vector_buffer;
@@ -23,6 +24,7 @@ use eolith_plan::process::Process;
 pub(crate) static ALL: &[&Process] = &[
     &filter_vector::FILTER_VECTOR,
     &load_geojson::LOAD_GEOJSON,
+    &load_uploaded_files::LOAD_UPLOADED_FILES,
     &load_url::LOAD_URL,
     &points::VECTOR_TO_RANDOM_POINTS,
     &points::VECTOR_TO_REGULAR_POINTS,

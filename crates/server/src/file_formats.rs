@@ -24,7 +24,7 @@ pub(crate) async fn list() -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({"input": input, "output": output})))
 }
 
-/// What `load_url` reads.
+/// What `load_url` and `load_uploaded_files` read.
 fn input(format: InputFormat) -> Value {
     let (title, description) = match format {
         InputFormat::GeoJson => {

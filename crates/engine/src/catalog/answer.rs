@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::external::Unread;
 use super::search::{MOST_SCENES, Trouble, Wanted};
-use super::{Catalog, Data, Entry, Listed};
+use super::{Catalog, Data, Entry, Listed, uploaded};
 use crate::storage::{Location, StorageError, shown};
 use crate::workspace::Workspace;
 
@@ -57,6 +57,25 @@ impl Catalog {
                 match self.result(&folder).await {
                     Ok(listed) => Some(listed),
                     Err(reason) => return failed(source, reason),
+                }
+            }
+            Source::Files(paths, format) => {
+                let file = |path: &String| Some((path.clone(), workspace.file(path).ok()?));
+                let Some(files) = paths.iter().map(file).collect::<Option<Vec<_>>>() else {
+                    return Answer::Missing;
+                };
+                let read = if format.is_vector() {
+                    match uploaded::features(&files, *format).await {
+                        Ok(features) => return Answer::Features(Arc::new(features)),
+                        Err(unread) => Err(unread),
+                    }
+                } else {
+                    uploaded::pixels(&files, *format, &self.headers).await
+                };
+                match read {
+                    Ok(listed) => Some(listed),
+                    Err(Unread::Failed(reason)) => return failed(source, reason),
+                    Err(Unread::Unsuitable(reason)) => return Answer::Unsuitable(reason),
                 }
             }
         };

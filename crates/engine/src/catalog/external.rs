@@ -68,20 +68,7 @@ impl External {
         url: &str,
         format: InputFormat,
     ) -> Result<Option<Features>, Unread> {
-        let location = self.located(url)?;
-        let bytes = match location.read_at_most(vector::MOST_BYTES).await {
-            Ok(bytes) => bytes,
-            Err(StorageError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(Unread::Failed(error.to_string())),
-        };
-        let shown = crate::storage::shown(url);
-        let unsuitable = |reason: String| Unread::Unsuitable(format!("`{shown}`: {reason}"));
-        // A reader that panics over a damaged file ends its own task only.
-        let read = tokio::task::spawn_blocking(move || vector::read(bytes, format)).await;
-        match read {
-            Ok(read) => read.map(Some).map_err(|e| unsuitable(e.to_string())),
-            Err(_) => Err(unsuitable(format!("it cannot be read as {}", format.name()))),
-        }
+        features_of(&self.located(url)?, format).await
     }
 
     /// The cube in a file of pixels; `None` where there is none.
@@ -203,6 +190,26 @@ impl External {
     }
 }
 
+/// The features of a file; `None` where there is none.
+pub(super) async fn features_of(
+    location: &Location,
+    format: InputFormat,
+) -> Result<Option<Features>, Unread> {
+    let bytes = match location.read_at_most(vector::MOST_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(StorageError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(Unread::Failed(error.to_string())),
+    };
+    let shown = crate::storage::shown(location.href());
+    let unsuitable = |reason: String| Unread::Unsuitable(format!("`{shown}`: {reason}"));
+    // A reader that panics over a damaged file ends its own task only.
+    let read = tokio::task::spawn_blocking(move || vector::read(bytes, format)).await;
+    match read {
+        Ok(read) => read.map(Some).map_err(|e| unsuitable(e.to_string())),
+        Err(_) => Err(unsuitable(format!("it cannot be read as {}", format.name()))),
+    }
+}
+
 /// The data cube that is an asset: the first Zarr store or NetCDF file with pixels, where there are no GeoTIFFs.
 async fn cube(
     location: &Location,
@@ -241,7 +248,11 @@ async fn cube(
 }
 
 /// The first cube of a file, with a note if there are more.
-async fn one_cube(file: &Location, format: Format, headers: &Headers) -> Result<CubeFile, String> {
+pub(super) async fn one_cube(
+    file: &Location,
+    format: Format,
+    headers: &Headers,
+) -> Result<CubeFile, String> {
     let mut cubes = headers.cubes(file, format).await?.into_iter();
     let mut cube = cubes.next().ok_or_else(|| format!("`{}` has no data cube", file.href()))?;
     let others = cubes.count();

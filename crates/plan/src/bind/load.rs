@@ -174,6 +174,10 @@ fn missing(source: &Source) -> Problem {
             Problem::new("JobNotFound", format!("there is no job `{id}` with results"))
                 .at(source.argument())
         }
+        Source::Files(..) => {
+            Problem::new("FileNotFound", format!("not all of {source} are files of the workspace"))
+                .at(source.argument())
+        }
     }
 }
 
@@ -186,7 +190,9 @@ fn unusable(source: &Source, reason: &str) -> Problem {
             Problem::new("NoDataAvailable", format!("{source} cannot be read: {reason}"))
         }
         // The reason names the address.
-        Source::Stac(_) | Source::Url(..) => Problem::argument(source.argument(), reason),
+        Source::Stac(_) | Source::Url(..) | Source::Files(..) => {
+            Problem::argument(source.argument(), reason)
+        }
     }
 }
 

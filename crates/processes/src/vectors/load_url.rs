@@ -52,8 +52,16 @@ fn definition() -> Definition {
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let url = call.required_text("url")?;
     let format = format(call)?;
+    loaded(call, Source::Url(url.to_string(), format), format)
+}
+
+/// The cube in files of a format, which the call names.
+pub(super) fn loaded(
+    call: &mut Call<'_, '_>,
+    source: Source,
+    format: InputFormat,
+) -> Result<Term, Problem> {
     no_options(call)?;
-    let source = Source::Url(url.to_string(), format);
     if !format.is_vector() {
         return call.load(LoadRequest::all(source));
     }
@@ -63,7 +71,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
 }
 
 /// The format to read, by name.
-fn format(call: &mut Call<'_, '_>) -> Result<InputFormat, Problem> {
+pub(super) fn format(call: &mut Call<'_, '_>) -> Result<InputFormat, Problem> {
     let name = call.required_text("format")?;
     InputFormat::from_name(&name).ok_or_else(|| {
         let names = InputFormat::ALL.map(InputFormat::name).join(", ");
