@@ -21,7 +21,8 @@ pub(crate) struct Data {
     /// or snapshot of an Icechunk repository.
     #[arg(value_name = "[ID=]PATH")]
     paths: Vec<String>,
-    /// Folder with files (`files/`) and results of earlier jobs (`results/ID/`) that process graphs name.
+    /// Folder that process graphs name parts of: files (`files/`), results of earlier jobs (`results/ID/`), workspaces to
+    /// export to (`workspaces/NAME/`, to be made before) and collections of exported results (`collections/ID/`).
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
 }

@@ -11,10 +11,10 @@
 //! the planner's decision: this module answers [`Need`]s.
 
 mod answer;
-mod bounds;
+pub(crate) mod bounds;
 mod cache;
 mod dates;
-mod describe;
+pub(crate) mod describe;
 mod external;
 mod foreign;
 mod geotiff;

@@ -3,9 +3,12 @@
 //! A session owns the catalogue, the readers and the CPU pool. The command line, the server and later the wheel all
 //! come through here; none of them plans or reads by itself.
 
+mod collections;
 mod computed;
+mod exports;
 mod output;
 mod planning;
+mod resource;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -238,7 +241,10 @@ impl Session {
             return issues;
         }
         match self.plan(process, &self.options(), None).await {
-            Ok(_) => Vec::new(),
+            Ok(PlanState::Ready(plan)) => {
+                self.check_exports(&plan.physical.logical).await.err().into_iter().collect()
+            }
+            Ok(PlanState::Open { .. }) => Vec::new(),
             Err(issues) => issues,
         }
     }
@@ -291,6 +297,7 @@ impl Session {
         let plan = self.complete_plan(process, &self.options(), &mut computing).await?;
         let Computing { mut report, held: _held, .. } = computing;
         let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
+        self.check_exports(&plan.physical.logical).await.map_err(|issue| vec![issue])?;
         let physical = Arc::new(plan.physical);
         let tasks = tasks(&physical);
         report.tasks += tasks;

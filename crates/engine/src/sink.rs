@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use self::format::SinkFormat;
-use eolith_cube::{Block, Region, Schema};
+use eolith_cube::{Block, DType, Number, Region, Schema};
 use thiserror::Error;
 
 /// A computed cube, readable by region.
@@ -63,6 +63,17 @@ pub struct OutputFile {
     pub media_type: &'static str,
     /// Notes for the user and the result's metadata: which value stands for no-data, guesses that were made.
     pub notes: Vec<String>,
+    /// For a file that is one image of a cube.
+    pub image: Option<Image>,
+}
+
+/// Which part of a cube an image is, and what its pixels are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// The index along each dimension of the cube; `None` for those of the image.
+    pub fixed: Vec<Option<usize>>,
+    /// The type in the file and the value that stands for no-data. `None` for pictures, whose colours are no values.
+    pub pixels: Option<(DType, Option<Number>)>,
 }
 
 /// Options of a format, as given to `save_result`, names as in the format's description.

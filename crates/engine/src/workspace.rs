@@ -22,6 +22,21 @@ pub trait Workspace: Send + Sync + Debug {
     /// # Errors
     /// There is no such job, or it has no results.
     fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError>;
+
+    /// Where a path of a workspace is, or would be; the workspace itself for an empty path.
+    ///
+    /// # Errors
+    /// There is no such workspace, or the path leads out of it.
+    fn place(&self, workspace: &str, path: &str) -> Result<PathBuf, WorkspaceError>;
+
+    /// Where a collection of the user is, or would be: a folder.
+    ///
+    /// # Errors
+    /// There are no collections of the user here, or none can have that id.
+    fn collection(&self, id: &str) -> Result<PathBuf, WorkspaceError>;
+
+    /// The ids of the user's collections, sorted.
+    fn collections(&self) -> Vec<String>;
 }
 
 /// Why there is nothing.
@@ -33,13 +48,23 @@ pub enum WorkspaceError {
     File(String),
     #[error("there is no job `{0}` with results")]
     Job(String),
+    #[error("there is no workspace `{0}`")]
+    Workspace(String),
+    #[error("`{0}` is no path in a workspace")]
+    Path(String),
+    #[error("a collection of the user cannot have the id `{0}`")]
+    Collection(String),
 }
 
-/// A folder: files in `files/`, results in `results/<job>/`.
+/// A folder: files in `files/`, results in `results/<job>/`, workspaces in `workspaces/<name>/`, collections in
+/// `collections/<id>/`, where `%2F` stands for a slash. Workspaces are folders that somebody made, collections are made
+/// when something is exported to them.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
 }
+
+const COLLECTIONS: &str = "collections";
 
 /// No workspace at all.
 #[derive(Clone, Copy, Debug)]
@@ -53,14 +78,29 @@ impl Folder {
     /// What `path` means below a part of the folder; `None` where that is not there or elsewhere.
     fn inside(&self, part: &str, path: &str) -> Option<PathBuf> {
         let base = self.root.join(part).canonicalize().ok()?;
-        let relative = Path::new(path.trim_start_matches('/'));
-        let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !relative.components().all(plain) {
-            return None;
-        }
-        let found = base.join(relative).canonicalize().ok()?;
+        let found = base.join(plain(path)?).canonicalize().ok()?;
         (found != base && found.starts_with(&base)).then_some(found)
     }
+
+    /// A folder directly below a part.
+    fn folder(&self, part: &str, name: &str) -> Option<PathBuf> {
+        let one = !name.contains(['/', '\\']);
+        self.inside(part, name).filter(|found| one && found.is_dir())
+    }
+}
+
+/// A path without steps upwards.
+fn plain(path: &str) -> Option<&Path> {
+    let relative = Path::new(path.trim_start_matches('/'));
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    relative.components().all(plain).then_some(relative)
+}
+
+/// Where a path below `base` is or would be; `None` where links lead elsewhere.
+fn below(base: &Path, path: &str) -> Option<PathBuf> {
+    let whole = base.join(plain(path)?);
+    let there = whole.ancestors().find(|part| part.symlink_metadata().is_ok())?;
+    there.canonicalize().ok()?.starts_with(base).then_some(whole)
 }
 
 impl Workspace for Folder {
@@ -70,9 +110,34 @@ impl Workspace for Folder {
     }
 
     fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError> {
-        let plain = !job.contains(['/', '\\']);
-        let folder = self.inside("results", job).filter(|found| plain && found.is_dir());
-        folder.ok_or_else(|| WorkspaceError::Job(job.to_owned()))
+        self.folder("results", job).ok_or_else(|| WorkspaceError::Job(job.to_owned()))
+    }
+
+    fn place(&self, workspace: &str, path: &str) -> Result<PathBuf, WorkspaceError> {
+        let base = self.folder("workspaces", workspace);
+        let base = base.ok_or_else(|| WorkspaceError::Workspace(workspace.to_owned()))?;
+        below(&base, path).ok_or_else(|| WorkspaceError::Path(path.to_owned()))
+    }
+
+    fn collection(&self, id: &str) -> Result<PathBuf, WorkspaceError> {
+        let refused = || WorkspaceError::Collection(id.to_owned());
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.~/".contains(c);
+        if id.is_empty() || id.starts_with('.') || !id.chars().all(allowed) {
+            return Err(refused());
+        }
+        let root = self.root.canonicalize().map_err(|_| WorkspaceError::None)?;
+        let name = id.replace('/', "%2F");
+        let folder = below(&root, &format!("{COLLECTIONS}/{name}"));
+        folder.ok_or_else(refused)
+    }
+
+    fn collections(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(COLLECTIONS)).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let ids = names.map(|name| name.replace("%2F", "/"));
+        let mut ids: Vec<String> = ids.filter(|id| self.collection(id).is_ok()).collect();
+        ids.sort();
+        ids
     }
 }
 
@@ -83,6 +148,18 @@ impl Workspace for Nowhere {
 
     fn results(&self, _: &str) -> Result<PathBuf, WorkspaceError> {
         Err(WorkspaceError::None)
+    }
+
+    fn place(&self, _: &str, _: &str) -> Result<PathBuf, WorkspaceError> {
+        Err(WorkspaceError::None)
+    }
+
+    fn collection(&self, _: &str) -> Result<PathBuf, WorkspaceError> {
+        Err(WorkspaceError::None)
+    }
+
+    fn collections(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -112,6 +189,33 @@ mod tests {
             assert_eq!(own.results(job), Err(WorkspaceError::Job(job.to_owned())));
         }
         assert_eq!(Nowhere.file("a.json"), Err(WorkspaceError::None));
+    }
+
+    #[test]
+    fn places_are_where_nothing_is_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let own = Folder::new(folder.path());
+        assert_eq!(own.place("mine", ""), Err(WorkspaceError::Workspace("mine".to_owned())));
+        std::fs::create_dir_all(root.join("workspaces/mine")).unwrap();
+        assert_eq!(own.place("mine", ""), Ok(root.join("workspaces/mine/")));
+        assert_eq!(own.place("mine", "/a/b"), Ok(root.join("workspaces/mine/a/b")));
+        assert_eq!(own.place("mine", "a/../.."), Err(WorkspaceError::Path("a/../..".to_owned())));
+        assert!(own.place("mine/..", "").is_err() && own.place("..", "").is_err());
+        assert_eq!(own.collection("a/b-1"), Ok(root.join("collections/a%2Fb-1")));
+        for id in ["", ".", "../a", "a b", "a%2Fb"] {
+            assert_eq!(own.collection(id), Err(WorkspaceError::Collection(id.to_owned())), "{id}");
+        }
+        std::fs::create_dir_all(root.join("collections/a%2Fb")).unwrap();
+        std::fs::create_dir_all(root.join("collections/.writing")).unwrap();
+        assert_eq!(own.collections(), ["a/b"]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/", root.join("workspaces/mine/out")).unwrap();
+            assert!(own.place("mine", "out/x").is_err() && own.place("mine", "in/x").is_ok());
+            std::os::unix::fs::symlink("/nowhere", root.join("workspaces/mine/lost")).unwrap();
+            assert!(own.place("mine", "lost/x").is_err());
+        }
     }
 
     #[cfg(unix)]

@@ -29,6 +29,7 @@ use crate::request::LoadRequest;
 use crate::value::{Fault, Value};
 
 pub use call::{Call, Input};
+pub use effects::merge_patch;
 pub use load::Filter;
 pub(crate) use scope::Scope;
 use uses::Uses;
@@ -39,6 +40,8 @@ pub enum Term {
     /// A node of the expression of its scope.
     Expr(ExprId),
     Cube(NodeId),
+    /// The STAC resource that an effect gives, by the place of the effect among all.
+    Stac(usize),
     /// Unknown because of a need or a problem upstream.
     Blocked,
 }

@@ -9,7 +9,7 @@ use eolith_cube::zonal::Footprint;
 use eolith_cube::{Axis, Dimension, Labels, Region, Schema};
 
 use crate::expr::{Expr, ExprId, Node};
-use crate::logical::{Effect, Logical, NodeId, RootValue};
+use crate::logical::{Effect, Logical, NodeId, RootValue, StacChange, StacEffect};
 use crate::nested::{Nested, Partition};
 use crate::op::{Op, Scan};
 use crate::physical::{Physical, Sweep, schedule};
@@ -33,6 +33,15 @@ pub fn logical(plan: &Logical) -> String {
         let mark = match &root.effect {
             Some(Effect::Log(log)) => format!("log {}", log.level.name()),
             Some(Effect::Model(file)) => format!("model {:?}", file.name),
+            Some(Effect::Stac(effect)) => {
+                let _ = writeln!(
+                    out,
+                    "{}{}",
+                    if root.is_result { "result: " } else { "" },
+                    stac(effect)
+                );
+                continue;
+            }
             None if root.is_result => "result".to_owned(),
             None => "effect".to_owned(),
         };
@@ -46,6 +55,19 @@ pub fn logical(plan: &Logical) -> String {
         }
     }
     out
+}
+
+fn stac(StacEffect { of, change }: &StacEffect) -> String {
+    match change {
+        StacChange::Patch(_) => format!("stac of {of}: patch"),
+        StacChange::Workspace { name, merge: None } => {
+            format!("stac of {of}: copy to workspace {name:?}")
+        }
+        StacChange::Workspace { name, merge: Some(into) } => {
+            format!("stac of {of}: copy to workspace {name:?}, into {into:?}")
+        }
+        StacChange::Collection(id) => format!("stac of {of}: copy to collection {id:?}"),
+    }
 }
 
 /// The first plans of a nested operator's cells.

@@ -60,6 +60,31 @@ pub enum Effect {
     Log(Log),
     /// A model goes to a file, with a STAC item that describes it.
     Model(ModelFile),
+    /// Something is done with the STAC resource that an earlier root gives; this one gives what it is then. The root has
+    /// no value of its own.
+    Stac(StacEffect),
+}
+
+/// What is done with a STAC resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StacEffect {
+    /// The node whose root gives the resource.
+    pub of: NodePath,
+    pub change: StacChange,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum StacChange {
+    /// A JSON merge patch (RFC 7386).
+    Patch(serde_json::Value),
+    /// A copy with all its files goes to a workspace of the user.
+    Workspace {
+        name: String,
+        /// Path of the resource in the workspace that it becomes a part of; apart from all others if `None`.
+        merge: Option<String>,
+    },
+    /// A copy with all its files becomes a part of a collection, by its id.
+    Collection(String),
 }
 
 /// What is said of a model that is saved.

@@ -51,6 +51,7 @@ mod levels;
 mod logic;
 mod math;
 mod reducers;
+mod stac;
 mod text;
 mod vectors;
 
@@ -72,6 +73,7 @@ pub fn registry() -> &'static Predefined {
             logic::ALL,
             math::ALL,
             reducers::ALL,
+            stac::ALL,
             text::ALL,
             vectors::ALL,
         ]

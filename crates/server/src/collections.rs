@@ -37,7 +37,7 @@ pub(crate) async fn list(
     if limit == Some(0) {
         return Err(wrong());
     }
-    let records = state.session().catalog().collections().await;
+    let records = state.session().collections().await;
     let end = limit.map_or(records.len(), |limit| offset.saturating_add(limit).min(records.len()));
     let shown = records.get(offset..end).unwrap_or_default();
     let collections: Vec<Value> = shown
@@ -76,7 +76,7 @@ pub(crate) async fn show(
         let message = "the id of the collection is no text in UTF-8";
         return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
     };
-    let Some(record) = state.session().catalog().collection(&id).await else {
+    let Some(record) = state.session().collection(&id).await else {
         let message = format!("there is no collection `{id}`");
         return Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message));
     };

@@ -131,7 +131,12 @@ fn delivery(report: &Report, root: &Path) -> Result<Delivery, ApiError> {
     if let Some(value) = &report.value {
         let path = root.join(VALUE);
         std::fs::write(&path, json_text(value)).map_err(failed)?;
-        outputs.push(OutputFile { path, media_type: "application/json", notes: Vec::new() });
+        outputs.push(OutputFile {
+            path,
+            media_type: "application/json",
+            notes: Vec::new(),
+            image: None,
+        });
     }
     match outputs.as_slice() {
         [] => Err(ApiError::internal("the run has ended without a result")),

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::external::Unread;
 use super::search::{MOST_SCENES, Trouble, Wanted};
-use super::{Catalog, Data, Entry, Listed, uploaded};
+use super::{Catalog, CollectionRecord, Data, Entry, Listed, uploaded};
 use crate::storage::{Location, StorageError, shown};
 use crate::workspace::Workspace;
 
@@ -32,7 +32,16 @@ impl Catalog {
             }
         };
         let listed = match source {
-            Source::Collection(id) => self.index().await.listed.get(id).map(Arc::clone),
+            Source::Collection(id) => {
+                let own = self.index().await.listed.get(id).map(Arc::clone);
+                match own {
+                    Some(listed) => Some(listed),
+                    None => match self.exported(id, workspace).await {
+                        Ok(listed) => listed,
+                        Err(reason) => return failed(source, reason),
+                    },
+                }
+            }
             Source::Stac(url) => match self.external.listed(url, &self.headers).await {
                 Ok(listed) => listed,
                 Err(reason) => return failed(source, reason),
@@ -54,7 +63,7 @@ impl Catalog {
             }
             Source::Result(job) => {
                 let Ok(folder) = workspace.results(job) else { return Answer::Missing };
-                match self.result(&folder).await {
+                match self.only(None, &folder).await {
                     Ok(listed) => Some(listed),
                     Err(reason) => return failed(source, reason),
                 }
@@ -112,9 +121,38 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// What the results of a job are. Errors are texts.
-    async fn result(&self, folder: &Path) -> Result<Arc<Listed>, String> {
-        let entry = Entry { id: None, path: folder.display().to_string() };
+    /// The description of a collection of the user; `None` if there is none, or it cannot be read.
+    pub async fn exported_collection(
+        &self,
+        id: &str,
+        workspace: &dyn Workspace,
+    ) -> Option<Arc<CollectionRecord>> {
+        match self.exported(id, workspace).await {
+            Ok(listed) => Some(listed?.record(&self.headers).await),
+            Err(reason) => {
+                warn!(id, reason, "a collection of the user cannot be used");
+                None
+            }
+        }
+    }
+
+    /// A collection of the user. Errors are texts.
+    async fn exported(
+        &self,
+        id: &str,
+        workspace: &dyn Workspace,
+    ) -> Result<Option<Arc<Listed>>, String> {
+        let Ok(folder) = workspace.collection(id) else { return Ok(None) };
+        match tokio::fs::try_exists(&folder).await {
+            Ok(true) => self.only(Some(id.to_owned()), &folder).await.map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The data set in a folder, of which there must be one. Errors are texts.
+    async fn only(&self, id: Option<String>, folder: &Path) -> Result<Arc<Listed>, String> {
+        let entry = Entry { id, path: folder.display().to_string() };
         let index = super::scan::scan(&[entry], &self.headers).await;
         let mut listed = index.listed.into_values();
         match (listed.next(), listed.next()) {

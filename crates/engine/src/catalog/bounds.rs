@@ -7,11 +7,11 @@ use eolith_cube::crs::{Crs, densified_bounds};
 const POINTS: usize = 21;
 
 /// The longitudes and latitudes a grid covers, if its reference system can be computed.
-pub(super) fn of_grid(grid: &Grid) -> Option<[f64; 4]> {
+pub(crate) fn of_grid(grid: &Grid) -> Option<[f64; 4]> {
     of_box(grid.bounds(), &grid.crs)
 }
 
-pub(super) fn of_box(bounds: [f64; 4], crs: &Crs) -> Option<[f64; 4]> {
+pub(crate) fn of_box(bounds: [f64; 4], crs: &Crs) -> Option<[f64; 4]> {
     let found = densified_bounds(bounds, crs, &Crs::wgs84(), POINTS).ok()?;
     let [west, south, east, north] = found;
     let (south, north) = (south.max(-90.0), north.min(90.0));
@@ -40,7 +40,7 @@ pub(super) fn touch(a: [f64; 4], b: [f64; 4]) -> bool {
 }
 
 /// A box around both; around the whole earth where one of them crosses the antimeridian.
-pub(super) fn hull(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
+pub(crate) fn hull(a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
     let crosses = a[0] > a[2] || b[0] > b[2];
     let (west, east) = if crosses { (-180.0, 180.0) } else { (a[0].min(b[0]), a[2].max(b[2])) };
     [west, a[1].min(b[1]), east, a[3].max(b[3])]

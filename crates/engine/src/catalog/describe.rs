@@ -59,7 +59,7 @@ pub(super) fn cube(id: &str, file: &str, cube: &CubeFile) -> CollectionRecord {
         providers: Vec::new(),
         bbox,
         interval,
-        dimensions: schema.dims.iter().map(|dim| (dim.name.clone(), dimension(dim))).collect(),
+        dimensions: named_dimensions(schema),
         summaries,
         bands,
         links: Vec::new(),
@@ -180,6 +180,15 @@ pub(super) fn scenes(
     }
 }
 
+/// `cube:dimensions` of a cube.
+pub(crate) fn dimensions(schema: &Schema) -> Value {
+    named_dimensions(schema).into_iter().collect::<Map<_, _>>().into()
+}
+
+fn named_dimensions(schema: &Schema) -> Vec<(String, Value)> {
+    schema.dims.iter().map(|dim| (dim.name.clone(), dimension(dim))).collect()
+}
+
 /// An object of `cube:dimensions`.
 fn dimension(dim: &Dimension) -> Value {
     let mut out = match &dim.kind {
@@ -211,14 +220,15 @@ fn dimension(dim: &Dimension) -> Value {
                 out["extent"] = json!(range(&numbers));
             }
             if few || numbers.len() < labels.len() {
-                out["values"] = labels.iter().map(|l| value(&l)).collect();
+                out["values"] = labels.iter().map(|l| self::label(&l)).collect();
             }
         }
     }
     without_nulls(out)
 }
 
-fn value(label: &Label) -> Value {
+/// A label as JSON.
+pub(crate) fn label(label: &Label) -> Value {
     match label {
         Label::Int(value) => (*value).into(),
         Label::Float(value) => (*value).into(),
@@ -243,7 +253,20 @@ fn reference_system(crs: &Crs) -> Value {
     })
 }
 
-fn cube_bbox(schema: &Schema) -> Option<[f64; 4]> {
+/// The box in degrees around what a cube covers.
+pub(crate) fn cube_bbox(schema: &Schema) -> Option<[f64; 4]> {
+    let features = schema.dims.iter().find_map(|dim| match &dim.kind {
+        Kind::Geometry(features) => Some(features),
+        _ => None,
+    });
+    if let Some(features) = features {
+        let (bounds, degrees) = (features.bounds()?, Crs::wgs84());
+        return if features.crs == degrees {
+            Some(bounds)
+        } else {
+            bounds::of_box(bounds, &features.crs)
+        };
+    }
     if let Ok(grid) = schema.grid() {
         return bounds::of_grid(&grid);
     }
@@ -270,19 +293,19 @@ fn cube_interval(schema: &Schema) -> Option<[String; 2]> {
 /// First and last instant of time labels.
 fn time_extent(labels: &Labels) -> Option<[String; 2]> {
     let instants = || labels.iter().filter_map(|l| l.as_time().map(|time| time.instant));
-    Some([text(instants().min()?), text(instants().max()?)])
+    Some([instant_text(instants().min()?), instant_text(instants().max()?)])
 }
 
 fn interval_texts(interval: Interval) -> [String; 2] {
     let end = interval.end.map(|end| Instant(end.0.saturating_sub(1)));
     [
-        interval.start.map_or_else(|| NO_START.to_owned(), text),
-        end.map_or_else(|| NO_END.to_owned(), text),
+        interval.start.map_or_else(|| NO_START.to_owned(), instant_text),
+        end.map_or_else(|| NO_END.to_owned(), instant_text),
     ]
 }
 
 /// RFC 3339; instants outside of its years are its bounds.
-fn text(instant: Instant) -> String {
+pub(crate) fn instant_text(instant: Instant) -> String {
     match instant.civil().year() {
         1..=9999 => instant.to_string(),
         year if year < 1 => NO_START.to_owned(),

@@ -105,7 +105,7 @@ pub(super) fn band_summaries(bands: &[(String, Variable)], summaries: &mut Map<S
 }
 
 /// Without members that are null, at any depth.
-pub(super) fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.into_iter().filter(|(_, value)| !value.is_null());
@@ -118,7 +118,8 @@ pub(super) fn without_nulls(value: Value) -> Value {
     }
 }
 
-fn number(number: Number) -> Value {
+/// A number, or the word STAC has for it.
+pub(crate) fn number(number: Number) -> Value {
     match number {
         Number::Int(value) => match (i64::try_from(value), u64::try_from(value)) {
             (Ok(value), _) => value.into(),

@@ -57,8 +57,9 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
     let logical = &plan.physical.logical;
     let count = logical.roots.iter().filter(|root| root.effect.is_none()).count();
     let mut destinations = Vec::with_capacity(logical.roots.len());
+    let main = super::exports::delivered(logical);
     let mut next = 0;
-    for root in &logical.roots {
+    for (at, root) in logical.roots.iter().enumerate() {
         // What is logged or saved in a way of its own has no file here.
         if root.effect.is_some() {
             destinations.push(Destination { file: None, json: None });
@@ -82,7 +83,7 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
         }
         let path = |extension: &str| match target {
             Target::Discard => None,
-            Target::File(path) if count == 1 || root.is_result => Some(path.clone()),
+            Target::File(path) if count == 1 || main == Some(at) => Some(path.clone()),
             Target::File(path) => Some(suffixed(path, i, extension)),
             Target::Folder(folder) | Target::CubeFolder(folder) => {
                 Some(folder.join(format!("{}.{extension}", name(&root.path, i))))
@@ -250,6 +251,7 @@ pub(super) fn value(
             path: path.clone(),
             media_type: "application/json",
             notes: Vec::new(),
+            image: None,
         });
     }
     Ok(Outcome {
@@ -278,8 +280,12 @@ pub(super) fn model(
     };
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     listener(Event::Writing { path: here.join(&about.name).display().to_string() });
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    sink::model::write(here, about, forest, &now).map_err(|e| sink_issue(&e, root.path.clone()))
+    sink::model::write(here, about, forest, &now()).map_err(|e| sink_issue(&e, root.path.clone()))
+}
+
+/// This instant, as STAC writes it.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A value as JSON text; NaN and infinities are bare tokens, as openEO clients and the test suite expect.

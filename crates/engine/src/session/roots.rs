@@ -1,18 +1,22 @@
-//! The roots of a plan, one after the other: computed, written, told to the log.
+//! The roots of a plan, one after the other: computed, written, told to the log, exported.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use eolith_graph::Issue;
+use eolith_graph::{Issue, NodePath};
 use eolith_plan::logical::{Effect, Log, Root, RootValue};
 use eolith_plan::physical::{Part, Physical};
+use eolith_plan::value::Value;
 use serde_json::Value as Json;
 
+use super::exports;
 use super::output::{self, Destination};
+use super::resource::{Resource, Saved};
 use super::{Report, Session, Target};
 use crate::events::{Cancel, Entry, Event, Listener};
 use crate::run::Stored;
-use crate::sink::Boxes;
+use crate::sink::{Boxes, OutputFile};
 use crate::summary::Summary;
 
 impl Session {
@@ -28,6 +32,7 @@ impl Session {
     ) -> Result<(), Issue> {
         // The checksum is of what is saved or handed over, whatever is logged.
         let mut number = 0;
+        let mut resources: BTreeMap<NodePath, Resource> = BTreeMap::new();
         for (i, file) in files.into_iter().enumerate() {
             let root = &physical.logical.roots[i];
             let part = physical.roots[i].as_ref();
@@ -42,6 +47,15 @@ impl Session {
             }
             if let Some(Effect::Model(about)) = &root.effect {
                 report.outputs.extend(output::model(root, about, target, listener)?);
+                continue;
+            }
+            if let Some(Effect::Stac(effect)) = &root.effect {
+                let resource = resources.get(&effect.of).cloned();
+                let changed = self.changed(root, &effect.change, resource, target).await?;
+                if root.is_result {
+                    report.value = Some(Value::from_json(&changed.json));
+                }
+                resources.insert(root.path.clone(), changed);
                 continue;
             }
             let Some(part) = part else {
@@ -63,6 +77,7 @@ impl Session {
                 drop(boxes);
                 report.times.run += started.elapsed();
                 if let Some(outcome) = output::finish(&direct, listener, &at).await? {
+                    resources.insert(at, resource(physical, part, root, &outcome.files));
                     report.add(outcome, number);
                     number += 1;
                     continue;
@@ -75,7 +90,9 @@ impl Session {
             report.bytes_read += run.await?;
             drop(boxes);
             report.times.run += started.elapsed();
-            report.add(output::write(self, &file, result, listener, at).await?, number);
+            let outcome = output::write(self, &file, result, listener, at.clone()).await?;
+            resources.insert(at, resource(physical, part, root, &outcome.files));
+            report.add(outcome, number);
             number += 1;
         }
         Ok(())
@@ -103,6 +120,14 @@ impl Session {
         let bytes = self.machine.run(physical, part, stored, &boxes, listener, cancel).await?;
         Ok((summary.to_json(), bytes))
     }
+}
+
+/// The STAC resource of a cube that was saved.
+fn resource(physical: &Physical, part: &Part, root: &Root, files: &[OutputFile]) -> Resource {
+    let logical = &physical.logical;
+    let source = exports::source_times(logical, part.node);
+    let (id, now) = (exports::id(root), output::now());
+    Resource::new(&Saved { id: &id, schema: logical.schema(part.node), files, source, now: &now })
 }
 
 impl Report {

@@ -11,7 +11,8 @@ mod geokeys;
 mod layout;
 mod pyramid;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use eolith_cube::{DType, Number, Schema};
 
@@ -21,7 +22,7 @@ use self::pyramid::Resampling;
 use super::format::{FormatDescription, ParameterDescription};
 use super::nodata::{Guess, NullCoding};
 use super::raster::{self, Raster};
-use super::{Options, OutputFile, ResultView, SinkError, file, pipeline};
+use super::{Image, Options, OutputFile, ResultView, SinkError, file, pipeline};
 
 pub const DESCRIPTION: FormatDescription = FormatDescription {
     name: "GTiff",
@@ -95,7 +96,7 @@ pub fn write(
         if let Some(mut coding) = guess.decide(seen) {
             // The value is declared in any case: no pixel has it.
             coding.note = coding.note.filter(|_| coding.value.is_some());
-            return publish(staged, schema, &coding);
+            return publish(staged, &files, &coding);
         }
     }
     let coding = raster::scan(result, &plan.rasters, plan.settings.tile, plan.dtype)?;
@@ -104,7 +105,7 @@ pub fn write(
         return Err(unsuitable(format!("{note}; convert it to a wider type first")));
     }
     let (staged, _) = files.write(coding.value, None)?;
-    publish(staged, schema, &coding)
+    publish(staged, &files, &coding)
 }
 
 /// Bytes that writing takes, of at most `limit`: with less there are fewer tiles under way.
@@ -225,12 +226,18 @@ impl Settings {
 
 fn publish(
     staged: Vec<file::Staged>,
-    schema: &Schema,
+    files: &Files<'_>,
     coding: &NullCoding,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    let (notes, media_type) = (notes(schema, coding), DESCRIPTION.media_type);
+    let (notes, media_type) = (notes(files.result.schema(), coding), DESCRIPTION.media_type);
+    let rasters = files.rasters.iter().map(|raster| (raster.path(files.path), raster));
+    let rasters: BTreeMap<PathBuf, &Raster> = rasters.collect();
     let paths = file::publish_all(staged)?;
-    let output = |path| OutputFile { path, media_type, notes: notes.clone() };
+    let output = |path: PathBuf| {
+        let pixels = Some((files.dtype, coding.value));
+        let image = rasters.get(&path).map(|of| Image { fixed: of.fixed.clone(), pixels });
+        OutputFile { path, media_type, notes: notes.clone(), image }
+    };
     Ok(paths.into_iter().map(output).collect())
 }
 

@@ -71,7 +71,7 @@ pub fn write(
         writer.flush().map_err(|e| file::error_at(path, &e))
     })?;
     let media_type = DESCRIPTION.media_type;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new() }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new(), image: None }])
 }
 
 /// Bytes that writing takes: one row.

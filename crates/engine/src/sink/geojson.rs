@@ -50,7 +50,7 @@ pub fn write(
         out.write_all(b"\n]}\n").map_err(failed)
     })?;
     let media_type = DESCRIPTION.media_type;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new() }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new(), image: None }])
 }
 
 /// Bytes that writing takes: the geometries in degrees, and one row.

@@ -56,7 +56,7 @@ pub fn write(
         text.write_all(b"}\n").map_err(failed)
     })?;
     let media_type = DESCRIPTION.media_type;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new() }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes: Vec::new(), image: None }])
 }
 
 /// Bytes that writing takes: one index of the first dimension at a time.

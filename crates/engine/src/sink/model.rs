@@ -32,7 +32,7 @@ pub fn write(
         })?);
     }
     let paths = file::publish_all(staged)?;
-    let output = |path| OutputFile { path, media_type: MEDIA_TYPE, notes: Vec::new() };
+    let output = |path| OutputFile { path, media_type: MEDIA_TYPE, notes: Vec::new(), image: None };
     Ok(paths.into_iter().map(output).collect())
 }
 

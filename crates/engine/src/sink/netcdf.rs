@@ -102,7 +102,12 @@ pub fn write(
     }
     staged.map_or(Ok(()), Staged::publish)?;
     let notes = plan.layout.notes;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type: DESCRIPTION.media_type, notes }])
+    Ok(vec![OutputFile {
+        path: path.to_owned(),
+        media_type: DESCRIPTION.media_type,
+        notes,
+        image: None,
+    }])
 }
 
 /// Bytes that writing takes, of at most `limit`: with less there are fewer chunks under way.

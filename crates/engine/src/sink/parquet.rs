@@ -77,7 +77,7 @@ pub fn write(
         Ok(())
     })?;
     let media_type = DESCRIPTION.media_type;
-    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes }])
+    Ok(vec![OutputFile { path: path.to_owned(), media_type, notes, image: None }])
 }
 
 /// Bytes that writing takes: the geometries and their binary form, and one column.

@@ -11,7 +11,7 @@ use eolith_cube::{Block, DType, Kind, Region, Schema, SpatialAxis};
 use rayon::prelude::*;
 
 use super::nodata::{NullCoding, Scan};
-use super::{OutputFile, ResultView, SinkError, file};
+use super::{Image, OutputFile, ResultView, SinkError, file};
 
 /// One image of a cube.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub(super) struct Raster {
     /// Distinguishes the file from those of the other images.
     suffix: Option<String>,
     /// The index along each dimension; `None` for those of the image.
-    fixed: Vec<Option<usize>>,
+    pub(super) fixed: Vec<Option<usize>>,
     bands_dim: Option<usize>,
     y_dim: usize,
     x_dim: usize,
@@ -113,7 +113,7 @@ impl Raster {
         Ok(block)
     }
 
-    /// Writes all images of a result with `write`, each to its own path. If one fails, none is left.
+    /// Writes all images of a result as pictures with `write`, each to its own path. If one fails, none is left.
     pub(super) fn write_all(
         images: &[Raster],
         path: &Path,
@@ -128,7 +128,9 @@ impl Raster {
                 file::remove_all(written.iter().map(|file| file.path.as_path()));
                 return Err(error);
             }
-            written.push(OutputFile { path: target, media_type, notes: notes.to_vec() });
+            let shown = Image { fixed: image.fixed.clone(), pixels: None };
+            let (notes, shown) = (notes.to_vec(), Some(shown));
+            written.push(OutputFile { path: target, media_type, notes, image: shown });
         }
         Ok(written)
     }

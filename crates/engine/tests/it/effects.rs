@@ -13,9 +13,9 @@ use eolith_engine::workspace::Folder;
 use eolith_graph::Issue;
 use serde_json::{Value as Json, json};
 
-const SIZE: usize = 64;
+pub(crate) const SIZE: usize = 64;
 
-fn session(folder: &Path, threads: usize) -> Session {
+pub(crate) fn session(folder: &Path, threads: usize) -> Session {
     let path = folder.join("year.zarr");
     if !path.exists() {
         let sample = Sample::new(2, SIZE).unwrap();
@@ -28,7 +28,7 @@ fn session(folder: &Path, threads: usize) -> Session {
 }
 
 /// Runs a graph; gives the report and the entries of the log.
-async fn run(
+pub(crate) async fn run(
     session: &Session,
     graph: Json,
     target: &Target,
@@ -47,11 +47,11 @@ async fn run(
     Ok((report, entries))
 }
 
-fn at(name: &str) -> Json {
+pub(crate) fn at(name: &str) -> Json {
     json!({ "from_node": name })
 }
 
-fn load() -> Json {
+pub(crate) fn load() -> Json {
     json!({ "process_id": "load_collection", "arguments": {
         "id": "year", "spatial_extent": null, "temporal_extent": null, "bands": ["B04", "B08"] } })
 }
@@ -141,7 +141,7 @@ fn aggregated(data: &str, reducer: &str) -> Json {
         "arguments": { "data": at(data), "geometries": squares(), "reducer": callback } })
 }
 
-fn reduced(data: &str, dimension: &str, reducer: &str) -> Json {
+pub(crate) fn reduced(data: &str, dimension: &str, reducer: &str) -> Json {
     let callback = json!({ "process_graph": { "r": { "process_id": reducer, "result": true,
         "arguments": { "data": { "from_parameter": "data" } } } } });
     json!({ "process_id": "reduce_dimension",

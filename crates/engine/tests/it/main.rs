@@ -5,6 +5,7 @@
 mod compare;
 mod computed;
 mod effects;
+mod exports;
 mod page;
 mod session;
 mod vectors;

@@ -124,7 +124,7 @@ def loads():
 def saves():
     dims = {"x": axis(500005.0, 10.0, 3, "x")}
     data = cube(np.array([1.5, np.nan, 0]), dims, missing=np.array([False, False, True]))
-    # The values stay what they are; files are compared by other tests.
+    # The values stay what they are; files and their STAC resources are compared by other tests.
     for name in ("gtiff", "NetCDF", "ZARR"):
         vector("save_result", {"data": data, "format": name}, data)
     vector("save_result", {"data": data, "format": "netcdf", "options": {"compression": "zlib"}}, data)

@@ -51,6 +51,10 @@ impl Call<'_, '_> {
                 self.binder.uses.taken(id);
                 Ok(id)
             }
+            // Graphs that were made before a save gave a resource go on with the data.
+            Term::Stac(effect) => self.saved(effect).ok_or_else(|| {
+                Problem::argument(name, "a data cube is expected, not a STAC resource")
+            }),
             Term::Blocked => Err(Problem::Blocked),
             Term::Expr(id) => {
                 let ty = self.scope.builder.ty(id).clone();
@@ -65,6 +69,7 @@ impl Call<'_, '_> {
         match self.term(name)? {
             Term::Expr(id) => Ok(id),
             Term::Blocked => Err(Problem::Blocked),
+            Term::Stac(_) => Err(later(name)),
             Term::Cube(id) => {
                 let value = self.value_of(id, name)?;
                 Ok(self.scope.builder.constant(value))
@@ -189,7 +194,11 @@ impl Call<'_, '_> {
             Some(Arg::Parameter(parameter)) => self.scope.parameters.get(parameter),
             _ => None,
         };
-        matches!(term, Some(Term::Cube(_)))
+        match term {
+            Some(Term::Cube(_)) => true,
+            Some(Term::Stac(effect)) => self.saved(*effect).is_some(),
+            Some(Term::Expr(_) | Term::Blocked) | None => false,
+        }
     }
 
     pub fn builder(&mut self) -> &mut Builder {
@@ -281,7 +290,7 @@ impl Call<'_, '_> {
             let term = self.resolve(only, name)?;
             let is_array = match term {
                 Term::Expr(id) => matches!(self.scope.builder.ty(id), Type::Array(..)),
-                Term::Cube(_) | Term::Blocked => true,
+                Term::Cube(_) | Term::Stac(_) | Term::Blocked => true,
             };
             if is_array {
                 return Ok(term);
@@ -312,6 +321,7 @@ impl Call<'_, '_> {
                     .map(|item| match self.resolve(item, name)? {
                         Term::Expr(id) => Ok(id),
                         Term::Blocked => Err(Problem::Blocked),
+                        Term::Stac(_) => Err(later(name)),
                         Term::Cube(id) => {
                             let value = self.value_of(id, name)?;
                             Ok(self.scope.builder.constant(value))
@@ -353,6 +363,7 @@ impl Call<'_, '_> {
                     })
                 }
                 Term::Blocked => Err(Problem::Blocked),
+                Term::Stac(_) => Err(later(name)),
                 Term::Cube(id) => self.value_of(id, name)?.to_json().ok_or_else(|| {
                     Problem::argument(name, "a value inside the object is not finite")
                 }),
@@ -411,6 +422,7 @@ impl Call<'_, '_> {
         match self.binder.graph(graph, &mut child, &path) {
             Term::Expr(id) => Ok((child.builder.finish(id), captures)),
             Term::Blocked => Err(Problem::Blocked),
+            Term::Stac(_) => Err(later(name)),
             Term::Cube(_) => Err(Problem::argument(
                 name,
                 "the callback returns a data cube, a value is expected",
@@ -440,6 +452,13 @@ pub(super) fn no_dimension(schema: &Schema, name: &str) -> Problem {
     let names: Vec<&str> = schema.dims.iter().map(|d: &Dimension| d.name.as_str()).collect();
     Problem::new("DimensionNotAvailable", format!("the data cube has no dimension `{name}`"))
         .hint(format!("dimensions: {}", names.join(", ")))
+}
+
+fn later(name: &str) -> Problem {
+    Problem::argument(
+        name,
+        "a value is expected, not a STAC resource that is made when the graph runs",
+    )
 }
 
 fn kind(ty: &Type) -> &'static str {

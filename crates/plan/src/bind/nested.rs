@@ -223,7 +223,7 @@ impl Call<'_, '_> {
         match result {
             Term::Cube(id) => Ok(id),
             Term::Blocked => Err(Problem::Blocked),
-            Term::Expr(_) => Err(Problem::argument(
+            Term::Expr(_) | Term::Stac(_) => Err(Problem::argument(
                 name,
                 "the callback returns a value, a data cube is expected",
             )),

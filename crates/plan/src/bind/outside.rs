@@ -50,7 +50,7 @@ impl Call<'_, '_> {
         match self.binder.graph(graph, &mut child, &path) {
             Term::Cube(id) if id != data => Ok(Some(Term::Cube(id))),
             Term::Blocked => Err(Problem::Blocked),
-            Term::Cube(_) | Term::Expr(_) => {
+            Term::Cube(_) | Term::Expr(_) | Term::Stac(_) => {
                 Err(Problem::argument(name, "the callback has to return what its UDF returns"))
             }
         }

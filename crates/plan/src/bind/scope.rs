@@ -47,6 +47,7 @@ impl Scope {
                     }
                 },
                 Term::Cube(id) => Term::Cube(*id),
+                Term::Stac(effect) => Term::Stac(*effect),
                 Term::Blocked => Term::Blocked,
             };
             child.parameters.insert(name.to_owned(), term);

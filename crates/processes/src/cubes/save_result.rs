@@ -1,4 +1,4 @@
-//! `save_result`: a cube into a file.
+//! `save_result`: a cube into files, with a STAC resource of them.
 
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
@@ -14,8 +14,12 @@ fn definition() -> Definition {
         "save_result",
         "Save a data cube",
         "Writes the data cube in a file format that the back-end lists under `GET /file_formats`. A process graph \
-         may save several cubes; each gives its own files.",
+         may save several cubes; each gives its own files. What it returns describes them: a STAC item, or a \
+         collection of items for images of several dates; `stac_modify` changes it, `export_workspace` and \
+         `export_collection` copy it with the files. Who asks for the result of a process graph that ends here gets \
+         the files.",
     )
+    .note("A process that needs a data cube takes what was saved: older graphs go on with it.")
     .category("cubes")
     .category("export")
     .category("stac")

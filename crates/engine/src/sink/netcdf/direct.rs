@@ -145,6 +145,11 @@ impl Intake for Direct {
         complete().map_err(|error| refused(error, &target))?;
         Staged::new(file, &target).publish()?;
         let notes = plan.layout.notes;
-        Ok(Some(vec![OutputFile { path: target, media_type: DESCRIPTION.media_type, notes }]))
+        Ok(Some(vec![OutputFile {
+            path: target,
+            media_type: DESCRIPTION.media_type,
+            notes,
+            image: None,
+        }]))
     }
 }
