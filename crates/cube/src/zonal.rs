@@ -6,7 +6,9 @@
 //! - **Lines** have every pixel they pass through.
 //!
 //! All is computed in the index space of the whole grid, so that a pixel belongs to a geometry or not whatever part
-//! of the grid is looked at. Nothing lies outside of the grid.
+//! of the grid is looked at. Nothing lies outside of the grid. [`areas`] goes the other way: from pixels to outlines.
+
+mod areas;
 
 use std::ops::Range;
 
@@ -15,6 +17,8 @@ use thiserror::Error;
 use crate::geometry::{Geometry, Position, Ring};
 use crate::grid::Grid;
 use crate::label::Regular;
+
+pub use areas::{Area, areas};
 
 /// Most crossings of outlines with rows of pixels that are worked on for one geometry.
 const MOST: usize = 50_000_000;

@@ -224,6 +224,10 @@ fn op(op: &Op, out: &Schema) -> String {
             let all: usize = out.shape().unwrap_or_default().iter().product();
             format!("{name} {} of {all} pixels", footprint.len())
         }
+        Op::Burn(own) => {
+            let pixels: usize = own.zones.iter().map(Footprint::len).sum();
+            format!("{name} {} geometries on {pixels} pixels", own.zones.len())
+        }
         Op::Select(indices) => {
             let kept: Vec<String> = (indices.iter().zip(&out.dims))
                 .filter_map(|(indices, dim)| {

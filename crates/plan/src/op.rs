@@ -29,6 +29,8 @@ pub enum Op {
     Literal(Arc<Cube>),
     /// Whether each pixel of a grid (y, x) belongs to geometries.
     Inside(Arc<Footprint>),
+    /// Values of geometries on the pixels of a grid that they have.
+    Burn(Arc<Burn>),
     /// Labels kept along each dimension, in this order; repeats are fine. `None` keeps all.
     Select(Vec<Option<Arc<[usize]>>>),
     /// New metadata over the same pixels: dimension `i` of the result is dimension `dims[i]` of the input, or a
@@ -89,6 +91,16 @@ pub struct ScanSource {
 pub struct Cube {
     pub schema: Schema,
     pub block: Block,
+}
+
+/// A vector cube on a grid. The result has y and x in place of the geometries. The values are known while the plan is made:
+/// they are few, and every tile needs all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Burn {
+    /// The values; the geometries are the last dimension.
+    pub block: Block,
+    /// The pixels of each geometry. A pixel that several have is the last one's.
+    pub zones: Arc<[Footprint]>,
 }
 
 /// For each dimension of the result, the dimension of this input, or `None` where the input is repeated.
@@ -203,6 +215,7 @@ impl Op {
             Op::Scan(_) => none("Scan"),
             Op::Literal(_) => none("Literal"),
             Op::Inside(_) => none("Inside"),
+            Op::Burn(_) => none("Burn"),
             Op::Select(_) => none("Select"),
             Op::Relabel { .. } => none("Relabel"),
             Op::Map { expr, .. } => Facts { expression: Some(expr), ..none("Map") },
@@ -245,7 +258,8 @@ impl Op {
             // Along x and y it needs a margin and another grid, and pixels must not depend on what else is asked for.
             Op::Warp { .. } => !matches!(schema.dims[dim].kind, Kind::Spatial { .. }),
             // Scans and merges select by narrowing their own index lists; a save is the end.
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => false,
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => false,
+            Op::Parameter(_) | Op::Pending => false,
             // The plans of cells are made for what they are given.
             Op::Nested(_) => false,
             Op::Select(_) | Op::Merge(_) | Op::Save(_) => false,

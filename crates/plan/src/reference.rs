@@ -15,7 +15,7 @@ use eolith_cube::{Block, DType, Label, Number, Schema, SpatialAxis, Values};
 use crate::compute::Failure;
 use crate::expr::Expr;
 use crate::logical::{Logical, NodeId};
-use crate::op::{Coarsen, Merge, Op, Reshape, Zonal};
+use crate::op::{Burn, Coarsen, Merge, Op, Reshape, Zonal};
 use crate::value::{Array, Fault, Value};
 
 /// A pixel: exact, also where a value of an expression would be a float (the upper half of `u64`).
@@ -67,6 +67,10 @@ fn run(
         Op::Inside(footprint) => each(&shape, |index| {
             Ok(Some(Number::Int(i128::from(footprint.contains(index[0], index[1])))))
         }),
+        Op::Burn(own) => {
+            let values = Plain::of(&own.block);
+            each(&shape, |index| Ok(burnt(own, &values, index)))
+        }
         Op::Save(_) => Ok(inputs[0].pixels.clone()),
         Op::Select(kept) => each(&shape, |index| {
             let source: Vec<usize> = (index.iter().zip(kept))
@@ -200,6 +204,13 @@ fn unshaped(own: &Reshape, index: &[usize]) -> Vec<usize> {
         (*i, place) = (place % n, place / n);
     }
     [first, &source, last].concat()
+}
+
+/// The value of the last geometry that has a pixel.
+fn burnt(burn: &Burn, values: &Plain, index: &[usize]) -> Pixel {
+    let (lane, pixel) = index.split_at(index.len() - 2);
+    let owner = burn.zones.iter().rposition(|zone| zone.contains(pixel[0], pixel[1]))?;
+    values.at(&[lane, &[owner]].concat())
 }
 
 /// The value, or one of the counts, of a zone.

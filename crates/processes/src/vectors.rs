@@ -8,8 +8,10 @@ mod load_geojson;
 mod load_uploaded_files;
 mod load_url;
 mod points;
+mod raster_to_vector;
 mod vector_buffer;
 mod vector_reproject;
+mod vector_to_raster;
 
 pub(crate) use filter_vector::filter_box;
 
@@ -28,8 +30,10 @@ pub(crate) static ALL: &[&Process] = &[
     &load_url::LOAD_URL,
     &points::VECTOR_TO_RANDOM_POINTS,
     &points::VECTOR_TO_REGULAR_POINTS,
+    &raster_to_vector::RASTER_TO_VECTOR,
     &vector_buffer::VECTOR_BUFFER,
     &vector_reproject::VECTOR_REPROJECT,
+    &vector_to_raster::VECTOR_TO_RASTER,
 ];
 
 /// A cube with geometries, the position of their dimension and the features.

@@ -29,6 +29,7 @@ pub(super) fn run(
         Op::Pending => Err(Fault::new("Internal", "the cube is not known yet")),
         Op::Literal(cube) => Ok(cube.block.slice(region)),
         Op::Inside(footprint) => Ok(zonal::inside(footprint, region)),
+        Op::Burn(own) => Ok(zonal::burnt(own, region)),
         Op::Save(_) => Ok(first().0.into_owned()),
         Op::Select(indices) => {
             let (mut block, own) = first();

@@ -10,7 +10,7 @@ use eolith_cube::zonal::Footprint;
 use eolith_cube::{Block, DType, Element, Number, Region, Values, for_values};
 
 use super::lanewise;
-use crate::op::Zonal;
+use crate::op::{Burn, Zonal};
 use crate::value::Fault;
 
 /// Pixels of one zone that are gathered together.
@@ -67,6 +67,39 @@ pub(super) fn inside(footprint: &Footprint, region: &Region) -> Block {
         }
     }
     Block::new(region.shape(), Values::Bool(flags))
+}
+
+/// The values of geometries in a box, whose last two dimensions are y and x.
+pub(super) fn burnt(burn: &Burn, region: &Region) -> Block {
+    let leading = region.0.len() - 2;
+    let (rows, cols) = (region.0[leading].clone(), region.0[leading + 1].clone());
+    let mut owners: Vec<Option<usize>> = vec![None; rows.len() * cols.len()];
+    for (owner, zone) in burn.zones.iter().enumerate() {
+        for row in rows.start.max(zone.rows.start)..rows.end.min(zone.rows.end) {
+            let start = (row - rows.start) * cols.len();
+            for span in zone.spans(row) {
+                let (left, end) = (span.start.max(cols.start), span.end.min(cols.end));
+                if left < end {
+                    let part = start + left - cols.start..start + end - cols.start;
+                    owners[part].fill(Some(owner));
+                }
+            }
+        }
+    }
+    if owners.iter().all(Option::is_none) {
+        return Block::nulls(burn.block.dtype(), region.shape());
+    }
+    let mut source = region.0[..leading].to_vec();
+    source.push(0..burn.zones.len());
+    // Pixels of nobody take the first one's value and are masked.
+    let indices: Vec<usize> = owners.iter().map(|owner| owner.unwrap_or_default()).collect();
+    let mut block = burn.block.slice(&Region(source)).take(leading, &indices);
+    let n = block.len();
+    let mask = block.validity.get_or_insert_with(|| vec![true; n]);
+    for lane in mask.chunks_mut(owners.len()) {
+        lane.iter_mut().zip(&owners).for_each(|(valid, owner)| *valid &= owner.is_some());
+    }
+    block.reshape(region.shape())
 }
 
 /// The value of a zone in every lane.

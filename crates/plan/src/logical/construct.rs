@@ -13,7 +13,7 @@ use crate::expr::Expr;
 use crate::logical::{merge, zones};
 use crate::need::Collection;
 use crate::nested::{Partition, Plan};
-use crate::op::{Alignment, Coarsen, Cube, Merge, Op, Reshape, Save, Scan, Zonal};
+use crate::op::{Alignment, Burn, Coarsen, Cube, Merge, Op, Reshape, Save, Scan, Zonal};
 use crate::request::LoadRequest;
 use crate::types::Type;
 
@@ -75,6 +75,38 @@ impl Op {
         let dims = [horizontal(input, SpatialAxis::Y)?, horizontal(input, SpatialAxis::X)?];
         let dims = dims.map(|dim| input.dims[dim].clone()).to_vec();
         Ok((Op::Inside(footprint), Schema { dims, variables: vec![Variable::new(DType::Bool)] }))
+    }
+
+    /// The values of a vector cube on the grid of another cube: y and x as last dimensions in place of the geometries.
+    /// Where geometries share a pixel, the last one has it.
+    pub fn burn(vectors: &Cube, target: &Schema) -> Made {
+        let wrong = |message: String| Bad::new("ProcessParameterInvalid", message);
+        let axes = [horizontal(target, SpatialAxis::Y)?, horizontal(target, SpatialAxis::X)?];
+        let grid = target.grid().map_err(|e| wrong(e.to_string()))?;
+        let found = vectors.schema.dims.iter().enumerate();
+        let mut found = found.filter_map(|(dim, own)| Some((dim, own.features()?)));
+        let (Some((geometry, features)), None) = (found.next(), found.next()) else {
+            return Err(wrong("one dimension of geometries is expected".to_owned()));
+        };
+        let zones = zones::footprints(features, &grid)?;
+        let mut order: Vec<usize> = (0..vectors.schema.dims.len()).collect();
+        order.remove(geometry);
+        let mut dims: Vec<Dimension> =
+            order.iter().map(|&dim| vectors.schema.dims[dim].clone()).collect();
+        order.push(geometry);
+        for axis in axes {
+            let axis = target.dims[axis].clone();
+            if dims.iter().any(|dim| dim.name == axis.name) {
+                return Err(wrong(format!(
+                    "the vector data cube has a dimension `{}` already",
+                    axis.name
+                )));
+            }
+            dims.push(axis);
+        }
+        let block = vectors.block.permute(&order);
+        let variables = vectors.schema.variables.clone();
+        Ok((Op::Burn(Arc::new(Burn { block, zones })), Schema { dims, variables }))
     }
 
     /// Keeps these labels; dimensions whose labels are pending stay pending.

@@ -15,6 +15,7 @@ impl Op {
             (Op::Literal(a), Op::Literal(b)) => Arc::ptr_eq(a, b),
             (Op::Parameter(a), Op::Parameter(b)) => a == b,
             (Op::Inside(a), Op::Inside(b)) => a == b,
+            (Op::Burn(a), Op::Burn(b)) => a == b,
             (Op::Select(a), Op::Select(b)) => a == b,
             (Op::Relabel { dims: a }, Op::Relabel { dims: b }) => a == b,
             (Op::Map { expr: a, inputs: m }, Op::Map { expr: b, inputs: n }) => a == b && m == n,
@@ -44,7 +45,7 @@ impl Op {
             |same: bool, dim: usize| if same { SameBox::Along(dim) } else { SameBox::Other };
         let through = |dims: &[Option<usize>]| dims[dim].map_or(SameBox::Repeated, SameBox::Along);
         match self {
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) => SameBox::Other,
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => SameBox::Other,
             Op::Parameter(_) | Op::Pending | Op::Udf(_) => SameBox::Other,
             Op::Save(_) => SameBox::Along(dim),
             Op::Select(indices) => along(indices[dim].is_none(), dim),

@@ -143,7 +143,8 @@ fn through(logical: &Logical, below: NodeId, indices: &Indices) -> Option<Vec<In
             }
             Some(vec![own])
         }
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => None,
+        Op::Parameter(_) | Op::Pending => None,
         Op::Select(_) | Op::Merge(_) | Op::Nested(_) | Op::Udf(_) | Op::Save(_) => None,
     }
 }

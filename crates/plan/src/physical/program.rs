@@ -398,7 +398,8 @@ fn grain(physical: &Physical, known: &Grains, id: NodeId) -> Vec<usize> {
 /// The axis of input `k` that axis `dim` of the result is, where a part of one needs a part of the other.
 pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => None,
+        Op::Parameter(_) | Op::Pending => None,
         Op::Select(_)
         | Op::Save(_)
         | Op::Group { .. }
@@ -421,7 +422,8 @@ pub(super) fn downwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
 fn upwards(op: &Op, k: usize, dim: usize) -> Option<usize> {
     let found = |dims: &[Option<usize>]| dims.iter().position(|from| *from == Some(dim));
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => None,
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => None,
+        Op::Parameter(_) | Op::Pending => None,
         Op::Nested(_) => (k == 0).then_some(dim),
         Op::Select(_)
         | Op::Save(_)

@@ -16,7 +16,8 @@ pub fn input_regions(
     region: &Region,
 ) -> Vec<Region> {
     match op {
-        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Parameter(_) | Op::Pending => Vec::new(),
+        Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => Vec::new(),
+        Op::Parameter(_) | Op::Pending => Vec::new(),
         Op::Save(_) => vec![region.clone()],
         Op::Select(indices) => {
             let ranges = region.0.iter().zip(indices).map(|(range, indices)| match indices {

@@ -208,8 +208,8 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
     let nodes = &physical.logical.nodes;
     let mut found: Vec<NodeId> = Vec::new();
     let mut add = |id: NodeId| {
-        let plain = matches!(nodes[id.0].op, Op::Literal(_) | Op::Inside(_) | Op::Save(_))
-            || nodes[id.0].op.is_read();
+        let given = matches!(nodes[id.0].op, Op::Literal(_) | Op::Inside(_) | Op::Burn(_));
+        let plain = given || matches!(nodes[id.0].op, Op::Save(_)) || nodes[id.0].op.is_read();
         if !plain && !physical.stored[id.0] && !found.contains(&id) {
             found.push(id);
         }
@@ -227,7 +227,7 @@ fn overlaps(physical: &Physical, _: &Reading) -> Vec<NodeId> {
                 add(NodeId(i));
                 node.inputs.iter().for_each(|id| add(*id));
             }
-            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Udf(_) => {}
+            Op::Scan(_) | Op::Literal(_) | Op::Inside(_) | Op::Burn(_) | Op::Udf(_) => {}
             Op::Parameter(_) | Op::Pending => {}
             Op::Relabel { .. } | Op::Map { .. } | Op::Save(_) => {}
         }

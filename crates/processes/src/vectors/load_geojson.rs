@@ -17,9 +17,9 @@ use crate::cubes::arguments;
 pub(crate) static LOAD_GEOJSON: Process = Process { definition, lowering: Lowering::Custom(lower) };
 
 /// Name of the dimension of geometries, as in the standard.
-const GEOMETRY: &str = "geometry";
+pub(super) const GEOMETRY: &str = "geometry";
 /// Name of the dimension made of properties, as in the standard.
-const PROPERTIES: &str = "properties";
+pub(super) const PROPERTIES: &str = "properties";
 
 fn definition() -> Definition {
     Definition::new(
