@@ -174,7 +174,7 @@ impl Catalog {
             Location::requested(self.access(), uri)
         } else {
             match workspace.file(uri) {
-                Ok(path) => Location::local(&path),
+                Ok(path) => uploaded::location(&path),
                 Err(_) => return Answer::Missing,
             }
         };

@@ -15,10 +15,18 @@ use super::geotiff::{self, Group};
 use super::headers::{CubeFile, Headers};
 use super::{Data, Listed, ids, walk};
 use crate::source::{icechunk, kerchunk};
-use crate::storage::Location;
+use crate::storage::{Access, Location, StorageError};
 
 /// A path as the user wrote it, and the file.
 pub(super) type File = (String, PathBuf);
+
+/// A document of the user's: what stands in it leads to public addresses and to what lies beside it or below, as from a
+/// request.
+pub(super) fn location(document: &Path) -> Result<Location, StorageError> {
+    let folder = document.parent().unwrap_or(document).display().to_string();
+    let access = Arc::new(Access::requests(false, [folder.as_str()]));
+    Location::requested(&access, &document.display().to_string())
+}
 
 /// The features of all files, one after the other.
 pub(super) async fn features(files: &[File], format: InputFormat) -> Result<Features, Unread> {

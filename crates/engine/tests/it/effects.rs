@@ -202,6 +202,21 @@ async fn a_model_is_trained_saved_and_loaded() {
     assert_eq!(found.checksum, expected.checksum);
     let wrong = run(&own, loaded("larger.forest.json"), &Target::Discard).await.unwrap_err();
     assert_eq!(wrong[0].code.as_str(), "ModelUnsuitable");
+
+    // A document of the user's leads to nothing of the operator's.
+    let outside = folder.path().join("outside.json");
+    std::fs::copy(files.join("larger.forest.json"), &outside).unwrap();
+    let text = std::fs::read_to_string(files.join("larger.json")).unwrap();
+    let absolute = outside.display().to_string();
+    for href in ["../../outside.json", absolute.as_str()] {
+        let moved = text.replace("./larger.forest.json", "larger.forest.json");
+        let moved = moved.replace("larger.forest.json", href);
+        assert!(moved.contains(href));
+        std::fs::write(files.join("moved.json"), moved).unwrap();
+        let refused = run(&own, loaded("moved.json"), &Target::Discard).await.unwrap_err();
+        assert_eq!(refused[0].code.as_str(), "ModelUnsuitable");
+        assert!(refused[0].message.contains("may"), "{}", refused[0].message);
+    }
 }
 
 #[tokio::test]
