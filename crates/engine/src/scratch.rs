@@ -1,76 +1,81 @@
 //! Where the pixels of a result wait until its file is written.
 //!
 //! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format. Small results stay
-//! in memory under the ledger, larger ones go to a temporary file of fixed layout: values first, after them one byte a
-//! pixel that is 1 for no-data, a hole where nothing is missing. This is not the ledger of a job: it does not survive
-//! the process.
+//! in memory under the ledger, larger ones go to a temporary file; [`store`] says what lies where in both. This is not
+//! the ledger of a job: it does not survive the process.
 
+mod bricks;
 pub mod space;
+mod store;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
-use eolith_cube::{Block, DType, Element, Region, Schema, Values, columns, for_values};
+use eolith_cube::{Block, DType, Region, Schema, Values};
 use rayon::prelude::*;
 
 use crate::budget::Reservation;
 use crate::checksum::Checksum;
-use crate::place::{self, runs};
 use crate::sink::{Boxes, ResultView, SinkError};
 
-use space::{Space, SpaceError, Spilled};
+use bricks::{Bricks, Piece};
+use space::{Space, SpaceError};
+use store::{Reader, Store, bytes_of, flags_of, values_of};
 
 /// Pixels of one result, written by box.
 #[derive(Debug)]
 pub struct Scratch {
     schema: Arc<Schema>,
-    shape: Vec<usize>,
     dtype: DType,
+    bricks: Bricks,
     /// Whether any pixel is no-data: else nobody looks.
     masked: AtomicBool,
-    held: Held,
-}
-
-/// Values and which of them are no-data. What is never missing is never touched, so that it takes no memory.
-#[derive(Debug)]
-struct Pixels {
-    values: Values,
-    missing: Vec<bool>,
-}
-
-#[derive(Debug)]
-enum Held {
-    Memory {
-        pixels: RwLock<Pixels>,
-        _reservation: Reservation,
-    },
-    /// Boxes are disjoint and every access names its place, so nothing is locked.
-    File(Spilled),
+    store: Store,
+    /// Of what was written, where it is made on the way.
+    checksum: Option<Checksum>,
 }
 
 impl Scratch {
     /// In memory, under a reservation of [`Scratch::bytes`].
-    pub fn in_memory(schema: Arc<Schema>, shape: Vec<usize>, reservation: Reservation) -> Scratch {
+    ///
+    /// # Errors
+    /// The system does not give so much.
+    pub fn in_memory(
+        schema: Arc<Schema>,
+        shape: &[usize],
+        reservation: Reservation,
+    ) -> std::io::Result<Scratch> {
         let dtype = schema.dtype();
-        let len = shape.iter().product();
-        let pixels = Pixels { values: Values::zeros(dtype, len), missing: vec![false; len] };
-        let held = Held::Memory { pixels: RwLock::new(pixels), _reservation: reservation };
-        Scratch { schema, shape, dtype, masked: AtomicBool::new(false), held }
+        let len: usize = shape.iter().product();
+        let store = Store::memory(len * (dtype.size() + 1), len * dtype.size(), reservation)?;
+        let (masked, bricks) = (AtomicBool::new(false), Bricks::whole(shape));
+        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None })
     }
 
-    /// In a file that vanishes with this value.
+    /// In a file that vanishes with this value. `brick` is the box in which it will be read, if that is known.
     ///
     /// # Errors
     /// There is not enough room for all of it, before anything is written.
     pub fn on_disk(
         schema: Arc<Schema>,
-        shape: Vec<usize>,
+        shape: &[usize],
+        brick: Option<Vec<usize>>,
         space: &Space,
     ) -> Result<Scratch, SpaceError> {
-        let file = space.file(Self::bytes(&schema, &shape))?;
+        let store = Store::File(space.file(Self::bytes(&schema, shape))?);
         let dtype = schema.dtype();
+        let bricks = brick.map_or_else(|| Bricks::whole(shape), |brick| Bricks::new(shape, brick));
         let masked = AtomicBool::new(false);
-        Ok(Scratch { schema, shape, dtype, masked, held: Held::File(file) })
+        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None })
+    }
+
+    /// One whose checksum will be asked for: a file is not read once more for it.
+    #[must_use]
+    pub fn checked(mut self) -> Scratch {
+        if let Store::File(_) = self.store {
+            self.checksum = Some(Checksum::new(self.dtype, self.bricks.shape().to_vec()));
+        }
+        self
     }
 
     /// Bytes of a result: values and validity.
@@ -84,101 +89,109 @@ impl Scratch {
         if block.validity.is_some() {
             self.masked.store(true, Ordering::Release);
         }
-        match &self.held {
-            Held::Memory { pixels, .. } => {
-                let mut pixels = pixels.write().unwrap_or_else(PoisonError::into_inner);
-                let Pixels { values, missing } = &mut *pixels;
-                let cast = (block.dtype() != self.dtype).then(|| block.values.cast(self.dtype));
-                let from = cast.as_ref().unwrap_or(&block.values);
-                for_values!(values, values => {
-                    let from = Element::slice(from).expect("invariant: cast to the same type");
-                    for (offset, at, run) in runs(&self.shape, region) {
-                        values[offset..offset + run].copy_from_slice(&from[at..at + run]);
-                    }
-                });
-                let Some(mask) = &block.validity else { return Ok(()) };
-                for (offset, at, run) in runs(&self.shape, region) {
-                    let flags = missing[offset..offset + run].iter_mut().zip(&mask[at..at + run]);
-                    flags.for_each(|(missing, &ok)| *missing = !ok);
+        let cast;
+        let block = if block.dtype() == self.dtype {
+            block
+        } else {
+            let values = block.values.cast(self.dtype);
+            cast = Block { shape: block.shape.clone(), values, validity: block.validity.clone() };
+            &cast
+        };
+        if let Some(checksum) = &self.checksum {
+            checksum.add(region, block);
+        }
+        for Piece { region: own, runs } in self.bricks.pieces(region) {
+            let part;
+            let part = if own == *region {
+                block
+            } else {
+                part = block.slice(&own.relative_to(region));
+                &part
+            };
+            let (values, size, masks) = (bytes_of(&part.values), self.dtype.size(), self.masks());
+            let missing: Option<Vec<u8>> = (part.validity.as_ref())
+                .map(|mask| mask.iter().map(|&valid| u8::from(!valid)).collect());
+            let mut writer = self.store.writer();
+            for (offset, at, run) in runs {
+                writer.write(&values[at * size..(at + run) * size], offset * size)?;
+                if let Some(missing) = &missing {
+                    writer.write(&missing[at..at + run], masks + offset)?;
                 }
-                Ok(())
-            }
-            Held::File(Spilled { file, .. }) => {
-                let size = self.dtype.size();
-                let masks = self.len() * size;
-                for (offset, at, run) in runs(&self.shape, region) {
-                    let values = block.values.le_bytes(at..at + run);
-                    place::write(file, &values, (offset * size) as u64)?;
-                    if let Some(mask) = &block.validity {
-                        let missing: Vec<u8> =
-                            mask[at..at + run].iter().map(|&ok| u8::from(!ok)).collect();
-                        place::write(file, &missing, (masks + offset) as u64)?;
-                    }
-                }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// The pixels of a box.
     pub fn read_block(&self, region: &Region) -> std::io::Result<Block> {
-        let len = region.len();
+        let mut pieces = self.bricks.pieces(region).peekable();
         let masked = self.masked.load(Ordering::Acquire);
-        let mut valid: Option<Vec<bool>> = masked.then(|| columns::take(len));
-        let values = match &self.held {
-            Held::Memory { pixels, .. } => {
-                let pixels = pixels.read().unwrap_or_else(PoisonError::into_inner);
-                let Pixels { values, missing } = &*pixels;
-                if let Some(valid) = &mut valid {
-                    for (offset, at, run) in runs(&self.shape, region) {
-                        let flags =
-                            valid[at..at + run].iter_mut().zip(&missing[offset..offset + run]);
-                        flags.for_each(|(valid, &missing)| *valid = !missing);
-                    }
-                }
-                for_values!(values, values => {
-                    let mut out = columns::take(len);
-                    for (offset, at, run) in runs(&self.shape, region) {
-                        out[at..at + run].copy_from_slice(&values[offset..offset + run]);
-                    }
-                    Element::wrap(out)
-                })
-            }
-            Held::File(Spilled { file, .. }) => {
-                let size = self.dtype.size();
-                let masks = self.len() * size;
-                let mut bytes = vec![0; len * size];
-                let mut missing = Vec::new();
-                for (offset, at, run) in runs(&self.shape, region) {
-                    let place = (offset * size) as u64;
-                    place::read(file, &mut bytes[at * size..(at + run) * size], place)?;
-                    if let Some(valid) = &mut valid {
-                        missing.resize(run, 0);
-                        place::read(file, &mut missing, (masks + offset) as u64)?;
-                        let flags = valid[at..at + run].iter_mut().zip(&missing);
-                        flags.for_each(|(valid, &missing)| *valid = missing == 0);
-                    }
-                }
-                Values::from_le_bytes(self.dtype, &bytes)
-                    .ok_or_else(|| std::io::Error::other("the scratch file is damaged"))?
-            }
+        let Some(first) = pieces.next() else {
+            return Ok(Block::nulls(self.dtype, region.shape()));
         };
-        Ok(Block { shape: region.shape(), values, validity: valid }.canonical())
+        if first.region == *region {
+            return Ok(self.piece(&first, masked)?.canonical());
+        }
+        let mut whole = Block::new(region.shape(), Values::zeros(self.dtype, region.len()));
+        for piece in std::iter::once(first).chain(pieces) {
+            let start: Vec<usize> =
+                piece.region.relative_to(region).0.iter().map(|range| range.start).collect();
+            let part = self.piece(&piece, masked)?;
+            whole.paste(&start, &part);
+            part.recycle();
+        }
+        Ok(whole.canonical())
     }
 
     /// Of all pixels; independent of tasks, threads and formats.
     pub fn checksum(&self) -> std::io::Result<u64> {
-        let checksum = Checksum::new(self.dtype, self.shape.clone());
-        slabs(&self.shape).into_par_iter().try_for_each(|slab| {
+        if let Some(checksum) = &self.checksum {
+            return Ok(checksum.digest());
+        }
+        let shape = self.bricks.shape();
+        let checksum = Checksum::new(self.dtype, shape.to_vec());
+        slabs(shape).into_par_iter().try_for_each(|slab| {
             checksum.add(&slab, &self.read_block(&slab)?);
             std::io::Result::Ok(())
         })?;
         Ok(checksum.digest())
     }
 
-    fn len(&self) -> usize {
-        self.shape.iter().product()
+    /// The pixels of a box inside one brick.
+    fn piece(&self, piece: &Piece, masked: bool) -> std::io::Result<Block> {
+        let (len, size, masks) = (piece.region.len(), self.dtype.size(), self.masks());
+        let reader = self.store.reader();
+        let values =
+            values_of(self.dtype, len, |bytes| read(&reader, &piece.runs, size, 0, bytes))?;
+        let validity = if masked {
+            let mut flags = flags_of(len, |bytes| read(&reader, &piece.runs, 1, masks, bytes))?;
+            for flag in &mut flags {
+                *flag = !*flag;
+            }
+            Some(flags)
+        } else {
+            None
+        };
+        Ok(Block { shape: piece.region.shape(), values, validity })
     }
+
+    /// Where the bytes of validity begin.
+    fn masks(&self) -> usize {
+        self.bricks.shape().iter().product::<usize>() * self.dtype.size()
+    }
+}
+
+/// Reads runs of pixels of `size` bytes each.
+fn read(
+    reader: &Reader<'_>,
+    runs: &[(usize, usize, usize)],
+    size: usize,
+    base: usize,
+    bytes: &mut [u8],
+) -> std::io::Result<()> {
+    runs.iter().try_for_each(|&(offset, at, run)| {
+        reader.read(&mut bytes[at * size..(at + run) * size], base + offset * size)
+    })
 }
 
 impl Boxes for Scratch {
@@ -243,26 +256,43 @@ mod tests {
         let shape = vec![3, 4, 5];
         let budget = Budget::new(1 << 20);
         let memory =
-            Scratch::in_memory(schema(&shape), shape.clone(), budget.try_reserve(1000).unwrap());
+            Scratch::in_memory(schema(&shape), &shape, budget.try_reserve(1000).unwrap()).unwrap();
+        let space = Space::new(None, None);
         let disk =
-            Scratch::on_disk(schema(&shape), shape.clone(), &Space::new(None, None)).unwrap();
+            |brick| Scratch::on_disk(schema(&shape), &shape, brick, &space).unwrap().checked();
+        let (disk, bricks) = (disk(None), disk(Some(vec![1, 3, 2])));
         let mut block = Block::new(vec![2, 2, 3], Values::I16((0..12).collect()));
         block.mask_value(eolith_cube::Number::Int(7));
         let region = Region(vec![1..3, 2..4, 0..3]);
-        for scratch in [&memory, &disk] {
+        for scratch in [&memory, &disk, &bricks] {
             scratch.write(&region, &block).unwrap();
             assert_eq!(scratch.read_block(&region).unwrap(), block);
             let whole = scratch.read_block(&Region::whole(&shape)).unwrap();
             assert_eq!(whole.validity.unwrap().iter().filter(|ok| !**ok).count(), 1);
         }
-        assert_eq!(memory.checksum().unwrap(), disk.checksum().unwrap());
+        // Every pixel once: what is left of the cube.
+        let rest = Block::new(vec![1, 4, 5], Values::I16((0..20).collect()));
+        let sum = |scratch: &Scratch| {
+            scratch.write(&Region(vec![0..1, 0..4, 0..5]), &rest).unwrap();
+            for y in 0..2 {
+                for z in 1..3 {
+                    let zeros = Block::new(vec![1, 1, 5], Values::zeros(DType::I16, 5));
+                    scratch.write(&Region(vec![z..z + 1, y..y + 1, 0..5]), &zeros).unwrap();
+                    let ends = Block::new(vec![1, 1, 2], Values::I16(vec![5, 6]));
+                    scratch.write(&Region(vec![z..z + 1, y + 2..y + 3, 3..5]), &ends).unwrap();
+                }
+            }
+            scratch.checksum().unwrap()
+        };
+        assert_eq!(sum(&memory), sum(&disk));
+        assert_eq!(memory.checksum().unwrap(), sum(&bricks));
     }
 
     #[test]
     fn what_no_disk_holds_is_refused() {
         let space = Space::new(None, None);
         for shape in [vec![1 << 20, 1 << 20, 1 << 10], vec![usize::MAX, usize::MAX, 2]] {
-            let error = Scratch::on_disk(schema(&[2, 2, 2]), shape, &space).unwrap_err();
+            let error = Scratch::on_disk(schema(&[2, 2, 2]), &shape, None, &space).unwrap_err();
             assert!(matches!(error, SpaceError::Full { .. }), "{error}");
         }
     }

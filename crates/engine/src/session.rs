@@ -33,7 +33,7 @@ use crate::catalog::Catalog;
 use crate::events::{Cancel, Event, Level, Listener};
 use crate::run::{Machine, Stored};
 use crate::scratch::Scratch;
-use crate::scratch::space::Space;
+use crate::scratch::space::{Space, SpaceError};
 use crate::sink::{Boxes, OutputFile};
 use crate::source::open::Readers;
 use crate::udf::{self, Host};
@@ -323,7 +323,7 @@ impl Session {
     ) -> Result<(Stored, u64), Issue> {
         let (mut stored, mut bytes) = (Stored::default(), 0);
         for part in &physical.stages {
-            let result = self.place(physical, part)?;
+            let result = self.place(physical, part, None)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let machine = self.machine_for(physical, part, listener).await?;
             bytes += machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
@@ -402,15 +402,21 @@ impl Session {
         }
     }
 
-    /// A place for the values of a stage or root: memory while there is room, a file otherwise.
-    fn place(&self, physical: &Physical, part: &Part) -> Result<Arc<Scratch>, Issue> {
+    /// A place for the values of a stage or root: memory while there is room, a file otherwise. `brick` is the box in
+    /// which the values will be read, if that is known.
+    fn place(
+        &self,
+        physical: &Physical,
+        part: &Part,
+        brick: Option<Vec<usize>>,
+    ) -> Result<Arc<Scratch>, Issue> {
         let schema = Arc::clone(physical.logical.schema(part.node));
-        let shape = part.partition.shape.clone();
-        let made = match self.results.try_reserve(Scratch::bytes(&schema, &shape)) {
-            Some(room) => Ok(Scratch::in_memory(schema, shape, room)),
-            None => Scratch::on_disk(schema, shape, &self.space),
+        let shape = &part.partition.shape;
+        let made = match self.results.try_reserve(Scratch::bytes(&schema, shape)) {
+            Some(room) => Scratch::in_memory(schema, shape, room).map_err(SpaceError::Failed),
+            None => Scratch::on_disk(schema, shape, brick, &self.space),
         };
-        made.map(Arc::new).map_err(|error| {
+        made.map(|made| Arc::new(made.checked())).map_err(|error| {
             let path = physical.logical.node(part.node).path.clone();
             let message = format!("no room for the result: {error}");
             match error.hint() {

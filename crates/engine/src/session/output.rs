@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use eolith_cube::{Block, Region};
+use eolith_cube::{Block, Region, Schema};
 use eolith_graph::{Code, Issue, NodePath};
 use eolith_plan::logical::{ModelFile, Root, RootValue};
 use eolith_plan::op::{Op, Save};
@@ -50,6 +50,14 @@ pub(super) struct Outcome {
     pub(super) checking: Duration,
     /// Time the files took.
     pub(super) writing: Duration,
+}
+
+impl Destination {
+    /// The box in which the file's writer reads its result.
+    pub(super) fn brick(&self, schema: &Schema) -> Option<Vec<usize>> {
+        let (_, format, options) = self.file.as_ref()?;
+        format.brick(schema, options)
+    }
 }
 
 /// Decides formats and paths before anything is computed, so that a wrong format costs nothing.

@@ -84,7 +84,8 @@ impl Session {
                 }
             }
             let started = Instant::now();
-            let result = self.place(physical, part)?;
+            let brick = file.brick(physical.logical.schema(part.node));
+            let result = self.place(physical, part, brick)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let run = self.machine.run(physical, part, stored, &boxes, listener, cancel);
             report.bytes_read += run.await?;

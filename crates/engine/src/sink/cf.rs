@@ -185,13 +185,7 @@ impl Layout {
         bands: Range<usize>,
         give: impl FnMut(usize, Block) -> Result<(), SinkError>,
     ) -> Result<(), SinkError> {
-        let mut source = Region(vec![0..1; self.order.len() + usize::from(self.bands.is_some())]);
-        for (range, &at) in region.0.iter().zip(&self.order) {
-            source.0[at] = range.clone();
-        }
-        if let Some(at) = self.bands {
-            source.0[at] = bands.clone();
-        }
+        let source = self.source(region, bands.clone());
         let block = result.read(&source)?;
         if block.shape != source.shape() {
             let shapes = (source.shape(), &block.shape);
@@ -199,6 +193,24 @@ impl Layout {
             return Err(SinkError::Read(reason));
         }
         self.split(block, bands, give)
+    }
+
+    /// The size of a piece in the dimensions of the result.
+    pub(super) fn brick(&self, pieces: &Pieces) -> Vec<usize> {
+        let (chunk, bands) = pieces.piece(0);
+        self.source(&pieces.grid.region(chunk), bands).shape()
+    }
+
+    /// The region of the result of some bands and a region in the dimensions of the file.
+    fn source(&self, region: &Region, bands: Range<usize>) -> Region {
+        let mut source = Region(vec![0..1; self.order.len() + usize::from(self.bands.is_some())]);
+        for (range, &at) in region.0.iter().zip(&self.order) {
+            source.0[at] = range.clone();
+        }
+        if let Some(at) = self.bands {
+            source.0[at] = bands;
+        }
+        source
     }
 
     /// The bands and the region in the dimensions of the file of a region of the result.

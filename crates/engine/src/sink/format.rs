@@ -131,6 +131,20 @@ impl SinkFormat {
         }
     }
 
+    /// The box in which a result is read, where it is not made of whole rows: its chunks lie far apart in C order.
+    pub fn brick(self, schema: &Schema, options: &Options) -> Option<Vec<usize>> {
+        match self {
+            SinkFormat::Zarr => super::zarr::brick(schema, options),
+            SinkFormat::NetCdf => super::netcdf::brick(schema, options),
+            SinkFormat::GTiff
+            | SinkFormat::Png
+            | SinkFormat::Json
+            | SinkFormat::GeoJson
+            | SinkFormat::Parquet
+            | SinkFormat::Csv => None,
+        }
+    }
+
     /// A file that takes boxes of a result in any order; `None` where the format needs them in its own, with these
     /// options.
     pub fn intake(

@@ -119,6 +119,12 @@ pub fn write(
     }])
 }
 
+/// The box in which a result is read; `None` for results that cannot be written.
+pub fn brick(schema: &Schema, options: &Options) -> Option<Vec<usize>> {
+    let plan = Plan::new(schema, options).ok()?;
+    Some(plan.layout.brick(&plan.pieces))
+}
+
 /// Bytes that writing takes, of at most `limit`: with less there are fewer chunks under way.
 ///
 /// # Errors

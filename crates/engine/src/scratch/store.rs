@@ -1,0 +1,150 @@
+//! The bytes of a result that waits: memory or a file, with the same places in both.
+//!
+//! Values come first, in the byte order of this machine; after them one byte a pixel that is 1 for no-data. What is
+//! never written takes no room. Memory is mapped, with large pages where the system has them: the first touch of
+//! four kilobytes costs more than copying them.
+
+use std::fs::File;
+use std::io::Result;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use eolith_cube::{DType, Element, Values, columns};
+use memmap2::MmapMut;
+
+use super::space::Spilled;
+use crate::budget::Reservation;
+use crate::place;
+
+#[derive(Debug)]
+pub(super) enum Store {
+    Memory {
+        bytes: RwLock<MmapMut>,
+        _reservation: Reservation,
+    },
+    /// Boxes are disjoint and every access names its place, so nothing is locked.
+    File(Spilled),
+}
+
+/// Access for the time of a box.
+pub(super) enum Reader<'a> {
+    Memory(RwLockReadGuard<'a, MmapMut>),
+    File(&'a File),
+}
+
+pub(super) enum Writer<'a> {
+    Memory(RwLockWriteGuard<'a, MmapMut>),
+    File(&'a File),
+}
+
+impl Store {
+    /// So many bytes of zeros, of which the first `values` are values.
+    pub(super) fn memory(len: usize, values: usize, reservation: Reservation) -> Result<Store> {
+        let map = MmapMut::map_anon(len.max(1))?;
+        #[cfg(target_os = "linux")]
+        if values > 0 {
+            // A system without large pages goes on with small ones.
+            let _ = map.advise_range(memmap2::Advice::HugePage, 0, values);
+        }
+        Ok(Store::Memory { bytes: RwLock::new(map), _reservation: reservation })
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        match self {
+            Store::Memory { bytes, .. } => {
+                Reader::Memory(bytes.read().unwrap_or_else(PoisonError::into_inner))
+            }
+            Store::File(Spilled { file, .. }) => Reader::File(file),
+        }
+    }
+
+    pub(super) fn writer(&self) -> Writer<'_> {
+        match self {
+            Store::Memory { bytes, .. } => {
+                Writer::Memory(bytes.write().unwrap_or_else(PoisonError::into_inner))
+            }
+            Store::File(Spilled { file, .. }) => Writer::File(file),
+        }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn read(&self, bytes: &mut [u8], at: usize) -> Result<()> {
+        match self {
+            Reader::Memory(map) => {
+                bytes.copy_from_slice(&map[at..at + bytes.len()]);
+                Ok(())
+            }
+            Reader::File(file) => place::read(file, bytes, at as u64),
+        }
+    }
+}
+
+impl Writer<'_> {
+    pub(super) fn write(&mut self, bytes: &[u8], at: usize) -> Result<()> {
+        match self {
+            Writer::Memory(map) => {
+                map[at..at + bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            }
+            Writer::File(file) => place::write(file, bytes, at as u64),
+        }
+    }
+}
+
+/// The values as they lie in memory; booleans are 0 and 1.
+pub(super) fn bytes_of(values: &Values) -> &[u8] {
+    match values {
+        Values::Bool(v) => bytemuck::cast_slice(v),
+        Values::U8(v) => v,
+        Values::I8(v) => bytemuck::cast_slice(v),
+        Values::U16(v) => bytemuck::cast_slice(v),
+        Values::I16(v) => bytemuck::cast_slice(v),
+        Values::U32(v) => bytemuck::cast_slice(v),
+        Values::I32(v) => bytemuck::cast_slice(v),
+        Values::U64(v) => bytemuck::cast_slice(v),
+        Values::I64(v) => bytemuck::cast_slice(v),
+        Values::F32(v) => bytemuck::cast_slice(v),
+        Values::F64(v) => bytemuck::cast_slice(v),
+    }
+}
+
+/// Values whose bytes `fill` brings.
+pub(super) fn values_of(
+    dtype: DType,
+    len: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Values> {
+    macro_rules! typed {
+        ($t:ty) => {{
+            let mut values: Vec<$t> = columns::take(len);
+            fill(bytemuck::cast_slice_mut(&mut values))?;
+            <$t as Element>::wrap(values)
+        }};
+    }
+    Ok(match dtype {
+        DType::Bool => Values::Bool(flags_of(len, fill)?),
+        DType::U8 => typed!(u8),
+        DType::I8 => typed!(i8),
+        DType::U16 => typed!(u16),
+        DType::I16 => typed!(i16),
+        DType::U32 => typed!(u32),
+        DType::I32 => typed!(i32),
+        DType::U64 => typed!(u64),
+        DType::I64 => typed!(i64),
+        DType::F32 => typed!(f32),
+        DType::F64 => typed!(f64),
+    })
+}
+
+/// Flags whose bytes `fill` brings.
+pub(super) fn flags_of(
+    len: usize,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Vec<bool>> {
+    let mut bytes: Vec<u8> = columns::take(len);
+    fill(&mut bytes)?;
+    let mut flags = columns::take(len);
+    flags.iter_mut().zip(&bytes).for_each(|(flag, &byte)| *flag = byte != 0);
+    columns::give(bytes);
+    Ok(flags)
+}
