@@ -12,6 +12,7 @@ mod apply_neighborhood;
 mod apply_polygon;
 pub(crate) mod arguments;
 mod climatological_normal;
+mod cloud_detection;
 mod dimensions;
 mod filter_bands;
 mod filter_bbox;
@@ -55,6 +56,7 @@ pub(crate) static ALL: &[&Process] = &[
     &apply_neighborhood::APPLY_NEIGHBORHOOD,
     &apply_polygon::APPLY_POLYGON,
     &climatological_normal::CLIMATOLOGICAL_NORMAL,
+    &cloud_detection::CLOUD_DETECTION,
     &dimensions::ADD_DIMENSION,
     &dimensions::CREATE_DATA_CUBE,
     &dimensions::DIMENSION_LABELS,

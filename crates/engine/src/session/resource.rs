@@ -288,3 +288,6 @@ fn outline([west, south, east, north]: [f64; 4]) -> Json {
         json!({ "type": "MultiPolygon", "coordinates": [ring(west, 180.0), ring(-180.0, east)] })
     }
 }
+
+#[cfg(test)]
+mod tests;

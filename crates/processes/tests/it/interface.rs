@@ -62,6 +62,7 @@ struct Narrowing {
     process: String,
     parameter: String,
     removed: Vec<Value>,
+    added: Vec<Value>,
     reason: String,
 }
 
@@ -85,6 +86,7 @@ fn narrowings() -> Vec<Narrowing> {
             "parameter" => table.parameter = text(),
             "reason" => table.reason = text(),
             "removed" => table.removed.clone_from(value.as_array().expect("a list")),
+            "added" => table.added.clone_from(value.as_array().expect("a list")),
             other => panic!("`{other}` is not a key of this file"),
         }
     }
@@ -94,7 +96,8 @@ fn narrowings() -> Vec<Narrowing> {
     all
 }
 
-/// Takes values out of an enumeration of the standard, where it leaves them to back-ends.
+/// Takes values out of an enumeration of the standard, where it leaves them to back-ends; others come in only where none
+/// is left.
 fn narrow(standard: &mut Value, own: &Narrowing) -> Result<(), String> {
     let name = format!("{} {}", own.process, own.parameter);
     let parameters = standard["parameters"].as_array_mut().ok_or("no parameters")?;
@@ -118,8 +121,14 @@ fn narrow(standard: &mut Value, own: &Narrowing) -> Result<(), String> {
             all.retain(|other| other != value);
         }
     }
-    if own.removed.is_empty() || enumerations.iter().any(|all| all.is_empty()) {
-        return Err(format!("{name}: some values, but not all, can be removed"));
+    let empty = enumerations.iter().any(|all| all.is_empty());
+    if own.removed.is_empty() || empty == own.added.is_empty() {
+        return Err(format!(
+            "{name}: without values of the standard there have to be others, and only then"
+        ));
+    }
+    for all in &mut enumerations {
+        all.extend(own.added.iter().cloned());
     }
     Ok(())
 }
