@@ -5,6 +5,7 @@ use eolith_engine::session::Stage;
 
 use crate::data::{Data, Graph, Limits};
 use crate::failure::{Failure, print};
+use crate::target::Target;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -12,6 +13,8 @@ pub(crate) struct Args {
     graph: Graph,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    target: Target,
     /// How far to go.
     #[arg(long, value_enum, default_value_t = Wanted::All)]
     stage: Wanted,
@@ -28,7 +31,7 @@ enum Wanted {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let session = args.data.session(&args.limits, None)?;
+    let session = args.target.on(args.data.session(&args.limits, None)?);
     let process = args.graph.process()?;
     let stage = match args.stage {
         Wanted::Bound => Stage::Bound,

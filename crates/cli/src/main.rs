@@ -13,6 +13,7 @@ mod processes;
 mod run;
 mod sample;
 mod serve;
+mod target;
 mod usage;
 mod validate;
 

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use eolith_engine::events::{Cancel, Entry, Event, Level, Listener};
-use eolith_engine::session::{Report, Settings, Target, json_text};
+use eolith_engine::session::{Report, Settings, Target as Destination, json_text};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::data::{Data, Graph, Limits};
 use crate::failure::{Failure, print, say};
+use crate::target::Target;
 use crate::usage::{self, Usage};
 
 /// What `--json` prints.
@@ -43,6 +44,8 @@ pub(crate) struct Args {
     graph: Graph,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    target: Target,
     /// File to write; without it results go into the working directory, named after their nodes.
     #[arg(short, long, value_name = "OUT", conflicts_with = "discard")]
     output: Option<PathBuf>,
@@ -61,12 +64,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let parsed = Instant::now();
-    let session = args.data.session(&args.limits, None)?.logging(args.log_level);
+    let session = args.target.on(args.data.session(&args.limits, None)?.logging(args.log_level));
     let process = args.graph.process()?;
-    let target = match (&args.output, args.discard) {
-        (Some(path), _) => Target::File(path.clone()),
-        (None, true) => Target::Discard,
-        (None, false) => Target::CubeFolder(PathBuf::from(".")),
+    let destination = match (&args.output, args.discard) {
+        (Some(path), _) => Destination::File(path.clone()),
+        (None, true) => Destination::Discard,
+        (None, false) => Destination::CubeFolder(PathBuf::from(".")),
     };
     let bar = ProgressBar::hidden();
     let listener = progress(&bar);
@@ -77,7 +80,7 @@ pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
             stop.cancel();
         }
     });
-    let outcome = session.run(&process, &target, &listener, &cancel).await;
+    let outcome = session.run(&process, &destination, &listener, &cancel).await;
     bar.finish_and_clear();
     let report = outcome?;
     let usage = usage::now(started);

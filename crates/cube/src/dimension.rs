@@ -81,6 +81,11 @@ impl Dimension {
         matches!(&self.kind, Kind::Spatial { axis, .. } if *axis == which)
     }
 
+    /// Whether it is x or y.
+    pub fn is_horizontal(&self) -> bool {
+        self.is_spatial(SpatialAxis::X) || self.is_spatial(SpatialAxis::Y)
+    }
+
     pub fn crs(&self) -> Option<&Crs> {
         match &self.kind {
             Kind::Spatial { crs, .. } => crs.as_ref(),

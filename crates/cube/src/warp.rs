@@ -89,6 +89,15 @@ impl Warp {
         self.method
     }
 
+    /// Source pixels per target pixel along rows and columns, unrounded and counted as for [`Warp::new`]; 1 where the
+    /// grids do not meet.
+    ///
+    /// # Errors
+    /// [`CrsError`] if there is no way between the systems.
+    pub fn ratios(from: &Grid, to: &Grid) -> Result<[f64; 2], CrsError> {
+        Places::new(from, to)?.ratios(from, to)
+    }
+
     /// Pixels (rows, columns) of the source grid needed for a window (rows, columns) of the target grid, and maybe a
     /// few around them; both ranges are empty if there are none.
     pub fn source_region(&self, rows: Range<usize>, cols: Range<usize>) -> [Range<usize>; 2] {

@@ -190,7 +190,7 @@ fn run(
     let options = Options { max_extent, ..Options::default() };
     let mut snapshot = Snapshot::default();
     loop {
-        match plan(&process, given, registry(), &snapshot, &options) {
+        match plan(&process, given, registry(), &snapshot, None, &options) {
             Planned::Ready(plan) => {
                 return match wanted {
                     Wanted::Plan => Ok(Some(explain::logical(&plan.bound).into())),

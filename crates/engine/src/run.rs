@@ -122,21 +122,20 @@ impl Machine {
         }
     }
 
-    /// The pixels of one box of a root's cube, computed at once.
+    /// The pixels of one box of a root's cube, computed at once, and the bytes read for them.
     pub async fn region(
         &self,
         physical: &Arc<Physical>,
         node: NodeId,
         region: Region,
         stored: &Stored,
-    ) -> Result<Block, Issue> {
+    ) -> Result<(Block, u64), Issue> {
         let failed = |error| issue(physical, node, error, self.budget.total());
         let task = physical.task_for(node, region);
         let peak = physical.peak(&task);
         let room = self.reserve(peak).await;
         let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
-        let computed = self.block(physical, task, stored, &Cancel::default()).await;
-        computed.map(|(block, _)| block).map_err(failed)
+        self.block(physical, task, stored, &Cancel::default()).await.map_err(failed)
     }
 
     /// The pixels of a task in one block, and the bytes read for them.

@@ -33,6 +33,7 @@ pub struct Scratch {
     store: Store,
     /// Of what was written, where it is made on the way.
     checksum: Option<Checksum>,
+    remark: Option<String>,
 }
 
 impl Scratch {
@@ -49,7 +50,7 @@ impl Scratch {
         let len: usize = shape.iter().product();
         let store = Store::memory(len * (dtype.size() + 1), len * dtype.size(), reservation)?;
         let (masked, bricks) = (AtomicBool::new(false), Bricks::whole(shape));
-        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None })
+        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None })
     }
 
     /// In a file that vanishes with this value. `brick` is the box in which it will be read, if that is known.
@@ -66,7 +67,7 @@ impl Scratch {
         let dtype = schema.dtype();
         let bricks = brick.map_or_else(|| Bricks::whole(shape), |brick| Bricks::new(shape, brick));
         let masked = AtomicBool::new(false);
-        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None })
+        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None })
     }
 
     /// One whose checksum will be asked for: a file is not read once more for it.
@@ -76,6 +77,12 @@ impl Scratch {
             self.checksum = Some(Checksum::new(self.dtype, self.bricks.shape().to_vec()));
         }
         self
+    }
+
+    /// With something to be said of the pixels where they are written.
+    #[must_use]
+    pub fn with_remark(self, remark: Option<String>) -> Scratch {
+        Scratch { remark, ..self }
     }
 
     /// Bytes of a result: values and validity.
@@ -205,6 +212,10 @@ impl Boxes for Scratch {
 impl ResultView for Scratch {
     fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     fn read(&self, region: &Region) -> Result<Block, SinkError> {

@@ -10,6 +10,7 @@ mod output;
 mod planning;
 mod resource;
 mod roots;
+mod view;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use eolith_plan::explain;
 use eolith_plan::op::Op;
 use eolith_plan::physical::{Options, Part, Physical};
 use eolith_plan::process::Registry;
+use eolith_plan::target::TargetGrid;
 use eolith_plan::value::Value;
 use eolith_processes::{registry, registry_inside};
 use tokio::sync::{OnceCell, Semaphore};
@@ -43,6 +45,7 @@ use computed::Computing;
 use planning::PlanState;
 
 pub use output::{Target, json_text};
+pub use view::{Image, View};
 
 /// Bytes of a compute thread's stack: one that waits may hold a task for every other thread. Only what is used is real.
 const STACK: usize = 8 << 20;
@@ -83,6 +86,8 @@ pub struct Session {
     given: Arc<BTreeMap<String, Argument>>,
     /// What runs functions of users, or why nothing does; found out when somebody wants to know.
     host: Arc<OnceCell<Result<Arc<Host>, String>>>,
+    /// Where results are wanted, if not on the grids they come on.
+    target: Option<Arc<TargetGrid>>,
 }
 
 /// What a run gave.
@@ -168,6 +173,7 @@ impl Session {
             log: Level::Info,
             workspace: Arc::new(Nowhere),
             given: Arc::default(),
+            target: None,
         })
     }
 
@@ -187,6 +193,13 @@ impl Session {
     #[must_use]
     pub fn with_arguments(self, given: BTreeMap<String, Argument>) -> Session {
         Session { given: Arc::new(given), ..self }
+    }
+
+    /// The same session with results on another grid: what it explains, runs and reads is the plan with that target. It
+    /// shares everything with this one.
+    #[must_use]
+    pub fn onto(&self, target: TargetGrid) -> Session {
+        Session { target: Some(Arc::new(target)), ..self.clone() }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -359,12 +372,22 @@ impl Session {
         if region.0.len() != whole.0.len() || !whole.contains(&region) {
             return Err(invalid("the box is not inside the result"));
         }
+        let read = self.read(&physical, part, region).await;
+        read.map(|(block, _)| block).map_err(|issue| vec![issue])
+    }
+
+    /// The pixels of a box, and the bytes read for them.
+    async fn read(
+        &self,
+        physical: &Arc<Physical>,
+        part: &Part,
+        region: Region,
+    ) -> Result<(Block, u64), Issue> {
         let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
         // Nothing is kept between tasks but what only a stage can make.
-        let stages = self.stages(&physical, &listener, &cancel).await;
-        let (stored, _) = stages.map_err(|issue| vec![issue])?;
-        let block = self.machine.region(&physical, part.node, region, &stored).await;
-        block.map_err(|issue| vec![issue])
+        let (stored, before) = self.stages(physical, &listener, &cancel).await?;
+        let (block, bytes) = self.machine.region(physical, part.node, region, &stored).await?;
+        Ok((block, before + bytes))
     }
 
     /// What the result is, if it is a cube: its dimensions, labels and types.
@@ -379,12 +402,12 @@ impl Session {
 
     /// A plan of the result alone, in one pass, and which root the result is.
     async fn result(&self, process: &Process) -> Result<(Arc<Physical>, usize), Vec<Issue>> {
-        let options = Options { stages: false, ..self.options() };
+        let options = self.options_of_one();
         let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
         let mut computing = Computing::new(&self.results, &listener, &cancel);
         let plan = self.complete_plan(process, &options, &mut computing).await?;
-        let result = plan.physical.logical.roots.iter().position(|root| root.is_result);
-        Ok((Arc::new(plan.physical), result.ok_or_else(no_cube)?))
+        let root = result(&plan.physical)?;
+        Ok((Arc::new(plan.physical), root))
     }
 
     /// A task may hold a share of the ledger, so that all threads and the fetches ahead of them find room.
@@ -402,6 +425,11 @@ impl Session {
         }
     }
 
+    /// For a single box: storing values between tasks would pay for all others.
+    fn options_of_one(&self) -> Options {
+        Options { stages: false, ..self.options() }
+    }
+
     /// A place for the values of a stage or root: memory while there is room, a file otherwise. `brick` is the box in
     /// which the values will be read, if that is known.
     fn place(
@@ -416,7 +444,8 @@ impl Session {
             Some(room) => Scratch::in_memory(schema, shape, room).map_err(SpaceError::Failed),
             None => Scratch::on_disk(schema, shape, brick, &self.space),
         };
-        made.map(|made| Arc::new(made.checked())).map_err(|error| {
+        let remark = explain::approximation(&physical.logical);
+        made.map(|made| Arc::new(made.checked().with_remark(remark))).map_err(|error| {
             let path = physical.logical.node(part.node).path.clone();
             let message = format!("no room for the result: {error}");
             match error.hint() {
@@ -431,6 +460,11 @@ impl Session {
 fn tasks(physical: &Physical) -> usize {
     let parts = physical.stages.iter().chain(physical.roots.iter().flatten());
     parts.map(|part| part.partition.len()).sum()
+}
+
+/// Which root is the result.
+fn result(physical: &Physical) -> Result<usize, Vec<Issue>> {
+    physical.logical.roots.iter().position(|root| root.is_result).ok_or_else(no_cube)
 }
 
 fn no_cube() -> Vec<Issue> {

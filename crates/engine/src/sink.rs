@@ -39,6 +39,11 @@ use thiserror::Error;
 pub trait ResultView: Sync {
     fn schema(&self) -> &Schema;
 
+    /// What has to be said of the pixels in the file's metadata, if it has any place for it.
+    fn remark(&self) -> Option<&str> {
+        None
+    }
+
     /// The block of `region`, in the common type of all variables, dimensions in schema order.
     fn read(&self, region: &Region) -> Result<Block, SinkError>;
 }

@@ -11,6 +11,7 @@ mod effects;
 mod known;
 mod load;
 mod nested;
+mod onto;
 mod outside;
 mod scope;
 mod uses;
@@ -26,6 +27,7 @@ use crate::need::{Need, Snapshot};
 use crate::op::{Cube, Op};
 use crate::process::{Lowering, Registry};
 use crate::request::LoadRequest;
+use crate::target::TargetGrid;
 use crate::value::{Fault, Value};
 
 pub use call::{Call, Input};
@@ -81,6 +83,7 @@ pub fn bind(
     arguments: &BTreeMap<String, Argument>,
     registry: &dyn Registry,
     snapshot: &Snapshot,
+    target: Option<&TargetGrid>,
 ) -> Bound {
     let mut binder = Binder {
         registry,
@@ -106,6 +109,10 @@ pub fn bind(
     }
     let result = binder.graph(&process.graph, &mut scope, &NodePath::default());
     binder.ask(&result);
+    let result = match target {
+        Some(target) => binder.onto(result, target, &process.graph),
+        None => result,
+    };
     binder.roots(&process.graph, result, &scope);
     Bound { logical: binder.logical.pruned(), needs: binder.needs, issues: binder.issues }
 }

@@ -2,7 +2,7 @@
 //!
 //! The text of a plan is a function of the plan alone, so that equal inputs give equal text on any machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use eolith_cube::zonal::Footprint;
@@ -109,9 +109,27 @@ fn cells(partition: &Partition, out: &Schema) -> String {
     format!("{} windows {}", partition.len(), along.join(", "))
 }
 
+/// What an approximate plan leaves out: one sentence for people and for the metadata of results. `None` where nothing
+/// but native pixels are read.
+pub fn approximation(plan: &Logical) -> Option<String> {
+    let scans = plan.nodes.iter().filter_map(|node| match &node.op {
+        Op::Scan(scan) => Some((scan.request.source.name(), scan.level?)),
+        _ => None,
+    });
+    let read: BTreeSet<String> = scans
+        .map(|(name, level)| format!("`{name}` in pixels of {level:.1} native ones"))
+        .collect();
+    let read: Vec<String> = read.into_iter().collect();
+    let text = format!("approximate: overviews were read of {}", read.join(", "));
+    (!read.is_empty()).then_some(text)
+}
+
 /// The physical plan: tasks, their size and what they read.
 pub fn physical(plan: &Physical) -> String {
     let mut out = String::new();
+    if let Some(text) = approximation(&plan.logical) {
+        let _ = writeln!(out, "{text}");
+    }
     if let Some(cost) = plan.cost() {
         let _ = writeln!(
             out,
@@ -300,6 +318,9 @@ fn read(scan: &Scan) -> String {
     let mut text = scan.request.source.name().to_owned();
     for filter in &scan.request.properties {
         let _ = write!(text, " [{}: {}]", filter.name, expression(&filter.condition));
+    }
+    if let Some(level) = scan.level {
+        let _ = write!(text, " [overviews of {level:.1} native pixels]");
     }
     for (i, window) in scan.window.iter().enumerate() {
         if let (Some(indices), Some(source)) = (window, &scan.source) {

@@ -34,6 +34,7 @@ pub mod process;
 pub mod reference;
 pub mod request;
 pub mod subplan;
+pub mod target;
 pub mod types;
 pub mod udf;
 pub mod value;

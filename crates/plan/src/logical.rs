@@ -17,8 +17,8 @@ use eolith_graph::NodePath;
 use crate::op::Op;
 use crate::value::Value;
 
-pub(crate) use construct::pending_extent;
 pub use construct::{Bad, Groups, Windows};
+pub(crate) use construct::{on_grid, pending_extent};
 pub(crate) use nested::kept;
 pub(crate) use zones::{Area, footprints};
 

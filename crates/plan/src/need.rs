@@ -42,6 +42,8 @@ pub enum Need {
     Code { address: String },
     /// What comes out of a function. The cell is the JSON of [`crate::udf::describe`], its pixels are of this type.
     Udf { udf: Arc<Udf>, cell: Arc<str>, dtype: DType },
+    /// In which lower resolutions an array is stored too.
+    Levels { array: ArrayRef },
 }
 
 /// An angle that can be compared and hashed: millionths of a degree.
@@ -61,6 +63,8 @@ pub enum Answer {
     Udf(Arc<Outcome>),
     /// It was tried and ended with an error of its own.
     Fault(Fault),
+    /// Finest first, without the array itself; empty where there are none.
+    Levels(Arc<[Level]>),
     /// There is no such thing (an unknown collection).
     Missing,
     /// It is there but cannot be used; the text names file and reason.
@@ -132,13 +136,22 @@ pub struct SceneAsset {
     pub plane: usize,
 }
 
+/// An overview: an array that shows what another one does in larger pixels. It has the same dimensions in the same order,
+/// and differs in the lengths of y and x alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    pub array: ArrayRef,
+    /// Of all its pixels.
+    pub grid: Grid,
+}
+
 /// Which array of which file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ArrayRef {
     /// Absolute path or URL.
     pub href: String,
     pub format: Format,
-    /// Path inside the file; empty for the only array of a TIFF.
+    /// Path inside the file; of a TIFF empty for the image, else the number of an overview (the largest is 1).
     pub array: String,
     /// Changes with the content; checked when the file is read.
     pub version: Option<String>,

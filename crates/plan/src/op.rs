@@ -3,7 +3,7 @@
 //! An operator says what a node computes from its inputs. Its schema is computed by its constructor in
 //! [`crate::logical`] and nowhere else. What a rule may do with it is asked through a property ([`Op::selectable`],
 //! [`Op::reaches`]): one `match` over all operators, so that a new operator does not compile until its author has
-//! decided. A rule matches only the operators that it rewrites.
+//! decided. A rule matches only the operators that it rewrites. [`Op::scale`] is such a property.
 
 mod compare;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use eolith_cube::warp::Method;
 use eolith_cube::window::Stencil;
 use eolith_cube::zonal::Footprint;
-use eolith_cube::{Block, Grid, Kind, Region, Schema};
+use eolith_cube::{Block, Dimension, Grid, Kind, Region, Schema};
 
 use crate::expr::Expr;
 use crate::need::Piece;
@@ -77,6 +77,8 @@ pub struct Scan {
     pub source: Option<Arc<ScanSource>>,
     /// Indices of the source kept along each dimension, in this order; `None` keeps all.
     pub window: Vec<Option<Arc<[usize]>>>,
+    /// Native pixels in one that is read, along x, where overviews are read in their place.
+    pub level: Option<f64>,
 }
 
 /// A cube laid out over arrays in files. Where pieces overlap, the first one with a valid pixel wins.
@@ -165,6 +167,19 @@ pub type LabelMap = Arc<[Option<usize>]>;
 pub struct Save {
     pub format: String,
     pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How an operator depends on the size of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// A pixel of the result is computed from the pixels of the inputs in the same place: larger pixels give the same in
+    /// larger pixels, as far as an expression of means is the mean of the expression.
+    Pointwise,
+    /// It sums up pixels that lie beside each other: larger ones give nearly the same where it is a mean, and something
+    /// else where it is a sum or a count.
+    Aggregate,
+    /// It counts pixels or knows their places: only native ones mean what its arguments say.
+    NativeOnly,
 }
 
 /// What rules and planner ask of an operator: one line for each, see [`Op::facts`].
@@ -294,6 +309,49 @@ impl Reshape {
             dim if dim < first => Some(dim),
             dim if dim < first + from => None,
             dim => Some(dim - from + to),
+        }
+    }
+}
+
+impl Op {
+    /// How it depends on the size of pixels, for inputs and a result of these schemas.
+    pub fn scale(&self, inputs: &[&Schema], schema: &Schema) -> Scale {
+        let on_map = |schema: &Schema, dim: usize| schema.dims[dim].is_horizontal();
+        let along = |dim: usize| match inputs.first() {
+            Some(input) if on_map(input, dim) => Scale::Aggregate,
+            _ => Scale::Pointwise,
+        };
+        let only = |pointwise: bool| if pointwise { Scale::Pointwise } else { Scale::NativeOnly };
+        match self {
+            Op::Scan(_) | Op::Map { .. } => Scale::Pointwise,
+            Op::Literal(_) | Op::Inside(_) | Op::Burn(_) => Scale::NativeOnly,
+            Op::Parameter(_) | Op::Pending => Scale::NativeOnly,
+            Op::Select(indices) => {
+                let kept =
+                    |(dim, indices): (usize, &Option<_>)| indices.is_none() || !on_map(schema, dim);
+                only(indices.iter().enumerate().all(kept))
+            }
+            // Rows and columns may have other names, not other places.
+            Op::Relabel { dims } => only(dims.iter().zip(&schema.dims).all(|(from, dim)| {
+                let source = from.and_then(|from| inputs.first()?.dims.get(from));
+                let same = |source: &Dimension| source.kind == dim.kind && source.axis == dim.axis;
+                let mapped = dim.is_horizontal() || source.is_some_and(Dimension::is_horizontal);
+                !mapped || source.is_some_and(same)
+            })),
+            Op::Reduce { dim, .. } | Op::Along { dim, .. } | Op::Group { dim, .. } => along(*dim),
+            Op::Merge(merge) => {
+                let whole = |(dim, map): (usize, &LabelMap)| {
+                    !on_map(schema, dim) || map.iter().enumerate().all(|(i, own)| *own == Some(i))
+                };
+                let all = |maps: &[Vec<LabelMap>; 2]| {
+                    maps.iter().all(|maps| maps.iter().enumerate().all(whole))
+                };
+                only(merge.indices.as_ref().is_some_and(all))
+            }
+            Op::Zonal(_) => Scale::Aggregate,
+            Op::Warp { .. } | Op::Window { .. } | Op::Coarsen(_) => Scale::NativeOnly,
+            // What cells, functions and texts of dimensions make of the number of pixels nobody knows.
+            Op::Nested(_) | Op::Udf(_) | Op::Reshape(_) | Op::Save(_) => Scale::NativeOnly,
         }
     }
 }

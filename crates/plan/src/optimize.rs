@@ -7,14 +7,17 @@
 
 mod dead_labels;
 mod fuse;
+mod overviews;
 mod pushdown;
 mod share;
 #[cfg(test)]
 mod testing;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::logical::{Logical, RootValue};
+use crate::need::{Need, Snapshot};
 use crate::nested::Nested;
 use crate::op::Op;
 
@@ -53,6 +56,16 @@ fn cells(mut logical: Logical) -> Logical {
         }
     }
     logical
+}
+
+/// Reads overviews in an approximate plan: the one rule that changes what comes out, and so none of [`RULES`]. It runs
+/// after them. Gives what has to be known for it.
+pub fn approximate(logical: Logical, snapshot: &Snapshot) -> (Logical, BTreeSet<Need>) {
+    let before = schemas(&logical);
+    let mut needs = BTreeSet::new();
+    let logical = overviews::apply(logical, snapshot, &mut needs);
+    debug_assert!(before == schemas(&logical), "overviews changed a schema");
+    (logical, needs)
 }
 
 fn schemas(logical: &Logical) -> Vec<Option<std::sync::Arc<eolith_cube::Schema>>> {

@@ -13,6 +13,7 @@ use crate::need::{Need, Snapshot};
 use crate::optimize;
 use crate::physical::{Options, Physical};
 use crate::process::Registry;
+use crate::target::{Reading, TargetGrid};
 
 /// What planning gives.
 #[derive(Debug)]
@@ -35,15 +36,16 @@ pub struct Plan {
     pub physical: Physical,
 }
 
-/// Plans a process. Equal inputs give equal plans.
+/// Plans a process, on the grid of a target if there is one. Equal inputs give equal plans.
 pub fn plan(
     process: &Process,
     arguments: &BTreeMap<String, Argument>,
     registry: &dyn Registry,
     snapshot: &Snapshot,
+    target: Option<&TargetGrid>,
     options: &Options,
 ) -> Planned {
-    let bound = bind::bind(process, arguments, registry, snapshot);
+    let bound = bind::bind(process, arguments, registry, snapshot, target);
     if !bound.issues.is_empty() {
         return Planned::Issues(bound.issues);
     }
@@ -51,7 +53,14 @@ pub fn plan(
         return Planned::Needs { needs: bound.needs, so_far: bound.logical };
     }
     let bound = bound.logical.logging(options.log);
-    let optimized = optimize::optimize(bound.clone());
+    let mut optimized = optimize::optimize(bound.clone());
+    if target.is_some_and(|target| target.reading == Reading::Approximate) {
+        let needs;
+        (optimized, needs) = optimize::approximate(optimized, snapshot);
+        if !needs.is_empty() {
+            return Planned::Needs { needs, so_far: bound };
+        }
+    }
     match Physical::new(optimized, options) {
         Ok(physical) => Planned::Ready(Box::new(Plan { bound, physical })),
         Err(issues) => Planned::Issues(issues),

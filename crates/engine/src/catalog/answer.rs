@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use eolith_cube::Grid;
 use eolith_plan::model::Forest;
-use eolith_plan::need::{Answer, Degrees, Need};
+use eolith_plan::need::{Answer, ArrayRef, Degrees, Format, Level, Need};
 use eolith_plan::request::Source;
 use tracing::warn;
 
@@ -30,6 +31,7 @@ impl Catalog {
             Need::Computed(_) | Need::Udf { .. } => {
                 return Answer::Failed("the catalogue computes nothing".to_owned());
             }
+            Need::Levels { array } => return self.levels(array).await,
         };
         let listed = match source {
             Source::Collection(id) => {
@@ -90,9 +92,11 @@ impl Catalog {
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
-            Need::Model { .. } | Need::Computed(_) | Need::Code { .. } | Need::Udf { .. } => {
-                return Answer::Missing;
-            }
+            Need::Model { .. }
+            | Need::Computed(_)
+            | Need::Code { .. }
+            | Need::Udf { .. }
+            | Need::Levels { .. } => return Answer::Missing,
             Need::Collection { .. } => {
                 listed.content(&self.headers).await.map(Answer::Collection).map_err(Trouble::Failed)
             }
@@ -116,6 +120,49 @@ impl Catalog {
             Ok(answer) => answer,
             Err(Trouble::TooMany) => Answer::TooMany(MOST_SCENES),
             Err(Trouble::Failed(reason)) => failed(source, reason),
+        }
+    }
+
+    /// The overviews of an array. A file that cannot be opened has none: reading its native pixels says why.
+    async fn levels(&self, array: &ArrayRef) -> Answer {
+        let location = if array.requested {
+            Location::requested(self.access(), &array.href)
+        } else {
+            Location::resolve("", &array.href)
+        };
+        let Ok(location) = location else { return Answer::Missing };
+        let found = match array.format {
+            Format::Tiff => self.headers.tiff(&location).await.map(|header| {
+                let level = |(i, (grid, chunk)): (usize, &(Grid, Vec<usize>))| Level {
+                    array: ArrayRef {
+                        array: (i + 1).to_string(),
+                        version: array.version.clone(),
+                        chunk: Some(chunk.clone()),
+                        ..array.clone()
+                    },
+                    grid: grid.clone(),
+                };
+                header.overviews.iter().enumerate().map(level).collect()
+            }),
+            Format::Zarr => self.headers.cubes(&location, Format::Zarr).await.map(|cubes| {
+                let mut own =
+                    cubes.into_iter().filter_map(|mut cube| cube.levels.remove(&array.array));
+                let mut levels: Vec<Level> = own.next().unwrap_or_default();
+                for level in &mut levels {
+                    level.array.requested = array.requested;
+                }
+                levels
+            }),
+            // No convention is known for files that say nothing of groups.
+            Format::NetCdf => Ok(Vec::new()),
+        };
+        self.headers.save().await;
+        match found {
+            Ok(levels) => Answer::Levels(levels.into()),
+            Err(reason) => {
+                warn!(href = array.href, reason, "overviews cannot be found");
+                Answer::Missing
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::stored::StoredFile;
 
 /// To be raised when the form changes or readers learn to say more.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const NAME: &str = "catalog-cache.json";
 
 #[derive(Debug)]

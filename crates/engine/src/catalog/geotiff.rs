@@ -119,6 +119,7 @@ pub(super) fn cube(files: &[(Option<Instant>, String, Arc<TiffHeader>)]) -> Opti
         description: text(&["TIFFTAG_IMAGEDESCRIPTION", "description", "DESCRIPTION"]),
         attributes: header.attributes.clone(),
         notes,
+        levels: BTreeMap::new(),
     })
 }
 

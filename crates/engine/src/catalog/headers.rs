@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
-use eolith_cube::{DType, Grid, Schema, Variable};
-use eolith_plan::need::{Content, Format, Piece};
+use eolith_cube::{DType, Grid, Regular, Schema, Variable};
+use eolith_plan::need::{Content, Format, Level, Piece};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
@@ -26,6 +26,8 @@ pub(super) struct TiffHeader {
     /// The unit of decoding: bands, rows, columns.
     pub(super) chunk: Vec<usize>,
     pub(super) bands: Vec<(Option<String>, Variable)>,
+    /// Grids and units of decoding of the overviews, largest first.
+    pub(super) overviews: Vec<(Grid, Vec<usize>)>,
     pub(super) attributes: Map<String, Value>,
     pub(super) version: Option<String>,
 }
@@ -41,6 +43,8 @@ pub(super) struct CubeFile {
     pub(super) description: Option<String>,
     pub(super) attributes: Map<String, Value>,
     pub(super) notes: Vec<String>,
+    /// Overviews by the name of their array, finest first.
+    pub(super) levels: BTreeMap<String, Vec<Level>>,
 }
 
 /// Opens files, through the cache.
@@ -102,10 +106,14 @@ impl Headers {
             };
             (band.name, variable)
         };
+        let grid = file.grid;
         let header = TiffHeader {
-            grid: file.grid,
+            grid: grid.clone(),
             dtype: meta.dtype,
             chunk: meta.chunk.clone(),
+            overviews: (file.overviews.iter())
+                .map(|level| (level_grid(&grid, &level.meta().shape), level.meta().chunk.clone()))
+                .collect(),
             bands: file.bands.into_iter().map(band).collect(),
             attributes: meta.attributes.clone(),
             version: Some(version.clone()),
@@ -177,6 +185,16 @@ impl Headers {
     }
 }
 
+/// The grid of an overview (bands, rows, columns): the extent of the image in fewer pixels, which need not be a whole
+/// number of native ones.
+fn level_grid(grid: &Grid, shape: &[usize]) -> Grid {
+    let axis = |native: Regular, len: usize| {
+        let step = native.step * native.len as f64 / len.max(1) as f64;
+        Regular { start: native.start + (step - native.step) / 2.0, step, len }
+    };
+    Grid { crs: grid.crs.clone(), y: axis(grid.y, shape[1]), x: axis(grid.x, shape[2]) }
+}
+
 async fn open_cubes(location: &Location, format: Format) -> Result<Vec<CubeFile>, SourceError> {
     let (arrays, root, groups, mut notes) = match format {
         Format::Zarr => {
@@ -207,6 +225,7 @@ async fn open_cubes(location: &Location, format: Format) -> Result<Vec<CubeFile>
                 description: cube.notes.description,
                 attributes: cube.notes.attributes,
                 notes: all,
+                levels: cube.levels,
             })
         }
         Content::Scenes(_) => Err(SourceError::Unsupported {

@@ -3,6 +3,7 @@
 //! The types of `eolith-cube` and `eolith-plan` are not serialised themselves; this is the one place that knows
 //! both forms. Reading back gives exactly what was stored, NaN no-data values included.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::time::{Instant, TimeLabel};
@@ -10,7 +11,7 @@ use eolith_cube::{
     Axis, Crs, DType, Dimension, Extent, Grid, Kind, Label, Labels, Number, Region, Regular,
     Schema, SpatialAxis, Variable,
 };
-use eolith_plan::need::{ArrayDim, ArrayRef, Format, Piece};
+use eolith_plan::need::{ArrayDim, ArrayRef, Format, Level, Piece};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,6 +31,7 @@ pub(super) struct StoredTiff {
     dtype: String,
     chunk: Vec<usize>,
     bands: Vec<(Option<String>, StoredVariable)>,
+    overviews: Vec<(StoredGrid, Vec<usize>)>,
     attributes: Map<String, Value>,
     version: Option<String>,
 }
@@ -44,6 +46,7 @@ pub(super) struct StoredCube {
     description: Option<String>,
     attributes: Map<String, Value>,
     notes: Vec<String>,
+    levels: BTreeMap<String, Vec<(StoredArray, StoredGrid)>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,12 +110,17 @@ enum StoredLabel {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct StoredPiece {
+struct StoredArray {
     href: String,
     format: String,
     array: String,
     version: Option<String>,
     chunk: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StoredPiece {
+    array: StoredArray,
     region: Vec<(usize, usize)>,
     dims: Vec<StoredDim>,
     nodata: Option<StoredNumber>,
@@ -135,6 +143,9 @@ impl StoredTiff {
             dtype: header.dtype.name().to_owned(),
             chunk: header.chunk.clone(),
             bands: header.bands.iter().map(band).collect(),
+            overviews: (header.overviews.iter())
+                .map(|(grid, chunk)| (StoredGrid::of(grid), chunk.clone()))
+                .collect(),
             attributes: header.attributes.clone(),
             version: header.version.clone(),
         }
@@ -150,6 +161,9 @@ impl StoredTiff {
             dtype: DType::from_name(&self.dtype)?,
             chunk: self.chunk.clone(),
             bands: self.bands.iter().map(band).collect::<Option<_>>()?,
+            overviews: (self.overviews.iter())
+                .map(|(grid, chunk)| Some((grid.read()?, chunk.clone())))
+                .collect::<Option<_>>()?,
             attributes: self.attributes.clone(),
             version: self.version.clone(),
         })
@@ -167,6 +181,12 @@ impl StoredCube {
             description: file.description.clone(),
             attributes: file.attributes.clone(),
             notes: file.notes.clone(),
+            levels: (file.levels.iter())
+                .map(|(name, levels)| {
+                    let level = |l: &Level| (StoredArray::of(&l.array), StoredGrid::of(&l.grid));
+                    (name.clone(), levels.iter().map(level).collect())
+                })
+                .collect(),
         }
     }
 
@@ -183,6 +203,14 @@ impl StoredCube {
             description: self.description.clone(),
             attributes: self.attributes.clone(),
             notes: self.notes.clone(),
+            levels: (self.levels.iter())
+                .map(|(name, levels)| {
+                    let level = |(array, grid): &(StoredArray, StoredGrid)| {
+                        Some(Level { array: array.read()?, grid: grid.read()? })
+                    };
+                    Some((name.clone(), levels.iter().map(level).collect::<Option<_>>()?))
+                })
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -328,6 +356,30 @@ impl StoredLabel {
     }
 }
 
+impl StoredArray {
+    fn of(array: &ArrayRef) -> StoredArray {
+        StoredArray {
+            href: array.href.clone(),
+            format: array.format.name().to_owned(),
+            array: array.array.clone(),
+            version: array.version.clone(),
+            chunk: array.chunk.clone(),
+        }
+    }
+
+    fn read(&self) -> Option<ArrayRef> {
+        let formats = [Format::Zarr, Format::NetCdf, Format::Tiff];
+        Some(ArrayRef {
+            href: self.href.clone(),
+            format: formats.into_iter().find(|format| format.name() == self.format)?,
+            array: self.array.clone(),
+            version: self.version.clone(),
+            chunk: self.chunk.clone(),
+            requested: false,
+        })
+    }
+}
+
 impl StoredPiece {
     fn of(piece: &Piece) -> StoredPiece {
         let dim = |dim: &ArrayDim| match *dim {
@@ -335,11 +387,7 @@ impl StoredPiece {
             ArrayDim::Fixed(index) => StoredDim::Fixed(index),
         };
         StoredPiece {
-            href: piece.array.href.clone(),
-            format: piece.array.format.name().to_owned(),
-            array: piece.array.array.clone(),
-            version: piece.array.version.clone(),
-            chunk: piece.array.chunk.clone(),
+            array: StoredArray::of(&piece.array),
             region: piece.region.0.iter().map(|range| (range.start, range.end)).collect(),
             dims: piece.dims.iter().map(dim).collect(),
             nodata: piece.nodata.map(StoredNumber::of),
@@ -349,8 +397,6 @@ impl StoredPiece {
 
     /// `rank` is that of the cube.
     fn read(&self, rank: usize) -> Option<Piece> {
-        let formats = [Format::Zarr, Format::NetCdf, Format::Tiff];
-        let format = formats.into_iter().find(|format| format.name() == self.format)?;
         let dim = |dim: &StoredDim| match *dim {
             StoredDim::Along(dim, offset) => {
                 (dim < rank).then_some(ArrayDim::Along { dim, offset })
@@ -359,14 +405,7 @@ impl StoredPiece {
         };
         (self.region.len() == rank).then_some(())?;
         Some(Piece {
-            array: ArrayRef {
-                href: self.href.clone(),
-                format,
-                array: self.array.clone(),
-                version: self.version.clone(),
-                chunk: self.chunk.clone(),
-                requested: false,
-            },
+            array: self.array.read()?,
             region: Region(self.region.iter().map(|&(start, end)| start..end).collect()),
             dims: self.dims.iter().map(dim).collect::<Option<_>>()?,
             nodata: optional(self.nodata.as_ref(), StoredNumber::read)?,

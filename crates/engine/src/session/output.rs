@@ -193,6 +193,7 @@ pub(super) async fn write(
     }
     // The checksum reads a slab at a time, unseen by the ledger.
     let room = session.machine.reserve(budget).await;
+    let remark = result.remark().map(str::to_owned);
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
         let _room = room;
@@ -210,11 +211,14 @@ pub(super) async fn write(
         receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
     let checksum =
         checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
-    let files = match files {
+    let mut files = match files {
         None => Vec::new(),
         Some(Ok(files)) => files,
         Some(Err(error)) => return Err(sink_issue(&error, at)),
     };
+    for file in &mut files {
+        file.notes.extend(remark.clone());
+    }
     notes(&files, listener);
     Ok(Outcome { files, checksum, value: Value::Null, checking, writing })
 }

@@ -1,5 +1,6 @@
 //! From a process to a plan: the questions of the planner and who answers them.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use eolith_graph::{Code, Issue, NodePath, Process};
@@ -8,12 +9,16 @@ use eolith_plan::need::{Answer, Need, Snapshot};
 use eolith_plan::physical::Options;
 use eolith_plan::planner::{self, Plan, Planned};
 use eolith_processes::{registry, registry_inside};
+use futures::stream::{self, StreamExt};
 
 use super::computed::Computing;
 use super::{Session, Times};
 
 /// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
 const ROUNDS: usize = 1000;
+
+/// Questions that are answered at a time.
+const QUESTIONS: usize = 16;
 
 /// Most collections that an error names.
 const NAMED: usize = 10;
@@ -28,6 +33,18 @@ pub(super) enum PlanState {
     },
 }
 
+impl PlanState {
+    /// The plan, if nothing is left to compute.
+    pub(super) fn ready(self) -> Result<Plan, Vec<Issue>> {
+        match self {
+            PlanState::Ready(plan) => Ok(*plan),
+            PlanState::Open { .. } => {
+                Err(vec![unfinished("it depends on values that were not computed")])
+            }
+        }
+    }
+}
+
 impl Session {
     /// Plans a process that was not checked yet, and computes what the plan depends on.
     pub(super) async fn complete_plan(
@@ -36,12 +53,7 @@ impl Session {
         options: &Options,
         computing: &mut Computing<'_>,
     ) -> Result<Plan, Vec<Issue>> {
-        match self.checked_plan(process, options, Some(computing)).await? {
-            PlanState::Ready(plan) => Ok(*plan),
-            PlanState::Open { .. } => {
-                Err(vec![unfinished("it depends on values that were not computed")])
-            }
-        }
+        self.checked_plan(process, options, Some(computing)).await?.ready()
     }
 
     /// Plans a process that was not checked yet.
@@ -61,13 +73,33 @@ impl Session {
         &self,
         process: &Process,
         options: &Options,
+        computing: Option<&mut Computing<'_>>,
+    ) -> Result<PlanState, Vec<Issue>> {
+        self.plan_with(process, options, &RwLock::default(), computing).await
+    }
+
+    /// The same with what is known already; new answers are added to it.
+    pub(super) async fn plan_with(
+        &self,
+        process: &Process,
+        options: &Options,
+        known: &RwLock<Snapshot>,
         mut computing: Option<&mut Computing<'_>>,
     ) -> Result<PlanState, Vec<Issue>> {
-        let mut snapshot = Snapshot::default();
+        let learn = |answers: Vec<(Need, Answer)>| {
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            for (need, answer) in answers {
+                known.insert(need, answer);
+            }
+        };
         let mut times = Times::default();
         for _ in 0..ROUNDS {
             let started = Instant::now();
-            let planned = planner::plan(process, &self.given, registry(), &snapshot, options);
+            let planned = {
+                let known = known.read().unwrap_or_else(PoisonError::into_inner);
+                let target = self.target.as_deref();
+                planner::plan(process, &self.given, registry(), &known, target, options)
+            };
             times.plan += started.elapsed();
             let (needs, so_far) = match planned {
                 Planned::Ready(plan) => {
@@ -83,17 +115,20 @@ impl Session {
             let started = Instant::now();
             let (open, asked): (Vec<Need>, Vec<Need>) =
                 needs.into_iter().partition(|need| need.subplan().is_some() || need.runs_code());
-            let mut answered = !asked.is_empty();
-            for need in asked {
+            let ask = |need: Need| async move {
                 let answer = self.catalog.answer(&need, &*self.workspace).await;
-                snapshot.insert(need, answer);
-            }
+                (need, answer)
+            };
+            let asked: Vec<_> = asked.into_iter().map(ask).collect();
+            let mut answers: Vec<(Need, Answer)> =
+                stream::iter(asked).buffered(QUESTIONS).collect().await;
             for need in &open {
                 if let Some(refused) = self.refused(need).await {
-                    snapshot.insert(need.clone(), refused);
-                    answered = true;
+                    answers.push((need.clone(), refused));
                 }
             }
+            let answered = !answers.is_empty();
+            learn(answers);
             times.open += started.elapsed();
             // What is computed may change with what the catalogue says, so that comes first.
             if answered {
@@ -107,7 +142,7 @@ impl Session {
                     Some(subplan) => self.compute(subplan, computing).await?,
                     None => self.tried(&need).await,
                 };
-                snapshot.insert(need, answer);
+                learn(vec![(need, answer)]);
             }
         }
         Err(vec![unfinished(&format!("it has open questions after {ROUNDS} rounds"))])

@@ -55,6 +55,8 @@ pub(super) struct Layout {
     pub(super) mapping: Option<Mapping>,
     /// What the user should know.
     pub(super) notes: Vec<String>,
+    /// What is said of the pixels.
+    pub(super) comment: Option<String>,
     names: Names,
     /// Position in the schema of each of `dims`.
     order: Vec<usize>,
@@ -115,7 +117,7 @@ impl Layout {
                 Output { name, label, variable: variable.clone() }
             })
             .collect();
-        Ok(Layout { dims, outputs, mapping, notes, names, order, bands })
+        Ok(Layout { dims, outputs, mapping, notes, comment: None, names, order, bands })
     }
 
     /// The shape of every array of pixels.

@@ -84,6 +84,7 @@ pub fn write(
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
     let mut plan = Plan::new(result.schema(), options)?;
+    plan.layout.comment = result.remark().map(str::to_owned);
     let ahead = plan.ahead(budget, rayon::current_num_threads())?;
     let mut staged = None;
     if let Some(guesses) = plan.layout.guesses(values::stored) {
@@ -354,7 +355,10 @@ impl Plan {
                 variables.push(variable);
             }
         }
-        file.finish(&variables, vec![file::text_attribute("Conventions", cf::CONVENTIONS)])
+        let mut attributes = vec![file::text_attribute("Conventions", cf::CONVENTIONS)];
+        let comment = layout.comment.as_deref();
+        attributes.extend(comment.map(|text| file::text_attribute("comment", text)));
+        file.finish(&variables, attributes)
     }
 }
 

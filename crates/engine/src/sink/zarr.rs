@@ -86,6 +86,7 @@ pub fn write(
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
     let mut plan = Plan::new(result.schema(), options)?;
+    plan.layout.comment = result.remark().map(str::to_owned);
     let ahead = plan.ahead(budget, rayon::current_num_threads())?;
     let mut written = None;
     if let Some(guesses) = plan.layout.guesses(stored) {
@@ -343,6 +344,9 @@ impl<'a> Writer<'a> {
     fn finish(self, layout: &Layout) -> Result<(), SinkError> {
         let mut attributes = Map::new();
         attributes.insert("Conventions".to_owned(), cf::CONVENTIONS.into());
+        if let Some(comment) = &layout.comment {
+            attributes.insert("comment".to_owned(), comment.as_str().into());
+        }
         if let Some(code) = layout.mapping.as_ref().and_then(cf::Mapping::code) {
             attributes.insert("proj:code".to_owned(), code.into());
         }

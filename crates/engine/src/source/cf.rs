@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eolith_cube::{Dimension, Kind, Labels, Region, SpatialAxis, Values};
-use eolith_plan::need::{Content, Format};
+use eolith_plan::need::{Content, Format, Level};
 use serde_json::{Map, Value};
 
 use super::{ArrayMeta, ArrayReader, SourceError};
@@ -55,6 +55,8 @@ pub struct Cube {
     pub name: String,
     pub content: Content,
     pub notes: CubeNotes,
+    /// Overviews by the name of their array, finest first.
+    pub levels: BTreeMap<String, Vec<Level>>,
 }
 
 /// What a file says of itself and of its groups.
@@ -113,7 +115,8 @@ pub async fn describe_all(
         .collect();
     let layouts = Layouts::of(&entries, attributes).map_err(|e| e.at(href, format))?;
     let mut values = BTreeMap::new();
-    let wanted = layouts.list.iter().flat_map(|layout| &layout.dims).filter_map(|d| d.coordinate);
+    let all = layouts.list.iter().chain(layouts.overviews.iter().map(|(_, layout)| layout));
+    let wanted = all.flat_map(|layout| &layout.dims).filter_map(|d| d.coordinate);
     for index in wanted {
         let name = &arrays[index].meta().name;
         if !values.contains_key(name) {
@@ -158,7 +161,18 @@ fn make(
 ) -> Vec<Cube> {
     let parts = layouts.list.iter().map(|layout| part(entries, layout, values, attributes));
     let file = assemble::File { entries, attributes, href, format };
-    let mut cubes = file.cubes(parts.collect());
+    let parts: Vec<Part<'_>> = parts.collect();
+    let overviews = layouts
+        .overviews
+        .iter()
+        .map(|(finest, layout)| (*finest, part(entries, layout, values, attributes)));
+    let mut levels = file.levels(&parts, overviews.collect());
+    let mut cubes = file.cubes(parts);
+    for cube in &mut cubes {
+        let Content::Cube { pieces, .. } = &cube.content else { continue };
+        let own = pieces.iter().filter_map(|piece| levels.remove_entry(&piece.array.array));
+        cube.levels = own.collect();
+    }
     if let Some(first) = cubes.first_mut() {
         first.notes.notes.extend(layouts.notes.iter().cloned());
     }

@@ -114,7 +114,7 @@ impl Readers {
         let since = Instant::now();
         let file = LocalFile::open(&location).and_then(Result::ok).map(|(file, _)| Arc::new(file));
         let readers = match array.format {
-            Format::Tiff => vec![tiff::open(&location).await?.reader],
+            Format::Tiff => tiff_array(tiff::open(&location).await?, &array.array),
             Format::Zarr => zarr::open(&location).await?,
             Format::NetCdf => netcdf::open(&location).await?.0,
         };
@@ -125,7 +125,7 @@ impl Readers {
         }
         for reader in readers {
             let name = if array.format == Format::Tiff {
-                String::new()
+                array.array.clone()
             } else {
                 reader.meta().name.clone()
             };
@@ -154,6 +154,15 @@ impl Readers {
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The image, or one of its overviews by number.
+fn tiff_array(file: tiff::TiffFile, name: &str) -> Vec<Arc<dyn ArrayReader>> {
+    let reader = match name.parse::<usize>() {
+        Err(_) => Some(file.reader),
+        Ok(number) => file.overviews.into_iter().nth(number.wrapping_sub(1)),
+    };
+    reader.into_iter().collect()
 }
 
 impl Opened {

@@ -8,6 +8,7 @@ mod effects;
 mod exports;
 mod page;
 mod session;
+mod target;
 mod vectors;
 
 use std::path::PathBuf;

@@ -134,8 +134,10 @@ impl Call<'_, '_> {
                 let source = scenes::lay_out(&request, scenes, &Arc::clone(items))?;
                 let schema = source.schema.clone();
                 let window = vec![None; schema.dims.len()];
-                let made =
-                    Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema);
+                let made = Op::scan(
+                    Scan { request, source: Some(Arc::new(source)), window, level: None },
+                    schema,
+                );
                 Ok((made, None))
             }
             Some(Answer::Missing) => {
@@ -153,7 +155,10 @@ impl Call<'_, '_> {
             Some(_) | None => {
                 let schema = pending_schema(&request, collection, scenes)?;
                 let window = vec![None; schema.dims.len()];
-                Ok((Op::scan(Scan { request, source: None, window }, schema), Some(need)))
+                Ok((
+                    Op::scan(Scan { request, source: None, window, level: None }, schema),
+                    Some(need),
+                ))
             }
         }
     }
@@ -266,7 +271,7 @@ fn cube_scan(request: LoadRequest, mut source: ScanSource) -> Result<(Op, Schema
         schema = Op::select(&schema, indices).1;
     }
     refuse_empty(&request, &schema)?;
-    Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window }, schema))
+    Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window, level: None }, schema))
 }
 
 fn refuse_empty(request: &LoadRequest, schema: &Schema) -> Result<(), Problem> {

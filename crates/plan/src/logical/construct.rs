@@ -243,13 +243,9 @@ impl Op {
 
     /// Another pixel grid over the same two dimensions.
     pub fn warp(input: &Schema, grid: Grid, method: Method) -> Made {
-        let x = horizontal(input, SpatialAxis::X)?;
-        let y = horizontal(input, SpatialAxis::Y)?;
-        let mut schema = input.clone();
-        for (dim, axis, regular) in [(x, SpatialAxis::X, grid.x), (y, SpatialAxis::Y, grid.y)] {
-            schema.dims[dim].axis = Axis::Known(Labels::Regular(regular));
-            schema.dims[dim].kind = Kind::Spatial { axis, crs: Some(grid.crs.clone()) };
-        }
+        horizontal(input, SpatialAxis::X)?;
+        horizontal(input, SpatialAxis::Y)?;
+        let mut schema = on_grid(input, &grid);
         for variable in &mut schema.variables {
             let dtype = method.dtype(variable.dtype);
             if dtype != variable.dtype {
@@ -370,6 +366,18 @@ impl Op {
     pub fn save(input: &Schema, save: Save) -> (Op, Schema) {
         (Op::Save(save), input.clone())
     }
+}
+
+/// The same cube with its pixels on another grid, as far as it has dimensions x and y.
+pub(crate) fn on_grid(schema: &Schema, grid: &Grid) -> Schema {
+    let mut schema = schema.clone();
+    for (axis, regular) in [(SpatialAxis::X, grid.x), (SpatialAxis::Y, grid.y)] {
+        if let Some(dim) = schema.spatial(axis) {
+            schema.dims[dim].axis = Axis::Known(Labels::Regular(regular));
+            schema.dims[dim].kind = Kind::Spatial { axis, crs: Some(grid.crs.clone()) };
+        }
+    }
+    schema
 }
 
 /// What is known of the time of a load before its items are.

@@ -43,7 +43,7 @@ pub(crate) fn run(graph: Json, cubes: &[(&str, &Cube)]) -> Result<Outcome, Strin
         let registry = crate::registry();
         let mut snapshot = Snapshot::default();
         let plan = loop {
-            match plan(&process, &arguments, registry, &snapshot, &options) {
+            match plan(&process, &arguments, registry, &snapshot, None, &options) {
                 Planned::Ready(plan) => break plan,
                 Planned::Issues(issues) => return Err(issues[0].code.as_str().to_owned()),
                 Planned::Needs { needs, .. } => {

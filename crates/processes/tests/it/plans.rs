@@ -46,7 +46,7 @@ fn explained(graph: &str) -> String {
     let issues = eolith_graph::check(&process, registry());
     assert!(issues.is_empty(), "{issues:?}");
     let options = Options { target_bytes: 64 << 10, ..Options::default() };
-    match plan(&process, &BTreeMap::new(), registry(), &snapshot(), &options) {
+    match plan(&process, &BTreeMap::new(), registry(), &snapshot(), None, &options) {
         Planned::Ready(plan) => format!(
             "# bound\n{}\n# optimised\n{}\n# physical\n{}",
             explain::logical(&plan.bound),

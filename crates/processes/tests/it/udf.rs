@@ -64,7 +64,7 @@ fn planned(
     let given = BTreeMap::from([("cube".to_owned(), Argument::Cube(Arc::new(cube())))]);
     let mut snapshot = Snapshot::default();
     for _ in 0..3 {
-        match plan(process.as_ref().unwrap(), &given, registry(), &snapshot, options) {
+        match plan(process.as_ref().unwrap(), &given, registry(), &snapshot, None, options) {
             Planned::Ready(plan) => return Ok(Box::new(plan.physical)),
             Planned::Issues(issues) => {
                 return Err((issues[0].code.as_str().to_owned(), issues[0].to_string()));
@@ -227,7 +227,7 @@ fn other_processes_of_such_a_callback_have_to_take_cubes() {
     } } }));
     let snapshot = Snapshot::default();
     let Planned::Issues(issues) =
-        plan(&process.unwrap(), &BTreeMap::new(), registry(), &snapshot, &options)
+        plan(&process.unwrap(), &BTreeMap::new(), registry(), &snapshot, None, &options)
     else {
         panic!("an array was taken")
     };

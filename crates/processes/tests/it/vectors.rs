@@ -91,7 +91,8 @@ fn in_graph(id: &str, given: &serde_json::Map<String, Json>) -> Option<Result<Va
     let process = json!({ "process_graph": graph, "parameters": parameters });
     let (process, issues) = eolith_graph::parse_value(process);
     assert_eq!(issues, [], "{id}");
-    let bound = bind(&process.expect("a process"), &arguments, registry(), &Snapshot::default());
+    let bound =
+        bind(&process.expect("a process"), &arguments, registry(), &Snapshot::default(), None);
     if let Some(issue) = bound.issues.first() {
         let code: &'static str = Box::leak(issue.code.to_string().into_boxed_str());
         return Some(Err(Fault::new(code, issue.message.clone())));

@@ -130,7 +130,7 @@ impl Files<'_> {
         null: Option<Number>,
     ) -> Result<Staged, SinkError> {
         let raster = &self.rasters[image];
-        let metadata = layout::metadata(self.result.schema(), raster);
+        let metadata = layout::metadata(self.result.schema(), self.result.remark(), raster);
         let header = Header { georeference: self.georeference, metadata, dtype: self.dtype, null };
         let encoder = self.settings.encoder(raster.bands, self.dtype, null);
         let mut container = Container::new(&encoder, &header, pyramid.finish());

@@ -37,9 +37,13 @@ pub(super) struct Container {
     most: u64,
 }
 
-/// GDAL's XML: labels of squeezed dimensions, and description, scale, offset and unit of every band.
-pub(super) fn metadata(schema: &Schema, raster: &Raster) -> String {
+/// GDAL's XML: what is said of all pixels, labels of squeezed dimensions, and description, scale, offset and unit of every
+/// band.
+pub(super) fn metadata(schema: &Schema, remark: Option<&str>, raster: &Raster) -> String {
     let mut items = String::new();
+    if let Some(remark) = remark {
+        items += &format!("  <Item name=\"COMMENT\">{}</Item>\n", escape(&escape(remark)));
+    }
     for (name, label) in &raster.labels {
         items += &format!("  <Item name=\"{}\">{}</Item>\n", escape(name), escape(&escape(label)));
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eolith_cube::time::TimeLabel;
 use eolith_cube::{Dimension, Grid, Kind, Label, Labels, Region, Schema, SpatialAxis};
-use eolith_plan::need::{ArrayDim, ArrayRef, Content, Format, Piece};
+use eolith_plan::need::{ArrayDim, ArrayRef, Content, Format, Level, Piece};
 use serde_json::{Map, Value};
 
 use super::layout::{Layout, leaf, parent};
@@ -86,7 +86,7 @@ impl File<'_> {
                     attributes: self.attributes.root.clone(),
                     notes,
                 };
-                Cube { name, content, notes }
+                Cube { name, content, notes, levels: BTreeMap::new() }
             })
             .collect()
     }
@@ -170,19 +170,50 @@ impl File<'_> {
                     let [rows, cols] = fine.pixels_inside(own.bounds());
                     (region.0[n - 2], region.0[n - 1]) = (rows, cols);
                 }
-                let array = ArrayRef {
-                    href: self.href.to_owned(),
-                    format: self.format,
-                    array: meta.name.clone(),
-                    version: version.map(str::to_owned),
-                    chunk: Some(meta.chunk.clone()),
-                    requested: false,
-                };
+                let array = self.array(meta, version);
                 let dims = array_dims.clone();
                 Piece { array, region, dims, nodata: meta.nodata, grid: other }
             })
             .collect();
         Content::Cube { schema: Schema { dims, variables }, pieces }
+    }
+
+    /// Overviews by the name of the array they are made of, finest first; those that are not what they claim to be are
+    /// left out.
+    pub(super) fn levels(
+        &self,
+        parts: &[Part<'_>],
+        overviews: Vec<(usize, Part<'_>)>,
+    ) -> BTreeMap<String, Vec<Level>> {
+        let mut levels: BTreeMap<String, Vec<Level>> = BTreeMap::new();
+        for (finest, own) in overviews {
+            let native = parts.iter().find(|part| part.layout.variables.contains(&finest));
+            let Entry { meta, version, .. } = self.entries[own.layout.variables[0]];
+            let array = self.entries[finest].meta;
+            if let Some(native) = native
+                && let (Some(grid), Some(fine)) = (grid(&own), grid(native))
+                && array.dtype == meta.dtype
+                && repeats((native, &fine), (&own, &grid))
+            {
+                let level = Level { array: self.array(meta, version), grid };
+                levels.entry(array.name.clone()).or_default().push(level);
+            }
+        }
+        for own in levels.values_mut() {
+            own.sort_by(|a, b| a.grid.x.step.abs().total_cmp(&b.grid.x.step.abs()));
+        }
+        levels
+    }
+
+    fn array(&self, meta: &ArrayMeta, version: Option<&str>) -> ArrayRef {
+        ArrayRef {
+            href: self.href.to_owned(),
+            format: self.format,
+            array: meta.name.clone(),
+            version: version.map(str::to_owned),
+            chunk: Some(meta.chunk.clone()),
+            requested: false,
+        }
     }
 
     /// The bands of a family in their order: as in the file, or by label where there are several resolutions.
@@ -261,6 +292,20 @@ fn siblings(a: &Part<'_>, b: &Part<'_>) -> bool {
     let tolerance = one.x.step.abs().max(other.x.step.abs());
     let close = one.bounds().iter().zip(other.bounds()).all(|(a, b)| (a - b).abs() <= tolerance);
     last(a) && last(b) && alike && !bands && one.crs == other.crs && close
+}
+
+/// Whether an array shows the same extent as another one in larger pixels, and is the same along all other dimensions.
+fn repeats((native, fine): (&Part<'_>, &Grid), (own, grid): (&Part<'_>, &Grid)) -> bool {
+    let alike = |(a, b): (&Dimension, &Dimension)| {
+        if a.is_horizontal() { a.kind == b.kind } else { a.kind == b.kind && a.axis == b.axis }
+    };
+    let tolerance = [grid.x.step.abs(), grid.y.step.abs()];
+    let bounds = fine.bounds().into_iter().zip(grid.bounds()).enumerate();
+    native.dims.len() == own.dims.len()
+        && native.dims.iter().zip(&own.dims).all(alike)
+        && fine.crs == grid.crs
+        && grid.x.step.abs() > fine.x.step.abs()
+        && bounds.into_iter().all(|(i, (a, b))| (a - b).abs() <= tolerance[i % 2])
 }
 
 fn grid(part: &Part<'_>) -> Option<Grid> {

@@ -15,6 +15,8 @@ pub(super) struct Layouts {
     pub(super) list: Vec<Layout>,
     /// What was left out.
     pub(super) notes: Vec<String>,
+    /// Overviews on a map, each alone, with the index of the array it is made of.
+    pub(super) overviews: Vec<(usize, Layout)>,
 }
 
 /// Variables that have the same dimensions.
@@ -73,7 +75,7 @@ impl Layouts {
         let overviews = overviews::find(entries, attributes);
         let is_data = |&i: &usize| {
             let entry = entries[i];
-            let apart = helpers.contains(&i) || overviews.contains(&i);
+            let apart = helpers.contains(&i) || overviews.contains_key(&i);
             !entry.text && !entry.meta.dims.is_empty() && !apart
         };
         let mut groups: Vec<(Shape, Vec<usize>)> = Vec::new();
@@ -132,12 +134,19 @@ impl Layouts {
             "variables without the dimensions of a map",
             others.into_iter().flat_map(|layout| layout.variables).collect(),
         );
-        left_out("overviews", overviews.into_iter().collect());
+        left_out("overviews", overviews.keys().copied().collect());
         left_out(
             "variables on curvilinear grids",
             curvilinear.into_iter().flat_map(|(_, members)| members).collect(),
         );
-        Ok(Layouts { list: on_map, notes })
+        let overview = |(index, finest): (usize, usize)| {
+            let dims = dims(entries, index, shape_of(entries, index), attributes);
+            let group = parent(&entries[index].meta.name).to_owned();
+            (finest, Layout { group, variables: vec![index], dims })
+        };
+        let overviews =
+            overviews.into_iter().map(overview).filter(|(_, layout)| layout.on_map()).collect();
+        Ok(Layouts { list: on_map, notes, overviews })
     }
 }
 

@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::layout::{leaf, parent};
 use super::{Attributes, Entry};
 
-/// Indices of the arrays that are overviews.
-pub(super) fn find(entries: &[Entry<'_>], attributes: Attributes<'_>) -> BTreeSet<usize> {
+/// Indices of the arrays that are overviews, with that of the array they are made of.
+pub(super) fn find(entries: &[Entry<'_>], attributes: Attributes<'_>) -> BTreeMap<usize, usize> {
     let root = attributes.root.get("multiscales").map(|value| ("", value));
     let groups = (attributes.groups.iter())
         .filter_map(|(path, own)| Some((path.as_str(), own.get("multiscales")?)));
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for (group, value) in root.into_iter().chain(groups) {
         let levels: BTreeSet<String> =
             levels(value).iter().map(|level| joined(group, level)).collect();
@@ -36,9 +36,13 @@ pub(super) fn find(entries: &[Entry<'_>], attributes: Attributes<'_>) -> BTreeSe
             copies.entry(name).or_default().push((index, pixels));
         }
         for arrays in copies.into_values() {
-            let most = arrays.iter().map(|(_, pixels)| *pixels).max();
-            let fewer = arrays.into_iter().filter(|(_, pixels)| Some(*pixels) < most);
-            found.extend(fewer.map(|(index, _)| index));
+            // The first of those with most pixels.
+            let Some(&(finest, most)) = arrays.iter().rev().max_by_key(|(_, pixels)| *pixels)
+            else {
+                continue;
+            };
+            let fewer = arrays.into_iter().filter(|(_, pixels)| *pixels < most);
+            found.extend(fewer.map(|(index, _)| (index, finest)));
         }
     }
     found

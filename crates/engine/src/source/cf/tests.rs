@@ -296,6 +296,19 @@ fn overviews_are_no_bands() {
     assert_eq!(schema.dims[1].labels(), Some(&Labels::texts(["b01", "b02", "b03", "b8a"])));
     let notes = &cubes[0].notes.notes;
     assert!(notes.iter().any(|n| n.contains("overviews") && n.contains("r60m/b02`")), "{notes:?}");
+    let group = "measurements/reflectance";
+    let own = |level: &Level| (level.array.array.clone(), level.grid.x.step, level.grid.y.len);
+    let levels: Vec<_> = (cubes[0].levels.iter())
+        .flat_map(|(name, levels)| levels.iter().map(move |level| (name.clone(), own(level))))
+        .collect();
+    let native = format!("{group}/r10m/b02");
+    let expected = [("r20m", 20.0, 6), ("r60m", 60.0, 2)]
+        .map(|(size, step, n)| (native.clone(), (format!("{group}/{size}/b02"), step, n)));
+    assert_eq!(levels, expected);
+    // An overview that shows another place is none.
+    file.values.insert(format!("{group}/r60m/x"), floats(&[700_030.0, 700_090.0]));
+    let cubes = file.cubes().unwrap();
+    assert_eq!(cubes[0].levels[&format!("{group}/r10m/b02")].len(), 1);
 }
 
 #[test]

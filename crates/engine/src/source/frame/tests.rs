@@ -183,7 +183,7 @@ fn window(n: usize, dice: &mut Dice) -> Option<Arc<[usize]>> {
 fn scan_of(schema: Schema, pieces: Vec<Piece>, window: Vec<Option<Arc<[usize]>>>) -> Scan {
     let request = LoadRequest::all(Source::Collection("test".to_owned()));
     let source = Some(Arc::new(ScanSource { schema, pieces: pieces.into() }));
-    Scan { request, source, window }
+    Scan { request, source, window, level: None }
 }
 
 /// The pixel that the definition of a piece asks for.

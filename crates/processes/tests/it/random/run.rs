@@ -181,7 +181,7 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
         snapshot.insert(Need::collection(id), Answer::Collection(collection));
     }
     loop {
-        let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot);
+        let bound = bind(&process, &arguments, eolith_processes::registry(), &snapshot, None);
         if !bound.issues.is_empty() || bound.needs.is_empty() {
             return bound.issues.is_empty().then_some(bound.logical);
         }
