@@ -221,6 +221,9 @@ pub fn expression(expr: &Expr) -> String {
             Node::If { condition, accept, reject } => {
                 format!("if({}, {}, {})", at(condition), at(accept), at(reject))
             }
+            Node::Each { array, body, .. } => {
+                format!("each({}, λ({}))", at(array), expression(body))
+            }
             Node::Lambda { body, .. } => format!("λ({})", expression(body)),
         };
         // Shared nodes would make the text exponential; what is long is cut in the middle of the expression.

@@ -2,20 +2,22 @@
 //!
 //! An expression is a graph of nodes in topological order, shared by position. Leaves are the inputs of the
 //! operator it belongs to: one value a lane ([`Node::Input`]) or, under operators that see a whole dimension, one
-//! labelled array a lane ([`Node::Axis`]). This file builds and evaluates one value at a time, slowly and
-//! obviously; [`crate::lanes`] does it for many lanes.
+//! labelled array a lane ([`Node::Axis`]). This file builds them; `evaluate` computes one value at a time, and
+//! [`crate::lanes`] many.
 
 mod decompose;
+mod evaluate;
 
 use std::sync::Arc;
 
 use eolith_cube::Label;
 
 use crate::function::Function;
-use crate::types::Type;
-use crate::value::{Array, Fault, Value};
+use crate::types::{Interval, Type};
+use crate::value::{Fault, Value};
 
 pub use decompose::{Decomposed, State};
+pub(crate) use evaluate::coerce;
 
 /// Position of a node in its expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +62,13 @@ pub enum Node {
         condition: ExprId,
         accept: ExprId,
         reject: ExprId,
+    },
+    /// What a callback gives for each element of an array: inputs 0, 1 and 2 of the body are the element, its index
+    /// and its label, the following ones the captures. The array keeps its labels.
+    Each {
+        array: ExprId,
+        body: Arc<Expr>,
+        captures: Vec<ExprId>,
     },
     /// A callback: inputs `0..parameters` of the body are its parameters, the following ones the captures.
     Lambda {
@@ -114,6 +123,9 @@ impl Builder {
                 Ok(value) => self.constant(value),
                 Err(fault) => self.fault(fault),
             };
+        }
+        if let Some(args) = self.blanked(function, &args) {
+            return self.call(function, args);
         }
         if let Some(id) = function.simplify.and_then(|simplify| simplify(self, &args)) {
             return id;
@@ -170,6 +182,25 @@ impl Builder {
         }
     }
 
+    /// What `body` gives for each element of an array; see [`Node::Each`].
+    pub fn each(&mut self, array: ExprId, body: Expr, captures: Vec<ExprId>) -> ExprId {
+        if let Some(fault) = self.as_fault(array) {
+            return self.fault(fault);
+        }
+        let captured: Option<Vec<Value>> =
+            captures.iter().map(|id| self.as_const(*id).cloned()).collect();
+        let body = Arc::new(body);
+        if let (Some(array), Some(captured)) = (self.as_const(array), captured) {
+            let lambda = Lambda { body, captured };
+            return match lambda.each(array) {
+                Ok(value) => self.constant(value),
+                Err(fault) => self.fault(fault),
+            };
+        }
+        let ty = Type::array(body.ty().clone(), self.ty(array).length());
+        self.push(Node::Each { array, body, captures }, ty)
+    }
+
     /// Copies another expression in, with `inputs` in place of its inputs and axes (by their number).
     pub fn inline(&mut self, expr: &Expr, inputs: &[ExprId]) -> ExprId {
         let mut map: Vec<ExprId> = Vec::with_capacity(expr.nodes.len());
@@ -194,6 +225,11 @@ impl Builder {
                 Node::If { condition, accept, reject } => {
                     let (c, a, r) = (at(condition), at(accept), at(reject));
                     self.push(Node::If { condition: c, accept: a, reject: r }, typed.ty.clone())
+                }
+                Node::Each { array, body, captures } => {
+                    let (array, body) = (at(array), Arc::clone(body));
+                    let captures = captures.iter().map(at).collect();
+                    self.push(Node::Each { array, body, captures }, typed.ty.clone())
                 }
                 Node::Lambda { body, parameters, captures } => {
                     let captures = captures.iter().map(at).collect();
@@ -245,6 +281,21 @@ impl Builder {
         Expr { nodes, root: map[root.0] }
     }
 
+    /// The arguments of a call that leaves out no-data anyway, with elements made no-data that were to be removed.
+    fn blanked(&mut self, function: &Function, args: &[ExprId]) -> Option<Vec<ExprId>> {
+        let ignore = self.as_const(args[function.leaves_out()?])?;
+        let Node::Call { function: removing, args: removed } = self.node(args[0]) else {
+            return None;
+        };
+        let (blanks, removed) = (removing.blanks?, removed.clone());
+        if *ignore != Value::Bool(true) {
+            return None;
+        }
+        let mut args = args.to_vec();
+        args[0] = self.call(blanks, removed);
+        Some(args)
+    }
+
     fn push(&mut self, node: Node, ty: Type) -> ExprId {
         // Sharing looks at recent nodes only: callbacks repeat a read a few lines later, and a full search would
         // make long graphs quadratic.
@@ -272,6 +323,10 @@ impl Node {
                 args.iter().copied().for_each(f);
             }
             Node::Pick { array, .. } => f(*array),
+            Node::Each { array, captures, .. } => {
+                f(*array);
+                captures.iter().copied().for_each(f);
+            }
             Node::If { condition, accept, reject } => {
                 [*condition, *accept, *reject].into_iter().for_each(f);
             }
@@ -287,6 +342,12 @@ impl Node {
                 }
             }
             Node::Pick { array, .. } => *array = f(*array),
+            Node::Each { array, captures, .. } => {
+                *array = f(*array);
+                for id in captures.iter_mut() {
+                    *id = f(*id);
+                }
+            }
             Node::If { condition, accept, reject } => {
                 *condition = f(*condition);
                 *accept = f(*accept);
@@ -320,6 +381,12 @@ impl Expr {
                     Type::array(element, Some(items.len()))
                 }
                 Node::If { accept, reject, .. } => types[accept.0].join(&types[reject.0]),
+                Node::Each { array, body, captures } => {
+                    let (element, len) = element_of(&types[array.0]);
+                    let captures = captures.iter().map(|id| types[id.0].clone());
+                    let own = element_types(element, len).into_iter().chain(captures);
+                    Type::array(body.type_for(&own.collect::<Vec<_>>()), len)
+                }
             };
             types.push(ty);
         }
@@ -335,7 +402,11 @@ impl Expr {
                 Node::Const(value) => value.is_null(),
                 Node::Pick { array, .. } => selects[array.0],
                 Node::If { accept, reject, .. } => selects[accept.0] && selects[reject.0],
-                Node::Fault(_) | Node::Call { .. } | Node::List(_) | Node::Lambda { .. } => false,
+                Node::Fault(_)
+                | Node::Call { .. }
+                | Node::List(_)
+                | Node::Each { .. }
+                | Node::Lambda { .. } => false,
             };
         }
         selects[self.root.0]
@@ -343,8 +414,10 @@ impl Expr {
 
     /// Whether every value has a type that is computed for many lanes at once.
     pub fn is_plain(&self) -> bool {
-        self.nodes.iter().all(|typed| {
-            typed.ty.is_plain() || matches!(typed.node, Node::Const(_) | Node::Lambda { .. })
+        self.nodes.iter().all(|typed| match &typed.node {
+            Node::Const(_) | Node::Lambda { .. } => true,
+            Node::Each { body, .. } => typed.ty.is_plain() && body.is_plain(),
+            _ => typed.ty.is_plain(),
         })
     }
 
@@ -356,78 +429,20 @@ impl Expr {
             _ => None,
         }
     }
+}
 
-    /// Evaluates for one lane: `inputs[k]` stands for `Input(k)` and `Axis(k)` alike.
-    pub fn evaluate(&self, inputs: &[Value]) -> Result<Value, Fault> {
-        let mut done: Vec<Result<Value, Fault>> = Vec::with_capacity(self.nodes.len());
-        for typed in &self.nodes {
-            let value =
-                evaluate_node(&typed.node, inputs, &done).map(|value| coerce(value, &typed.ty));
-            done.push(value);
-        }
-        done.swap_remove(self.root.0)
+/// Type and number of the elements.
+fn element_of(array: &Type) -> (Type, Option<usize>) {
+    match array {
+        Type::Array(element, len) => ((**element).clone(), *len),
+        _ => (Type::Any, None),
     }
 }
 
-impl Lambda {
-    /// Calls the callback with its parameters.
-    pub fn call(&self, parameters: &[Value]) -> Result<Value, Fault> {
-        let inputs: Vec<Value> = parameters.iter().chain(&self.captured).cloned().collect();
-        self.body.evaluate(&inputs)
-    }
-}
-
-fn evaluate_node(
-    node: &Node,
-    inputs: &[Value],
-    done: &[Result<Value, Fault>],
-) -> Result<Value, Fault> {
-    let at = |id: &ExprId| done[id.0].clone();
-    match node {
-        Node::Input(k) | Node::Axis(k, _) => Ok(inputs[*k].clone()),
-        Node::Const(value) => Ok(value.clone()),
-        Node::Fault(fault) => Err(fault.clone()),
-        Node::Call { function, args } => {
-            let args: Result<Vec<Value>, Fault> = args.iter().map(at).collect();
-            (function.scalar)(&args?)
-        }
-        Node::Pick { array, index } => {
-            let array = at(array)?;
-            let element = array.as_array().and_then(|a| a.values.get(*index)).cloned();
-            Ok(element.unwrap_or(Value::Null))
-        }
-        Node::List(items) => {
-            let items: Result<Vec<Value>, Fault> = items.iter().map(at).collect();
-            Ok(Value::array(items?))
-        }
-        Node::If { condition, accept, reject } => {
-            if at(condition)? == Value::Bool(true) {
-                at(accept)
-            } else {
-                at(reject)
-            }
-        }
-        Node::Lambda { body, captures, .. } => {
-            let captured: Result<Vec<Value>, Fault> = captures.iter().map(at).collect();
-            Ok(Value::Lambda(Arc::new(Lambda { body: Arc::clone(body), captured: captured? })))
-        }
-    }
-}
-
-/// The value as the node's type stores it: `f32` rounding and integer to float, nothing else.
-pub(crate) fn coerce(value: Value, ty: &Type) -> Value {
-    match (ty, value) {
-        (Type::F32, Value::Int(value)) => Value::Float(f64::from(value as f32)),
-        (Type::F32, Value::Float(value)) => Value::Float(f64::from(value as f32)),
-        (Type::F64, Value::Int(value)) => Value::Float(value as f64),
-        (Type::Array(element, _), Value::Array(array))
-            if matches!(**element, Type::F32 | Type::F64) =>
-        {
-            let values = array.values.iter().map(|v| coerce(v.clone(), element)).collect();
-            Value::Array(Arc::new(Array { values, labels: array.labels.clone() }))
-        }
-        (_, value) => value,
-    }
+/// The types of what a callback gets for an element: the element, its index, its label.
+pub fn element_types(element: Type, len: Option<usize>) -> [Type; 3] {
+    let hi = len.map_or(i64::from(u32::MAX), |n| n as i64);
+    [element, Type::Int(Interval { lo: 0, hi, narrow: false }), Type::Any]
 }
 
 /// Equality of constants that tells zero from negative zero.

@@ -36,9 +36,19 @@ pub struct Function {
     pub fold: Option<Fold>,
     /// A simpler expression that means the same, known when the call is built (labels, constant indices).
     pub simplify: Option<Simplify>,
+    /// Of a function that removes elements: the one with the same arguments that makes them no-data instead. It takes
+    /// its place where no-data is left out anyway, since arrays of one length are computed for many lanes at once.
+    pub blanks: Option<&'static Function>,
 }
 
 impl Function {
+    /// The parameter that, if true, makes it leave out no-data: it is a fold, to which it makes no difference whether an
+    /// element is no-data or not there.
+    pub fn leaves_out(&self) -> Option<usize> {
+        self.fold?;
+        self.parameters.iter().position(|name| *name == "ignore_nodata")
+    }
+
     /// Computes a call whose arguments are plain or constant; `None` if there is no vectorised form.
     pub fn vectorised(&self, call: &KernelCall<'_>) -> Option<Result<Register, Fault>> {
         match (self.kernel, self.fold) {

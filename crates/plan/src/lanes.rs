@@ -8,11 +8,15 @@
 //! is the error of the lowest lane.
 
 pub mod accumulate;
+mod each;
 pub mod elements;
 pub mod folds;
+pub mod gaps;
 pub mod kernels;
 pub mod operand;
 pub mod order;
+pub mod permute;
+pub mod running;
 pub mod stream;
 
 use std::collections::BTreeMap;
@@ -72,8 +76,16 @@ pub fn evaluate(
     inputs: Vec<Register>,
     lanes: usize,
 ) -> Result<Register, (usize, Fault)> {
-    let mut inputs: Vec<Option<Rc<Register>>> =
-        inputs.into_iter().map(|input| Some(Rc::new(input))).collect();
+    let state = run(expr, inputs.into_iter().map(Rc::new).collect(), lanes);
+    match state.faults.into_iter().next() {
+        Some((lane, fault)) => Err((lane, fault)),
+        None => Ok(Rc::unwrap_or_clone(state.register)),
+    }
+}
+
+/// Like [`evaluate`], with the fault of each lane that has one.
+fn run(expr: &Expr, inputs: Vec<Rc<Register>>, lanes: usize) -> State {
+    let mut inputs: Vec<Option<Rc<Register>>> = inputs.into_iter().map(Some).collect();
     let (last_use, last_input) = (last_uses(expr), last_inputs(expr, inputs.len()));
     let mut done: Vec<Option<State>> = Vec::with_capacity(expr.nodes.len());
     for (i, typed) in expr.nodes.iter().enumerate() {
@@ -117,10 +129,7 @@ pub fn evaluate(
     }
     let state = done[expr.root.0].take().expect("invariant: the root is used last");
     inputs.into_iter().flatten().for_each(recycle);
-    match state.faults.into_iter().next() {
-        Some((lane, fault)) => Err((lane, fault)),
-        None => Ok(Rc::unwrap_or_clone(state.register)),
-    }
+    state
 }
 
 /// The storage type of a column for values of `ty`; integers may also stay in the native type they came in.
@@ -173,6 +182,10 @@ fn step(expr: &Expr, node: &Node, ty: &Type, done: &[Option<State>], lanes: usiz
                 Some(list) => State { register: Rc::new(list), faults: merge_faults(&states) },
                 None => per_lane(&states, ty, lanes, |args| Ok(Value::array(args.to_vec()))),
             }
+        }
+        Node::Each { array, body, captures } => {
+            let captures: Vec<&State> = captures.iter().map(at).collect();
+            each::each(at(array), body, &captures, ty, lanes)
         }
         Node::Lambda { body, captures, .. } => {
             let states: Vec<&State> = captures.iter().map(at).collect();

@@ -33,6 +33,7 @@ macro_rules! process {
                 kernel: $kernel,
                 fold: process!(@optional $($fold)?),
                 simplify: $simplify,
+                blanks: None,
             }),
         };
     };

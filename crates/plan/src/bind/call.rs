@@ -7,7 +7,7 @@ use eolith_cube::{Dimension, Label, Schema};
 use eolith_graph::{Arg, Code, Definition, Graph, Node, NodePath};
 
 use crate::bind::{Binder, Problem, Scope, Term};
-use crate::expr::{Builder, Expr, ExprId};
+use crate::expr::{Builder, Expr, ExprId, element_types};
 use crate::logical::{Bad, NodeId};
 use crate::op::Op;
 use crate::types::Type;
@@ -180,6 +180,27 @@ impl Call<'_, '_> {
             .collect();
         let (expr, captures) = self.bind_callback(name, &inputs, parameters.len())?;
         Ok(self.scope.builder.lambda(expr, parameters.len(), captures))
+    }
+
+    /// What the callback gives for each element of `array`; it gets the element, its index and its label by these
+    /// names. `None` where the value may be something else than an array.
+    pub fn each(
+        &mut self,
+        name: &str,
+        array: ExprId,
+        [element, index, label]: [&str; 3],
+    ) -> Result<Option<ExprId>, Problem> {
+        let Type::Array(ty, len) = self.scope.builder.ty(array).clone() else {
+            return Ok(None);
+        };
+        let [x, i, l] = element_types(*ty, len);
+        let inputs = [
+            (element, Input::Value(0, x)),
+            (index, Input::Value(1, i)),
+            (label, Input::Value(2, l)),
+        ];
+        let (body, captures) = self.bind_callback(name, &inputs, inputs.len())?;
+        Ok(Some(self.scope.builder.each(array, body, captures)))
     }
 
     /// Whether the argument is a callback.

@@ -24,6 +24,53 @@ pub fn element(call: &KernelCall<'_>, index: usize) -> Result<Register, Fault> {
     Ok(Register::Scalar(row(&rows, index, call.lanes)))
 }
 
+/// The elements of argument 0 for which argument 1, an array as long, is true. Only where that is the same in all
+/// lanes: arrays of many lengths are no columns.
+pub fn keep(call: &KernelCall<'_>) -> Result<Register, Fault> {
+    let (rows, flags) = (call.rows(0)?, call.rows(1)?);
+    let Values::Bool(kept) = flags.values else { return Err(refusal()) };
+    let lanes = call.lanes;
+    if lanes == 0 {
+        return Err(refusal());
+    }
+    let mut indices = Vec::with_capacity(rows.n);
+    for i in 0..rows.n {
+        let range = i * lanes..(i + 1) * lanes;
+        let mask = flags.validity.map(|mask| &mask[range.clone()]);
+        let mut truths = (kept[range].iter().enumerate())
+            .map(|(k, &kept)| kept && mask.is_none_or(|mask| mask[k]));
+        let first = truths.next().unwrap_or_default();
+        if truths.any(|other| other != first) {
+            return Err(refusal());
+        }
+        if first {
+            indices.push(i);
+        }
+    }
+    let values = for_values!(rows.values, v => {
+        let rows = indices.iter().flat_map(|&i| &v[i * lanes..(i + 1) * lanes]);
+        Element::wrap(rows.copied().collect())
+    });
+    let validity = rows.validity.map(|mask| {
+        indices.iter().flat_map(|&i| &mask[i * lanes..(i + 1) * lanes]).copied().collect()
+    });
+    let labels = rows.labels.map(|labels| indices.iter().map(|&i| labels[i].clone()).collect());
+    Ok(Register::Array { n: indices.len(), lanes: Lanes::plain(values, validity), labels })
+}
+
+/// Argument 0 with no-data where argument 1, an array as long, is not true.
+pub fn blank(call: &KernelCall<'_>) -> Result<Register, Fault> {
+    let (rows, flags) = (call.rows(0)?, call.rows(1)?);
+    let Values::Bool(kept) = flags.values else { return Err(refusal()) };
+    let mut valid = columns::copy(kept);
+    for mask in [rows.validity, flags.validity].into_iter().flatten() {
+        narrow(&mut valid, mask, true);
+    }
+    let values = for_values!(rows.values, v => Element::wrap(columns::copy(v)));
+    let lanes = Lanes::plain(values, Some(valid));
+    Ok(Register::Array { n: rows.n, lanes, labels: rows.labels.cloned() })
+}
+
 /// The array `times` times in a row, without labels.
 pub fn repeat(call: &KernelCall<'_>, times: usize) -> Result<Register, Fault> {
     let rows = call.rows(0)?;

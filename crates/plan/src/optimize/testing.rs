@@ -26,6 +26,7 @@ pub(super) static PLUS: Function = Function {
     kernel: None,
     fold: None,
     simplify: None,
+    blanks: None,
 };
 
 /// A plan that grows node by node.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use eolith_cube::Label;
 use eolith_graph::{Definition, param, schema};
-use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::bind::Term;
 use eolith_plan::expr::Lambda;
 use eolith_plan::function::Function;
+use eolith_plan::lanes::elements;
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::types::Type;
 use eolith_plan::value::{Array, Fault, Value};
@@ -27,7 +28,14 @@ pub(crate) static ARRAY_APPLY: Process = Process {
         .param(context())
         .returns("An array of the same length.", schema::array_any())
     },
-    lowering: Lowering::Custom(|call| lower(call, "process", &APPLY)),
+    lowering: Lowering::Custom(|call| {
+        let data = call.expr("data")?;
+        if let Some(each) = call.each("process", data, PARAMETERS)? {
+            return Ok(Term::Expr(each));
+        }
+        let process = call.lambda("process", &PARAMETERS)?;
+        Ok(Term::Expr(call.builder().call(&APPLY, vec![data, process])))
+    }),
 };
 
 pub(crate) static ARRAY_FILTER: Process = Process {
@@ -48,44 +56,94 @@ pub(crate) static ARRAY_FILTER: Process = Process {
         .param(context())
         .returns("The elements that are kept.", schema::array_any())
     },
-    lowering: Lowering::Custom(|call| lower(call, "condition", &FILTER)),
+    lowering: Lowering::Custom(|call| {
+        let data = call.expr("data")?;
+        if let Some(kept) = call.each("condition", data, PARAMETERS)? {
+            return Ok(Term::Expr(call.builder().call(&KEPT, vec![data, kept])));
+        }
+        let condition = call.lambda("condition", &PARAMETERS)?;
+        Ok(Term::Expr(call.builder().call(&FILTER, vec![data, condition])))
+    }),
 };
 
+/// What the callbacks call the element, its index and its label.
+const PARAMETERS: [&str; 3] = ["x", "index", "label"];
+
+/// Of what may be an array only when it is computed.
 static APPLY: Function = Function {
     id: "array_apply",
     parameters: &["data", "process"],
-    scalar: |args| {
-        let data = array(args, 0, "data")?;
-        let values = results(data, lambda(args, "process")?)?;
-        Ok(Value::Array(Arc::new(Array { values, labels: data.labels.clone() })))
-    },
+    scalar: |args| lambda(args, "process")?.each(&args[0]),
     result: |types| Type::array(Type::Any, types[0].length()),
     kernel: None,
     fold: None,
     simplify: None,
+    blanks: None,
 };
 
+/// Like [`APPLY`].
 static FILTER: Function = Function {
     id: "array_filter",
     parameters: &["data", "condition"],
     scalar: |args| {
-        let data = array(args, 0, "data")?;
-        let kept = results(data, lambda(args, "condition")?)?;
-        let kept = |i: &usize| kept[*i] == Value::Bool(true);
-        let indices: Vec<usize> = (0..data.values.len()).filter(kept).collect();
-        let values = indices.iter().map(|&i| data.values[i].clone()).collect();
-        let labels = (data.labels.as_ref())
-            .map(|labels| indices.iter().map(|&i| labels[i].clone()).collect::<Arc<[Label]>>());
-        Ok(Value::Array(Arc::new(Array { values, labels })))
+        let kept = lambda(args, "condition")?.each(&args[0])?;
+        keep(array(args, 0, "data")?, &kept)
     },
-    result: |types| match types[0] {
-        Type::Array(element, _) => Type::array((**element).clone(), None),
-        _ => Type::Any,
-    },
+    result: shorter,
     kernel: None,
     fold: None,
     simplify: None,
+    blanks: None,
 };
+
+/// The elements for which an array as long as theirs is true.
+static KEPT: Function = Function {
+    id: "array_filter",
+    parameters: &["data", "kept"],
+    scalar: |args| keep(array(args, 0, "data")?, &args[1]),
+    result: shorter,
+    kernel: Some(elements::keep),
+    fold: None,
+    simplify: None,
+    blanks: Some(&BLANKED),
+};
+
+/// The elements, with no-data where [`KEPT`] removes them.
+static BLANKED: Function = Function {
+    id: "array_filter",
+    parameters: &["data", "kept"],
+    scalar: |args| {
+        let data = array(args, 0, "data")?;
+        let kept = array(args, 1, "condition")?;
+        let value = |(value, kept): (&Value, &Value)| {
+            if *kept == Value::Bool(true) { value.clone() } else { Value::Null }
+        };
+        let values = data.values.iter().zip(&kept.values).map(value).collect();
+        Ok(Value::Array(Arc::new(Array { values, labels: data.labels.clone() })))
+    },
+    result: |types| types[0].clone(),
+    kernel: Some(elements::blank),
+    fold: None,
+    simplify: None,
+    blanks: None,
+};
+
+fn keep(data: &Array, kept: &Value) -> Result<Value, Fault> {
+    let kept = kept.as_array().ok_or_else(|| wrong("condition", "an array", kept))?;
+    let indices: Vec<usize> =
+        (0..data.values.len()).filter(|i| kept.values[*i] == Value::Bool(true)).collect();
+    let values = indices.iter().map(|&i| data.values[i].clone()).collect();
+    let labels = (data.labels.as_ref())
+        .map(|labels| indices.iter().map(|&i| labels[i].clone()).collect::<Arc<[Label]>>());
+    Ok(Value::Array(Arc::new(Array { values, labels })))
+}
+
+fn shorter(types: &[&Type]) -> Type {
+    match types[0] {
+        Type::Array(element, _) => Type::array((**element).clone(), None),
+        _ => Type::Any,
+    }
+}
 
 fn callback(returns: serde_json::Value) -> serde_json::Value {
     let label = schema::any_of([schema::number(), schema::string(), schema::null()]);
@@ -104,29 +162,9 @@ fn context() -> eolith_graph::Parameter {
     param("context", "Passed on to the process.", schema::any()).default(json!(null))
 }
 
-fn lower(
-    call: &mut Call<'_, '_>,
-    name: &str,
-    function: &'static Function,
-) -> Result<Term, Problem> {
-    let data = call.expr("data")?;
-    let callback = call.lambda(name, &["x", "index", "label"])?;
-    Ok(Term::Expr(call.builder().call(function, vec![data, callback])))
-}
-
 fn lambda<'a>(args: &'a [Value], name: &str) -> Result<&'a Lambda, Fault> {
     match &args[1] {
         Value::Lambda(lambda) => Ok(lambda),
         other => Err(wrong(name, "a process", other)),
     }
-}
-
-/// What the callback returns for each element.
-fn results(data: &Array, lambda: &Lambda) -> Result<Vec<Value>, Fault> {
-    (data.values.iter().enumerate())
-        .map(|(i, value)| {
-            let label = data.labels.as_ref().map_or(Value::Null, |l| l[i].clone().into());
-            lambda.call(&[value.clone(), Value::Int(i as i64), label])
-        })
-        .collect()
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use eolith_graph::{Definition, param, schema};
-use eolith_plan::types::Type;
+use eolith_plan::lanes::running;
+use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::{Array, Fault, Value};
 use serde_json::json;
 
@@ -20,8 +21,14 @@ process! {
         (Num::Int(a), Num::Int(b)) => exact(i128::from(a) + i128::from(b)),
         _ => Value::Float(a.f64() + b.f64()),
     }),
-    result: |types| of_numbers(types, growing),
-    kernel: None,
+    result: |types| of_numbers(types, |element, len| {
+        // Every sum on the way lies between that of the negative and that of the positive elements.
+        bounded(element, len, |i, n| {
+            let n = i128::try_from(n).ok()?;
+            Some((i128::from(i.lo.min(0)) * n, i128::from(i.hi.max(0)) * n))
+        })
+    }),
+    kernel: Some(running::sum),
     simplify: None,
 }
 
@@ -36,8 +43,14 @@ process! {
         (Num::Int(a), Num::Int(b)) => exact(i128::from(a) * i128::from(b)),
         _ => Value::Float(a.f64() * b.f64()),
     }),
-    result: |types| of_numbers(types, growing),
-    kernel: None,
+    result: |types| of_numbers(types, |element, len| {
+        bounded(element, len, |i, n| {
+            let magnitude = i128::from(i.lo).abs().max(i128::from(i.hi).abs()).max(1);
+            let hi = magnitude.checked_pow(u32::try_from(n).ok()?)?;
+            Some((if i.lo < 0 { -hi } else { 0 }, hi))
+        })
+    }),
+    kernel: Some(running::product),
     simplify: None,
 }
 
@@ -50,7 +63,7 @@ process! {
     ),
     scalar: |args| run(args, |a, b| if less(b, a) || b.f64().is_nan() { b } else { a }.into()),
     result: |types| of_numbers(types, |_, _| types[0].clone()),
-    kernel: None,
+    kernel: Some(running::min),
     simplify: None,
 }
 
@@ -63,13 +76,24 @@ process! {
     ),
     scalar: |args| run(args, |a, b| if less(a, b) || b.f64().is_nan() { b } else { a }.into()),
     result: |types| of_numbers(types, |_, _| types[0].clone()),
-    kernel: None,
+    kernel: Some(running::max),
     simplify: None,
 }
 
-/// Integers may outgrow 64 bits anywhere on the way, so that floats stand next to integers.
-fn growing(element: &Type, len: Option<usize>) -> Type {
-    Type::array(if let Type::Int(_) = element { Type::Any } else { Type::F64 }, len)
+/// Integers where 64 bits hold all that may come, else floats.
+fn bounded(
+    element: &Type,
+    len: Option<usize>,
+    bounds: impl Fn(Interval, usize) -> Option<(i128, i128)>,
+) -> Type {
+    let whole = match (element, len) {
+        (Type::Int(i), Some(n)) => bounds(*i, n).and_then(|(lo, hi)| {
+            let (lo, hi) = (lo.try_into().ok()?, hi.try_into().ok()?);
+            Some(Type::Int(Interval { lo, hi, narrow: false }))
+        }),
+        _ => None,
+    };
+    Type::array(whole.unwrap_or(Type::F64), len)
 }
 
 fn definition(id: &'static str, summary: &'static str, description: &'static str) -> Definition {

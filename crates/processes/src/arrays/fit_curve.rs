@@ -119,6 +119,7 @@ static FIT: Function = Function {
     kernel: Some(kernel),
     fold: None,
     simplify: None,
+    blanks: None,
 };
 
 /// The model function evaluated for all observations of a lane at once.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eolith_cube::Label;
 use eolith_graph::{Definition, param, schema};
+use eolith_plan::lanes::gaps::{self, between};
 use eolith_plan::types::Type;
 use eolith_plan::value::{Array, Value};
 
@@ -49,13 +50,23 @@ process! {
         Ok(Value::Array(Arc::new(Array { values, labels: data.labels.clone() })))
     },
     result: |types| of_numbers(types, |element, len| {
-        // Interpolated numbers are floats, the others stay what they are.
-        let element = if let Type::Int(_) = element { Type::Any } else { element.clone() };
+        // Interpolated numbers are floats; integers stay what they are where floats do not hold them.
+        let element = match element {
+            Type::Int(i) if i.lo < -EXACT || i.hi > EXACT => Type::Any,
+            Type::Int(_) => Type::F64,
+            other => other.clone(),
+        };
         Type::array(element, len)
     }),
-    kernel: None,
+    kernel: Some(|call| {
+        let rows = call.rows(0)?;
+        gaps::fill(call, &positions(rows.labels.map(|labels| &**labels), rows.n))
+    }),
     simplify: None,
 }
+
+/// Integers of this magnitude and below are exact in an `f64`.
+const EXACT: i64 = 1 << 53;
 
 /// Positions on the x axis: numbers or times if all labels are such, else indices.
 fn positions(labels: Option<&[Label]>, len: usize) -> Vec<f64> {
@@ -65,11 +76,6 @@ fn positions(labels: Option<&[Label]>, len: usize) -> Vec<f64> {
     };
     let of_labels: Option<Vec<f64>> = labels.and_then(|labels| labels.iter().map(axis).collect());
     of_labels.unwrap_or_else(|| (0..len).map(|i| i as f64).collect())
-}
-
-/// In the form that stays infinite next to infinities.
-fn between(a: f64, b: f64, fraction: f64) -> f64 {
-    a * (1.0 - fraction) + b * fraction
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use eolith_cube::time::Instant;
 use eolith_graph::{Definition, Parameter, param, schema};
+use eolith_plan::lanes::permute;
 use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::{Fault, Value};
 use serde_json::json;
@@ -36,7 +37,7 @@ process! {
         }
         _ => Type::Any,
     },
-    kernel: None,
+    kernel: Some(permute::order),
     simplify: None,
 }
 
@@ -62,7 +63,7 @@ process! {
         Type::Array(element, len) => Type::array((**element).clone(), kept(*len, types[2])),
         _ => Type::Any,
     },
-    kernel: None,
+    kernel: Some(permute::sort),
     simplify: None,
 }
 
@@ -105,7 +106,7 @@ process! {
         Type::Array(element, _) => Type::array((**element).clone(), types[1].length()),
         _ => Type::Any,
     },
-    kernel: None,
+    kernel: Some(permute::rearrange),
     simplify: None,
 }
 

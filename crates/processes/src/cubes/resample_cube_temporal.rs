@@ -203,6 +203,7 @@ static NEAREST_VALID: Function = Function {
     kernel: Some(kernel),
     fold: None,
     simplify: None,
+    blanks: None,
 };
 
 fn lists(value: &Value) -> Result<Vec<Vec<usize>>, Fault> {

@@ -152,6 +152,7 @@ static FUNCTION: Function = Function {
     kernel: Some(kernel),
     fold: None,
     simplify: None,
+    blanks: None,
 };
 
 fn scalar(args: &[Value]) -> Result<Value, Fault> {

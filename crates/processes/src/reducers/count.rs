@@ -29,6 +29,7 @@ pub(crate) static FUNCTION: Function = Function {
     kernel: None,
     fold: Some(folds::count),
     simplify: None,
+    blanks: None,
 };
 
 fn definition() -> Definition {

@@ -72,6 +72,8 @@ fn kind(schema: &serde_json::Value, name: &str) -> Kind {
         "q",
         "repeat",
         "condition",
+        "asc",
+        "nodata",
         "context",
         "unit",
         "separator",
@@ -90,8 +92,11 @@ fn constant(name: &str, id: &str, default: Option<&serde_json::Value>) -> BoxedS
         prop::sample::select(list.iter().map(|i| Value::Int(*i)).collect::<Vec<_>>()).boxed()
     };
     match name {
-        "ignore_nodata" | "exclude_max" | "return_nodata" | "case_sensitive" => {
+        "ignore_nodata" | "exclude_max" | "return_nodata" | "case_sensitive" | "asc" => {
             any::<bool>().prop_map(Value::Bool).boxed()
+        }
+        "nodata" => {
+            prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]).boxed()
         }
         "delta" => {
             prop::sample::select(vec![Value::Null, Value::Float(0.5), Value::Int(2)]).boxed()

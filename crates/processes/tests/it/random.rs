@@ -4,6 +4,7 @@
 //! A failure prints its seed; `EOLITH_SEED=… cargo test -p eolith-processes --test it random` runs that one alone,
 //! and `EOLITH_SEEDS=…` as many as it says.
 
+mod callbacks;
 mod calls;
 mod chance;
 mod cubes;

@@ -3,7 +3,7 @@
 use eolith_cube::Schema;
 use serde_json::{Value as Json, json};
 
-use super::calls;
+use super::callbacks;
 use super::chance::Chance;
 
 /// Boxes beside each other, of which no two share a pixel.
@@ -36,31 +36,31 @@ pub(super) fn callback(chance: &mut Chance, schema: &Schema, numeric: bool) -> J
     let dim = schema.dims[chance.below(schema.dims.len())].name.clone();
     let x = json!({ "from_parameter": "x" });
     if !numeric {
-        let negated = calls::callback("not", json!({ "x": x }));
-        return calls::callback("apply", json!({ "data": data, "process": negated }));
+        let negated = callbacks::callback("not", json!({ "x": x }));
+        return callbacks::callback("apply", json!({ "data": data, "process": negated }));
     }
     let kernel = json!([[0.5, -1, 2], [1, 0.25, 1], [3, 1, -0.125]]);
     match chance.below(6) {
-        0 => calls::callback(
+        0 => callbacks::callback(
             "apply_kernel",
             json!({ "data": data, "kernel": kernel, "border": 1.5 }),
         ),
         1 => {
-            let process = calls::element(chance, &["x"], true);
-            calls::callback("apply", json!({ "data": data, "process": process }))
+            let process = callbacks::element(chance, &["x"], true);
+            callbacks::callback("apply", json!({ "data": data, "process": process }))
         }
         2 => {
-            let sums = calls::callback("cumsum", json!({ "data": data }));
-            calls::callback(
+            let sums = callbacks::callback("cumsum", json!({ "data": data }));
+            callbacks::callback(
                 "apply_dimension",
                 json!({ "data": data, "dimension": dim, "process": sums }),
             )
         }
         // The distance from the mean of the window, along one dimension or two.
         3 | 4 => {
-            let mean = calls::callback("mean", json!({ "data": data }));
+            let mean = callbacks::callback("mean", json!({ "data": data }));
             let minus =
-                calls::callback("subtract", json!({ "x": x, "y": { "from_parameter": "y" } }));
+                callbacks::callback("subtract", json!({ "x": x, "y": { "from_parameter": "y" } }));
             let other = schema.dims.iter().map(|own| &own.name).find(|name| **name != dim);
             let mut nodes = json!({
                 "one": { "process_id": "reduce_dimension",
@@ -79,7 +79,7 @@ pub(super) fn callback(chance: &mut Chance, schema: &Schema, numeric: bool) -> J
             "wide": { "process_id": "apply_neighborhood", "arguments": {
                 "data": data,
                 "size": [{ "dimension": dim, "value": 2, "unit": "px" }],
-                "process": calls::callback("apply_kernel", json!({ "data": data, "kernel": kernel })),
+                "process": callbacks::callback("apply_kernel", json!({ "data": data, "kernel": kernel })),
             } },
             "mask": { "process_id": "mask", "result": true, "arguments": {
                 "data": { "from_node": "wide" },
@@ -87,7 +87,7 @@ pub(super) fn callback(chance: &mut Chance, schema: &Schema, numeric: bool) -> J
             } },
             "flags": { "process_id": "apply", "arguments": {
                 "data": data,
-                "process": calls::callback("gt", json!({ "x": x, "y": 3 })),
+                "process": callbacks::callback("gt", json!({ "x": x, "y": 3 })),
             } },
         } }),
     }
