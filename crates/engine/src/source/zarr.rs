@@ -18,6 +18,7 @@ mod array;
 mod codec;
 mod fill;
 mod metadata;
+mod numcodecs;
 mod probe;
 mod shard;
 #[cfg(test)]

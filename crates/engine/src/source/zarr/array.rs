@@ -24,7 +24,7 @@ const CONCURRENCY: usize = 8;
 
 /// The largest chunk that is decoded, in bytes: beyond it no memory budget could hold it, and allocating it would
 /// end the program rather than the request.
-const MAX_CHUNK: u64 = 1 << 33;
+pub(super) const MAX_CHUNK: u64 = 1 << 33;
 
 /// Most texts an array of labels may have.
 const MAX_TEXTS: usize = 1 << 24;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use zarrs::array::{ArrayBytes, ArrayMetadata, ArrayMetadataV2, ArrayMetadataV3};
 
 use super::metadata::Document;
+use super::numcodecs;
 
 /// How the elements of an array are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,6 +116,7 @@ fn read_v2(mut document: Value, mut attributes: Map<String, Value>) -> Result<Pa
         }
         Stored::Number { dtype, ref mut flag } => *flag = is_flag(dtype, &attributes),
     }
+    numcodecs::version_2(&mut document);
     let fill_value_v2 = (document.get("fill_value").filter(|value| !value.is_null())).cloned();
     let metadata: ArrayMetadataV2 =
         serde_json::from_value(document).map_err(|error| format!("metadata: {error}"))?;
@@ -128,7 +130,7 @@ fn read_v2(mut document: Value, mut attributes: Map<String, Value>) -> Result<Pa
     Ok(Parsed { metadata, stored, shape, dims, attributes, fill_value_v2 })
 }
 
-fn read_v3(document: Value, mut attributes: Map<String, Value>) -> Result<Parsed, String> {
+fn read_v3(mut document: Value, mut attributes: Map<String, Value>) -> Result<Parsed, String> {
     let grid = &document["chunk_grid"];
     if grid.get("name").and_then(Value::as_str) != Some("regular") {
         return Err("its chunks are not regular".to_owned());
@@ -157,6 +159,7 @@ fn read_v3(document: Value, mut attributes: Map<String, Value>) -> Result<Parsed
             Stored::Number { dtype, flag: is_flag(dtype, &attributes) }
         }
     };
+    numcodecs::version_3(&mut document);
     let metadata: ArrayMetadataV3 =
         serde_json::from_value(document).map_err(|error| format!("metadata: {error}"))?;
     let shape = metadata.shape.clone();
