@@ -36,11 +36,13 @@ READING = "reading the files takes nearly all of it"
 SORTING = "each pixel is sorted by comparisons with stable ties; numpy sorts with vector code"
 SEARCHING = "one value at a time: there is no kernel"
 EXPLAINED = {
-    **dict.fromkeys("tan sinh cosh exp power".split(), LIBM),
+    **dict.fromkeys("tan sinh cosh exp ln power".split(), LIBM),
     **dict.fromkeys(("first", "last"), READING),
     **dict.fromkeys(("array_contains", "array_find"), SEARCHING),
     "sort": SORTING,
     "array_concat": "one value at a time: no kernel joins pixels with an array that is the same for all",
+    "array_filter, count": "one value at a time: how many are left differs from pixel to pixel, and this reducer counts all of them",
+    "resample_spatial": "reading the files is in it, and an average weighs each pixel where the bound is that of a copy",
     "apply_neighborhood": "every window is cut out, computed by a plan of its own and put back",
     "trim_cube": "the cube is read twice: what has data has to be known before it can be cut",
 }
@@ -184,7 +186,7 @@ def store(folder, side):
     random = np.random.default_rng(5)
     chunk = min(256, side)
     arrays = {
-        "t": (np.arange(DATES) * 10, "int64", {"units": "days since 2020-01-01", "standard_name": "time"}),
+        "t": (np.arange(DATES) * 20, "int64", {"units": "days since 2020-01-01", "standard_name": "time"}),
         "bands": (np.array([f"B{i + 1}" for i in range(BANDS)], "<U2"), "<U2", {}),
         "y": (5000095.0 - 10 * np.arange(side), "float64", {"standard_name": "projection_y_coordinate"}),
         "x": (500005.0 + 10 * np.arange(side), "float64", {"standard_name": "projection_x_coordinate"}),
