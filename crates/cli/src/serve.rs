@@ -55,11 +55,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Auth::None => eolith_server::Auth::None,
         Auth::Basic => basic(&state)?,
     };
+    let folder = state.clone();
     let session = Arc::new(args.data.served(&args.limits, state, args.allow_private)?);
     // Every answer about what is offered depends on it, and Python takes a while to start.
     let _ = session.host().await;
     let bind = (args.host, args.port).into();
-    let config = Config { bind, auth, ..Config::default() };
+    let config = Config { bind, auth, state: folder, ..Config::default() };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
     say(&format!("openEO at {}", server.url()));
     if matches!(args.auth, Auth::None) {

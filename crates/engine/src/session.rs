@@ -5,6 +5,7 @@
 
 mod collections;
 mod computed;
+mod estimate;
 mod exports;
 mod output;
 mod planning;
@@ -28,6 +29,7 @@ use eolith_plan::process::Registry;
 use eolith_plan::target::TargetGrid;
 use eolith_plan::value::Value;
 use eolith_processes::{registry, registry_inside};
+use serde_json::Value as Json;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::budget::Budget;
@@ -44,6 +46,7 @@ use crate::workspace::{Nowhere, Workspace};
 use computed::Computing;
 use planning::PlanState;
 
+pub use estimate::Estimate;
 pub use output::{Target, json_text};
 pub use view::{Image, View};
 
@@ -90,10 +93,21 @@ pub struct Session {
     target: Option<Arc<TargetGrid>>,
 }
 
+/// A saved cube in STAC. The `href` of an asset is `./` and the name of its file.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    /// An item, or a collection with the assets of all its items.
+    pub json: Json,
+    /// The items of a collection.
+    pub items: Vec<Json>,
+}
+
 /// What a run gave.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub outputs: Vec<OutputFile>,
+    /// What STAC says of the files, a resource for each cube that was saved.
+    pub resources: Vec<Described>,
     /// The value of the result node if it is no cube.
     pub value: Option<Value>,
     pub tasks: usize,

@@ -19,23 +19,30 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version as Http};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use eolith_engine::session::Session;
 use eolith_graph::Code;
+use serde_json::Value;
+use thiserror::Error;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tracing::{error, info};
 
-use crate::auth::{CredentialsError, Guard};
+use crate::api::{
+    capabilities, collections, conformance, credentials, file_formats, job_logs, job_results,
+    job_runs, jobs, me, processes, result, signed_results, udf_runtimes, validation,
+};
+use crate::auth::{CredentialsError, Guard, random_id};
 use crate::error::ApiError;
+use crate::folders::Folders;
 use crate::links::Version;
+use crate::places::{self, Places};
+use crate::queue::Queue;
 use crate::runs::Runs;
 use crate::serve::Config;
-use crate::{
-    capabilities, collections, conformance, credentials, file_formats, me, processes, result,
-    udf_runtimes, validation,
-};
+use crate::signed::Signer;
+use crate::store::{Store, StoreError};
 
 /// A resource with one method.
 pub(crate) struct Endpoint {
@@ -46,33 +53,42 @@ pub(crate) struct Endpoint {
 }
 
 /// Everything there is below the root of a version.
-pub(crate) static ENDPOINTS: [Endpoint; 11] = [
-    Endpoint { path: "/", method: Method::GET, handler: || get(capabilities::show) },
-    Endpoint { path: "/conformance", method: Method::GET, handler: || get(conformance::show) },
-    Endpoint { path: "/collections", method: Method::GET, handler: || get(collections::list) },
-    Endpoint {
-        path: "/collections/{collection_id}",
-        method: Method::GET,
-        handler: || get(collections::show),
-    },
-    Endpoint { path: "/processes", method: Method::GET, handler: || get(processes::list) },
-    Endpoint { path: "/file_formats", method: Method::GET, handler: || get(file_formats::list) },
-    Endpoint { path: udf_runtimes::PATH, method: Method::GET, handler: || get(udf_runtimes::list) },
-    Endpoint {
-        path: "/credentials/basic",
-        method: Method::GET,
-        handler: || get(credentials::basic),
-    },
-    Endpoint { path: "/me", method: Method::GET, handler: || get(me::show) },
-    Endpoint { path: "/validation", method: Method::POST, handler: || post(validation::check) },
-    Endpoint { path: "/result", method: Method::POST, handler: || post(result::create) },
+pub(crate) static ENDPOINTS: [Endpoint; 21] = [
+    of("/", Method::GET, || get(capabilities::show)),
+    of("/conformance", Method::GET, || get(conformance::show)),
+    of("/collections", Method::GET, || get(collections::list)),
+    of("/collections/{collection_id}", Method::GET, || get(collections::show)),
+    of("/processes", Method::GET, || get(processes::list)),
+    of("/file_formats", Method::GET, || get(file_formats::list)),
+    of(udf_runtimes::PATH, Method::GET, || get(udf_runtimes::list)),
+    of("/credentials/basic", Method::GET, || get(credentials::basic)),
+    of("/me", Method::GET, || get(me::show)),
+    of("/validation", Method::POST, || post(validation::check)),
+    of("/result", Method::POST, || post(result::create)),
+    of("/jobs", Method::GET, || get(jobs::list)),
+    of("/jobs", Method::POST, || post(jobs::create)),
+    of("/jobs/{job_id}", Method::GET, || get(jobs::show)),
+    of("/jobs/{job_id}", Method::PATCH, || patch(jobs::change)),
+    of("/jobs/{job_id}", Method::DELETE, || delete(jobs::remove)),
+    of("/jobs/{job_id}/estimate", Method::GET, || get(job_runs::estimate)),
+    of("/jobs/{job_id}/logs", Method::GET, || get(job_logs::list)),
+    of("/jobs/{job_id}/results", Method::GET, || get(job_results::show)),
+    of("/jobs/{job_id}/results", Method::POST, || post(job_runs::start)),
+    of("/jobs/{job_id}/results", Method::DELETE, || delete(job_runs::stop)),
 ];
 
+const fn of(
+    path: &'static str,
+    method: Method,
+    handler: fn() -> MethodRouter<AppState>,
+) -> Endpoint {
+    Endpoint { path, method, handler }
+}
+
 /// Paths of openEO that this server does not have.
-const UNSUPPORTED: [&str; 7] = [
+const UNSUPPORTED: [&str; 6] = [
     "/credentials/oidc",
     "/files",
-    "/jobs",
     "/process_graphs",
     "/processing_parameters",
     "/service_types",
@@ -85,6 +101,8 @@ const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Range";
 const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, PUT, DELETE";
 /// JSON that is smaller is sent as it is.
 const WORTH_COMPRESSING: u64 = 1024;
+/// The database below the folder of the state.
+const DATABASE: &str = "eolith.db";
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -96,14 +114,50 @@ struct Shared {
     config: Config,
     guard: Guard,
     runs: Runs,
+    store: Store,
+    folders: Folders,
+    queue: Queue,
+    signer: Signer,
+}
+
+/// Why the server has no state.
+#[derive(Debug, Error)]
+pub enum StateError {
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the folder `{folder}` cannot be used: {error}")]
+    Folder { folder: String, error: std::io::Error },
 }
 
 impl AppState {
+    /// Opens what is kept in the folder and the database of the configuration.
+    ///
     /// # Errors
-    /// The system has no random numbers for the secret of the tokens.
-    pub fn new(session: Arc<Session>, config: Config) -> Result<AppState, CredentialsError> {
+    /// They cannot be used, or the system has no random numbers.
+    pub async fn open(session: Arc<Session>, config: Config) -> Result<AppState, StateError> {
+        let folder =
+            |error| StateError::Folder { folder: config.state.display().to_string(), error };
+        std::fs::create_dir_all(&config.state).map_err(folder)?;
+        let store = match &config.database {
+            Some(url) => Store::postgres(url).await?,
+            None => Store::sqlite(&config.state.join(DATABASE)).await?,
+        };
         let guard = Guard::new(config.auth.clone())?;
-        Ok(AppState(Arc::new(Shared { session, config, guard, runs: Runs::default() })))
+        let made = format!("{}{}", random_id(), random_id());
+        let signer = Signer::new(&store.secret("links", &made).await?);
+        let folders = Folders::new(&config.state);
+        let queue = Queue::new(
+            store.clone(),
+            folders.clone(),
+            Arc::clone(&session),
+            config.jobs.clone(),
+            config.state.clone(),
+        );
+        let runs = Runs::default();
+        let shared = Shared { session, config, guard, runs, store, folders, queue, signer };
+        Ok(AppState(Arc::new(shared)))
     }
 
     pub(crate) fn session(&self) -> &Arc<Session> {
@@ -120,6 +174,38 @@ impl AppState {
 
     pub(crate) fn runs(&self) -> &Runs {
         &self.0.runs
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.0.folders
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    /// What a process of the user can name.
+    pub(crate) async fn places(&self, user: &str, process: &Value) -> Result<Places, StoreError> {
+        let root = places::root(&self.config().state, user);
+        Places::open(root, user, process, self.store(), self.folders()).await
+    }
+
+    /// Runs batch jobs until [`AppState::stop_work`].
+    pub async fn work(&self) {
+        self.queue().clone().work().await;
+    }
+
+    /// Lets [`AppState::work`] end: jobs that are not finished go on with the next server.
+    pub fn stop_work(&self) {
+        self.queue().stop();
     }
 }
 
@@ -143,6 +229,12 @@ fn api(version: Version) -> Router<AppState> {
         let path = endpoint.path.replace("{collection_id}", "{*collection_id}");
         routes.route(&path, (endpoint.handler)())
     });
+    // Addresses that only answers name.
+    let routes = routes
+        .route("/result/{result_id}/logs", get(result::logs))
+        .route("/signed/{token}", get(signed_results::show))
+        .route("/signed/{token}/items/{number}", get(signed_results::item))
+        .route("/signed/{token}/files/{*path}", get(signed_results::file));
     routes.method_not_allowed_fallback(no_method).layer(axum::Extension(version))
 }
 

@@ -48,6 +48,13 @@ pub(crate) fn entries(root: &Path, path: &Path) -> io::Result<Vec<Entry>> {
     Ok(found)
 }
 
+impl Entry {
+    /// Bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 impl Archive {
     /// A single file as it is.
     pub(crate) fn file(path: &Path) -> io::Result<Archive> {

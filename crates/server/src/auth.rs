@@ -133,7 +133,8 @@ fn random() -> Result<[u8; 16], CredentialsError> {
     password_hash::try_generate_salt().map_err(|e| CredentialsError::Random(e.to_string()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Hexadecimal digits, in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text does not fail.

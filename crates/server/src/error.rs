@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::{error, info};
 
 use crate::auth::random_id;
+use crate::store::StoreError;
 
 /// Issues that are spelled out in the message of one error.
 const LISTED: usize = 20;
@@ -67,6 +68,17 @@ impl From<Vec<Issue>> for ApiError {
             lines.join("\n")
         };
         ApiError::new(first.code.clone(), text)
+    }
+}
+
+/// What the database says is for the log, not for clients.
+impl From<StoreError> for ApiError {
+    fn from(failure: StoreError) -> ApiError {
+        error!(%failure, "the store has failed");
+        ApiError::new(
+            Code::STORAGE_FAILURE,
+            "the server cannot reach what it has stored; try again later",
+        )
     }
 }
 

@@ -1,31 +1,32 @@
 //! The openEO API over HTTP: a router over [`eolith_engine::session::Session`], and a server around it.
 //!
 //! ```text
-//! socket ─► log ─► CORS ─► panics ─► compression ─► path ─► router ─► one handler file per resource ─► Session
+//! socket ─► log ─► CORS ─► panics ─► compression ─► path ─► router ─► one file of `api` per resource ─► Session, Store
 //! ```
-//! Nothing is planned, read or computed here: a handler checks who asks, calls the session and words the answer.
-//! Deliberately missing so far: batch jobs, services, stored processes and logs; they answer `FeatureUnsupported`.
-//! [`app`] holds the router and the rules for every answer, [`auth`] who may ask, [`serve`](mod@serve) the socket.
+//! Nothing is planned, read or computed here: a handler checks who asks, calls the session or the store and words the
+//! answer. Batch jobs are run by [`queue`], by the rules of `job`, from what [`store`] keeps; their files are in
+//! `folders`. [`app`] holds the router and the rules for every answer, [`auth`] who may ask, [`serve`](mod@serve) the
+//! socket. Deliberately missing so far: services, stored processes and files; they answer `FeatureUnsupported`.
 
+mod api;
 pub mod app;
 mod archive;
 pub mod auth;
 mod body;
-mod capabilities;
-mod collections;
-mod conformance;
-mod credentials;
+mod entries;
 mod error;
-mod file_formats;
+mod folders;
+mod job;
 mod links;
-mod me;
-mod processes;
-mod result;
+mod page;
+mod places;
+pub mod queue;
 mod runs;
 pub mod serve;
-mod udf_runtimes;
-mod validation;
+mod signed;
+pub mod store;
 
-pub use app::{AppState, router};
+pub use app::{AppState, StateError, router};
 pub use auth::{Auth, Credentials};
+pub use queue::Limits;
 pub use serve::{Config, ServeError, Server, serve};

@@ -106,7 +106,7 @@ fn host(parts: &Parts) -> String {
 }
 
 /// Percent-encodes everything but unreserved characters and slashes.
-fn escaped(id: &str) -> String {
+pub(crate) fn escaped(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     id.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })

@@ -1,11 +1,21 @@
-//! Which runs are under way, so that a server that ends can stop them and leave nothing behind.
+//! Which synchronous runs are under way, so that a server that ends can stop them and leave nothing behind; and the logs
+//! of the last ones, which go with the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eolith_engine::events::Cancel;
+use eolith_engine::events::{Cancel, Level};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
+
+use crate::entries;
+use crate::store::Logged;
+
+/// Runs whose logs are kept.
+const LOGS: usize = 1000;
+/// Entries of one run that are kept.
+const ENTRIES: usize = 1000;
 
 /// The runs of all requests.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +27,17 @@ struct State {
     waiting: BTreeMap<u64, Cancel>,
     /// Counts, by its clones, those who still work on a run or send its result.
     busy: Arc<()>,
+    /// The oldest first.
+    logs: VecDeque<Arc<Log>>,
+}
+
+/// The log of a run.
+#[derive(Debug)]
+pub(crate) struct Log {
+    id: String,
+    user: String,
+    severity: i64,
+    entries: Mutex<Vec<Logged>>,
 }
 
 /// A client that waits for a run. Dropped, it cancels the run.
@@ -45,6 +66,23 @@ impl Runs {
         (Waiting { runs: self.clone(), number, cancel: cancel.clone() }, busy, cancel)
     }
 
+    /// A log for a run of a user, which takes entries of this level and more severe ones.
+    pub(crate) fn log(&self, id: String, user: String, level: Level) -> Arc<Log> {
+        let severity = entries::severity(level);
+        let log = Arc::new(Log { id, user, severity, entries: Mutex::default() });
+        let mut state = self.lock();
+        if state.logs.len() >= LOGS {
+            state.logs.pop_front();
+        }
+        state.logs.push_back(Arc::clone(&log));
+        log
+    }
+
+    /// The log of a run of the user.
+    pub(crate) fn find_log(&self, user: &str, id: &str) -> Option<Arc<Log>> {
+        self.lock().logs.iter().find(|log| log.id == id && log.user == user).cloned()
+    }
+
     /// Cancels everything and waits until it has ended, at most for `time`.
     pub(crate) async fn stop(&self, time: Duration) {
         for cancel in self.lock().waiting.values() {
@@ -67,6 +105,25 @@ impl Runs {
     }
 }
 
+impl Log {
+    pub(crate) fn add(&self, level: Level, entry: Value) {
+        let level = entries::severity(level);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if level >= self.severity && entries.len() < ENTRIES {
+            let number = entries.len() as i64;
+            entries.push(Logged { attempt: 1, number, level, entry });
+        }
+    }
+
+    /// At most `limit` entries of this level and more severe ones, after the given place.
+    pub(crate) fn entries(&self, after: (i64, i64), level: i64, limit: i64) -> Vec<Logged> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted =
+            entries.iter().filter(|log| log.level >= level && (log.attempt, log.number) > after);
+        wanted.take(limit as usize).cloned().collect()
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.cancel.cancel();
@@ -77,6 +134,25 @@ impl Drop for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logs_of_the_last_runs_are_kept_for_their_users() {
+        let runs = Runs::default();
+        let log = runs.log("a".to_owned(), "ada".to_owned(), Level::Info);
+        log.add(Level::Debug, Value::Null);
+        for _ in 0..3 {
+            log.add(Level::Warning, Value::Null);
+        }
+        let found = runs.find_log("ada", "a").unwrap();
+        assert_eq!(found.entries((-1, -1), 0, 10).len(), 3);
+        assert_eq!(found.entries((1, 0), 0, 10).len(), 2);
+        assert_eq!(found.entries((-1, -1), 3, 10).len(), 0);
+        assert!(runs.find_log("bob", "a").is_none());
+        for i in 0..LOGS {
+            runs.log(i.to_string(), "ada".to_owned(), Level::Info);
+        }
+        assert!(runs.find_log("ada", "a").is_none());
+    }
 
     #[tokio::test]
     async fn who_stops_waiting_cancels_and_the_end_cancels_all() {

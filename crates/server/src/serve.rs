@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::app::{AppState, router};
-use crate::auth::{Auth, CredentialsError};
+use crate::app::{AppState, StateError, router};
+use crate::auth::Auth;
+use crate::queue::Limits;
 
 /// How long requests may go on after the end was asked for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -31,6 +33,13 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Bytes a request may have.
     pub body_limit: usize,
+    /// Folder of the database, of results and of what users have.
+    pub state: PathBuf,
+    /// PostgreSQL, if the database is not a file in that folder.
+    pub database: Option<String>,
+    pub jobs: Limits,
+    /// How long signed links can be used.
+    pub links_valid: Duration,
     pub title: String,
     /// CommonMark.
     pub description: String,
@@ -49,7 +58,7 @@ pub enum ServeError {
     #[error("`{0}` cannot be the public address: it starts with http:// or https://")]
     PublicUrl(String),
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Credentials(#[from] StateError),
     #[error("the server has ended: {0}")]
     Ended(#[source] std::io::Error),
 }
@@ -69,6 +78,10 @@ impl Default for Config {
             auth: Auth::None,
             public_url: None,
             body_limit: 10 << 20,
+            state: std::env::temp_dir().join(format!("eolith-{}", std::process::id())),
+            database: None,
+            jobs: Limits::default(),
+            links_valid: Duration::from_hours(7 * 24),
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
         }
@@ -107,7 +120,7 @@ impl Server {
         {
             return Err(ServeError::PublicUrl(url.clone()));
         }
-        let state = AppState::new(session, config)?;
+        let state = AppState::open(session, config).await?;
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -132,6 +145,9 @@ impl Server {
         end: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let runs = self.state.runs().clone();
+        let state = self.state.clone();
+        let working = tokio::spawn(async move { state.work().await });
+        let state = self.state.clone();
         let listener = self.listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 warn!(%error, "answers may be delayed");
@@ -158,7 +174,11 @@ impl Server {
                 Ok(())
             }
         };
+        state.stop_work();
         runs.stop(CLEANUP).await;
+        if tokio::time::timeout(CLEANUP, working).await.is_err() {
+            warn!("a job was still under way at the end; it goes on with the next server");
+        }
         outcome
     }
 }

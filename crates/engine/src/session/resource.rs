@@ -12,6 +12,7 @@ use eolith_cube::{DType, Grid, Kind, Number, Schema, Variable};
 use eolith_plan::bind::merge_patch;
 use serde_json::{Map, Value as Json, json};
 
+use super::Described;
 use crate::catalog::{describe, metadata};
 use crate::crs_text;
 use crate::sink::{Image, OutputFile};
@@ -62,6 +63,11 @@ impl Resource {
         Resource { json: saved.item(), items: Vec::new(), files }
     }
 
+    /// What others get to know of it.
+    pub(super) fn described(&self) -> Described {
+        Described { json: self.json.clone(), items: self.items.clone() }
+    }
+
     /// The same with changes to its metadata; the files stay.
     pub(super) fn patched(mut self, changes: &Json) -> Resource {
         merge_patch(&mut self.json, changes);
@@ -104,6 +110,8 @@ impl Saved<'_> {
             "description": format!("{} images of one data cube.", self.files.len()),
             "license": "other",
             "extent": { "spatial": { "bbox": [bbox] }, "temporal": { "interval": [interval] } },
+            "cube:dimensions": describe::dimensions(self.schema),
+            "stac_extensions": [DATACUBE],
             "links": [],
             "assets": assets,
         })

@@ -77,7 +77,10 @@ impl Session {
                 drop(boxes);
                 report.times.run += started.elapsed();
                 if let Some(outcome) = output::finish(&direct, listener, &at).await? {
-                    resources.insert(at, resource(physical, part, root, &outcome.files));
+                    resources.insert(
+                        at,
+                        report.describe(resource(physical, part, root, &outcome.files)),
+                    );
                     report.add(outcome, number);
                     number += 1;
                     continue;
@@ -92,7 +95,7 @@ impl Session {
             drop(boxes);
             report.times.run += started.elapsed();
             let outcome = output::write(self, &file, result, listener, at.clone()).await?;
-            resources.insert(at, resource(physical, part, root, &outcome.files));
+            resources.insert(at, report.describe(resource(physical, part, root, &outcome.files)));
             report.add(outcome, number);
             number += 1;
         }
@@ -132,6 +135,12 @@ fn resource(physical: &Physical, part: &Part, root: &Root, files: &[OutputFile])
 }
 
 impl Report {
+    /// Notes what STAC says of a result.
+    fn describe(&mut self, resource: Resource) -> Resource {
+        self.resources.push(resource.described());
+        resource
+    }
+
     /// What became of result `number`.
     fn add(&mut self, outcome: output::Outcome, number: u32) {
         self.times.checksum += outcome.checking;

@@ -23,11 +23,19 @@ async fn every_endpoint_that_is_listed_exists() {
         assert!(endpoints.len() >= 10);
         for endpoint in endpoints {
             let path = endpoint["path"].as_str().unwrap().replace("{collection_id}", "cube");
+            // Whoever has an id gets something else than an unknown path gets.
+            let of_something = path.contains('{');
             for method in endpoint["methods"].as_array().unwrap() {
                 let method = method.as_str().unwrap();
                 let target = format!("{root}{path}");
                 let answer = host.ask(method, &target, &no_headers(), Vec::new()).await;
-                assert!(![404, 405, 501].contains(&answer.status), "{method} {target}");
+                let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let known = ![404, 405, 501].contains(&answer.status)
+                    || (of_something
+                        && json["code"]
+                            .as_str()
+                            .is_some_and(|c| c.ends_with("NotFound") && c != "NotFound"));
+                assert!(known, "{method} {target}: {json}");
             }
         }
     }

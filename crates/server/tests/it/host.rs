@@ -93,6 +93,7 @@ impl Host {
         let mut config = Config {
             bind: ([127, 0, 0, 1], 0).into(),
             public_url: options.public_url.clone(),
+            state: data.path().join("state"),
             ..Config::default()
         };
         config.body_limit = options.body_limit.unwrap_or(config.body_limit);
@@ -105,7 +106,10 @@ impl Host {
         let session = session(data.path(), results.path());
         let (authority, way) = match access {
             Access::InProcess => {
-                let routes = router(AppState::new(session, config).unwrap());
+                let state = AppState::open(session, config).await.unwrap();
+                let working = state.clone();
+                tokio::spawn(async move { working.work().await });
+                let routes = router(state);
                 (NAME.to_owned(), Way::InProcess(Box::new(routes)))
             }
             Access::Socket => {

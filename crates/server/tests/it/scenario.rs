@@ -5,8 +5,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Duration, Instant};
 
 use crate::host::{Answer, Host, Options};
+
+/// How long a patient step is repeated.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,9 +63,15 @@ pub(crate) struct Step {
     /// The answer may hold nulls: defaults of parameters, results.
     #[serde(default)]
     nulls: bool,
+    /// The request is repeated until the answer is right, for some seconds.
+    #[serde(default)]
+    patient: bool,
     /// Name to JSON pointer.
     #[serde(default)]
     save: BTreeMap<String, String>,
+    /// Name to header.
+    #[serde(default)]
+    save_headers: BTreeMap<String, String>,
 }
 
 type Names = BTreeMap<String, String>;
@@ -80,7 +90,12 @@ impl Scenario {
         }
         let mut problems = Vec::new();
         for (number, step) in self.steps.iter().enumerate() {
-            let found = step.run(host, &mut names).await;
+            let mut found = step.run(host, &mut names).await;
+            let end = Instant::now() + PATIENCE;
+            while step.patient && !found.is_empty() && Instant::now() < end {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                found = step.run(host, &mut names).await;
+            }
             let step = format!("step {number} ({})", step.request);
             problems.extend(found.into_iter().map(|problem| format!("{step}: {problem}")));
         }
@@ -92,6 +107,8 @@ impl Step {
     async fn run(&self, host: &Host, names: &mut Names) -> Vec<String> {
         let request = filled(&self.request, names);
         let (method, target) = request.split_once(' ').expect("method and path");
+        // Addresses that answers name are of this server.
+        let target = target.strip_prefix(host.base.as_str()).unwrap_or(target);
         let mut headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| (name.clone(), filled(value, names))).collect();
         if let Some((user, password)) = &self.login {
@@ -176,6 +193,11 @@ impl Step {
         for pointer in &self.absent {
             check(at(pointer).is_none(), format!("there is a {pointer}"));
         }
+        for (name, header) in &self.save_headers {
+            let found = answer.headers.get(header);
+            check(found.is_some(), format!("there is no header `{header}` to save"));
+            names.insert(name.clone(), found.cloned().unwrap_or_default());
+        }
         for (name, pointer) in &self.save {
             let found = at(pointer).and_then(Value::as_str);
             check(found.is_some(), format!("there is no text {pointer} to save"));
@@ -205,7 +227,7 @@ fn rules(method: &str, answer: &Answer, nulls: bool) -> Vec<String> {
         return problems;
     }
     let kind = header("content-type");
-    check(!kind.contains("json") || kind == "application/json", "a content type with parameters");
+    check(!kind.contains("json") || !kind.contains(';'), "a content type with parameters");
     let json = serde_json::from_slice::<Value>(&answer.body);
     if answer.status >= 400 {
         check(kind == "application/json", "an error that is not application/json");

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::conformance;
+use super::udf_runtimes;
 use crate::app::{AppState, ENDPOINTS};
-use crate::conformance;
 use crate::links::{Links, Version, link};
-use crate::udf_runtimes;
 
 const SERVER: &str = env!("CARGO_PKG_VERSION");
 

@@ -4,20 +4,22 @@
 //! from there; the folder is removed when everything was sent or the client is gone. One file is sent as it is,
 //! several as a tar archive, a folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
 //!
-//! There is no `Link` to a log: runs of this kind keep none yet.
+//! The log of a run is kept in memory for a while ([`crate::runs`]), for the link of the answer.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use axum::http::response::Builder;
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
-use eolith_engine::events::{Entry, Event, Listener};
+use eolith_engine::events::{Level, Listener};
 use eolith_engine::session::{Report, Session, Target, json_text};
 use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
@@ -26,15 +28,18 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::job_logs::Part;
+use super::job_results::COSTS;
+use super::jobs::IDENTIFIER;
 use crate::app::AppState;
 use crate::archive::{self, Archive};
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
+use crate::entries;
 use crate::error::ApiError;
-use crate::runs::Busy;
+use crate::links::Links;
+use crate::runs::{Busy, Log};
 
-const COSTS: HeaderName = HeaderName::from_static("openeo-costs");
-const IDENTIFIER: HeaderName = HeaderName::from_static("openeo-identifier");
 /// Bytes that are read from a file at a time.
 const CHUNK: usize = 256 << 10;
 /// Chunks that wait for a slow client.
@@ -54,19 +59,33 @@ struct Delivery {
 pub(crate) async fn create(
     State(state): State<AppState>,
     user: User,
+    links: Links,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let level = body.get("log_level").and_then(Value::as_str).and_then(entries::level);
+    let level = level.unwrap_or(Level::Info);
+    let given = body.get("process").cloned().unwrap_or_default();
     let process = process(body)?;
     let id = format!("r-{}", random_id());
+    let about = About { monitor: links.to(&format!("/result/{id}/logs")), id: id.clone() };
     let (waiting, busy, cancel) = state.runs().start();
     info!(id, user = user.id, "a run starts");
-    let listener = listener(id.clone());
-    let session = Arc::clone(state.session());
+    let log = state.runs().log(id, user.id.clone(), level);
+    let listener = listener(Arc::clone(&log));
+    let places = state.places(&user.id, &given).await?;
+    let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
+    let session = Arc::new(session.logging(level));
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
     let run = tokio::spawn(async move {
         let folder = folder(Arc::clone(&session)).await?;
         let target = Target::CubeFolder(folder.path().to_owned());
-        let report = session.run(&process, &target, &listener, &cancel).await?;
+        let report = session.run(&process, &target, &listener, &cancel).await;
+        if let Err(issues) = &report {
+            for issue in issues {
+                log.add(Level::Error, entries::of_issue(issue));
+            }
+        }
+        let report = report?;
         Ok::<_, ApiError>((report, folder, busy))
     });
     let (report, folder, busy) =
@@ -76,7 +95,7 @@ pub(crate) async fn create(
         let text = json_text(value);
         // On a thread that may wait for the disk.
         tokio::task::spawn_blocking(move || drop((folder, busy)));
-        return respond("application/json", &id, Response::builder(), Body::from(text));
+        return respond("application/json", &about, Response::builder(), Body::from(text));
     }
     let root = folder.path().to_owned();
     let delivery = tokio::task::spawn_blocking(move || delivery(&report, &root))
@@ -86,7 +105,7 @@ pub(crate) async fn create(
     let headers = Response::builder()
         .header(CONTENT_LENGTH, length)
         .header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
-    respond(&media_type, &id, headers, stream(archive, folder, busy))
+    respond(&media_type, &about, headers, stream(archive, folder, busy))
 }
 
 /// The process of a request.
@@ -101,16 +120,30 @@ fn process(mut body: Value) -> Result<Process, ApiError> {
     }
 }
 
-fn listener(id: String) -> Listener {
-    Arc::new(move |event| match event {
-        Event::Note(note) => info!(id, "{note}"),
-        Event::Log(entry) => {
-            let Entry { level, code, message, data, path } = entry;
-            info!(id, level = level.name(), code, node = %path, %data, "{message}");
+fn listener(log: Arc<Log>) -> Listener {
+    Arc::new(move |event| {
+        if let Some((level, entry)) = entries::of_event(&event) {
+            log.add(level, entry);
         }
-        Event::Planned { tasks } => info!(id, tasks, "the run is planned"),
-        Event::Writing { .. } | Event::Task { .. } => {}
     })
+}
+
+/// `GET /result/{result_id}/logs`.
+pub(crate) async fn logs(
+    State(state): State<AppState>,
+    user: User,
+    links: Links,
+    UrlPath(id): UrlPath<String>,
+    part: Result<Query<Part>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let log = state.runs().find_log(&user.id, &id).ok_or_else(|| {
+        let message = format!("there is no log of a run `{id}` (any more)");
+        ApiError::new(Code::NOT_FOUND, message)
+    })?;
+    let address = links.to(&format!("/result/{id}/logs"));
+    let part = Part::read(part)?;
+    let read = |after, level, limit| async move { Ok(log.entries(after, level, limit)) };
+    part.answer(&links, &address, None, read).await
 }
 
 async fn folder(session: Arc<Session>) -> Result<TempDir, ApiError> {
@@ -183,17 +216,49 @@ fn zipped(media_type: &str) -> String {
     }
 }
 
-fn respond(media_type: &str, id: &str, headers: Builder, body: Body) -> Result<Response, ApiError> {
+/// What an answer says of its run.
+struct About {
+    id: String,
+    /// The address of its log.
+    monitor: String,
+}
+
+fn respond(
+    media_type: &str,
+    about: &About,
+    headers: Builder,
+    body: Body,
+) -> Result<Response, ApiError> {
     headers
+        .header(LINK, format!("<{}>; rel=\"monitor\"", about.monitor))
         .header(CONTENT_TYPE, media_type)
         .header(COSTS, HeaderValue::from_static("0"))
-        .header(IDENTIFIER, id)
+        .header(IDENTIFIER, &about.id)
         .body(body)
         .map_err(|error| ApiError::internal(format!("the result cannot be sent: {error}")))
 }
 
-/// Sends an archive as fast as the client takes it, and removes the folder afterwards.
+/// Sends an archive and removes its folder afterwards.
 fn stream(archive: Archive, folder: TempDir, busy: Busy) -> Body {
+    streamed(archive, Sent { folder: Some(folder), _busy: busy })
+}
+
+/// What goes when everything was sent, or the client is gone.
+struct Sent {
+    folder: Option<TempDir>,
+    _busy: Busy,
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.folder.take().map(TempDir::close) {
+            warn!(%error, "a result could not be removed");
+        }
+    }
+}
+
+/// Sends an archive as fast as the client takes it; `after` is dropped when that has ended, where one may wait.
+pub(crate) fn streamed(archive: Archive, after: impl Send + 'static) -> Body {
     let (sender, mut receiver) = mpsc::channel::<std::io::Result<Bytes>>(CHUNKS_AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut out = std::io::BufWriter::with_capacity(CHUNK, Sending(sender));
@@ -204,10 +269,7 @@ fn stream(archive: Archive, folder: TempDir, busy: Busy) -> Body {
             let (Sending(sender), _) = out.into_parts();
             let _ = sender.blocking_send(Err(error));
         }
-        if let Err(error) = folder.close() {
-            warn!(%error, "a result could not be removed");
-        }
-        drop(busy);
+        drop(after);
     });
     Body::from_stream(futures::stream::poll_fn(move |context| receiver.poll_recv(context)))
 }

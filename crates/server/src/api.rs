@@ -1,0 +1,17 @@
+//! The resources of the openEO API, one file each.
+
+pub(crate) mod capabilities;
+pub(crate) mod collections;
+pub(crate) mod conformance;
+pub(crate) mod credentials;
+pub(crate) mod file_formats;
+pub(crate) mod job_logs;
+pub(crate) mod job_results;
+pub(crate) mod job_runs;
+pub(crate) mod jobs;
+pub(crate) mod me;
+pub(crate) mod processes;
+pub(crate) mod result;
+pub(crate) mod signed_results;
+pub(crate) mod udf_runtimes;
+pub(crate) mod validation;

@@ -1,0 +1,340 @@
+//! Batch jobs: what is kept of them, and the one function that changes a status.
+//!
+//! ```text
+//! created ─Start─► queued ─Lease─► running ─Finish─► finished
+//!    ▲               ▲ │              │ └────Fail──► error
+//!    └──── Cancel ───┼─┘  ◄──Park─────┤ └──Cancel──► canceled (with results of a part), else created
+//!                    └── Start: from created, finished, error and canceled; earlier results go
+//! ```
+//! A *run* begins each time a job is started. A *lease* is the right of one server to work on a run until some instant;
+//! it is renewed while the work goes on. Every lease of a job has a higher number (its *attempt*) than the one before,
+//! and who does not hold the last one cannot change anything any more: that is all that keeps a server that was
+//! believed dead from doing harm. A lease that has run out is given to whoever asks next.
+//!
+//! Nothing here knows of the database ([`crate::store`]), of files or of the engine ([`crate::queue`]).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How often a run is begun again without having got any further, before it is taken for the cause.
+const FRUITLESS: u32 = 5;
+
+/// Milliseconds since 1970 (UTC).
+pub(crate) type Millis = i64;
+
+/// This instant.
+pub(crate) fn now() -> Millis {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// `2026-01-31T12:00:00Z`, as openEO writes instants.
+pub(crate) fn instant(millis: Millis) -> String {
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Created,
+    Queued,
+    Running,
+    Canceled,
+    Finished,
+    Error,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) user: String,
+    /// What the client sent: `process`, `title`, … with what it means nothing to us.
+    pub(crate) request: Map<String, Value>,
+    pub(crate) status: Status,
+    pub(crate) created: Millis,
+    /// When the status changed last.
+    pub(crate) updated: Millis,
+    pub(crate) queued: Option<Millis>,
+    pub(crate) started: Option<Millis>,
+    /// Counts how often it was started.
+    pub(crate) run: i64,
+    /// Counts leases over all runs.
+    pub(crate) attempt: i64,
+    pub(crate) lease: Option<Lease>,
+    /// Leases of this run that ran out without any progress, in a row.
+    pub(crate) fruitless: u32,
+    /// Percent.
+    pub(crate) progress: f64,
+    #[serde(default)]
+    pub(crate) usage: Usage,
+    /// Results that are complete: of a job that is running or was cancelled, a part of all.
+    pub(crate) outcome: Option<Outcome>,
+    /// Why it failed: a log entry.
+    pub(crate) failure: Option<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    /// The server that works.
+    pub(crate) owner: String,
+    pub(crate) until: Millis,
+    /// The progress when it was given.
+    progress: f64,
+}
+
+/// What a run took, over all its leases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Usage {
+    /// Time that a server worked on it, in milliseconds.
+    pub(crate) duration: i64,
+    /// Processor time of the server meanwhile, in milliseconds.
+    pub(crate) cpu: i64,
+    pub(crate) bytes_read: u64,
+    /// Tasks of the last attempt, and those of it that were taken over from an earlier one.
+    pub(crate) chunks: u64,
+    pub(crate) chunks_resumed: u64,
+    /// Tasks that were begun more than once.
+    pub(crate) chunks_recomputed: u64,
+}
+
+/// Files that are complete.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// The attempt whose folder they are in.
+    pub(crate) attempt: i64,
+    pub(crate) finished: Millis,
+    pub(crate) files: Vec<ResultFile>,
+    /// STAC items of the results; the `href` of an asset is the name of its file.
+    pub(crate) items: Vec<Value>,
+    /// The dimensions of the cubes that were saved, where the items do not say them.
+    #[serde(default)]
+    pub(crate) dimensions: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ResultFile {
+    /// With slashes, relative to the folder of the results.
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    /// A folder (Zarr) is many files; it is also sent as one archive.
+    pub(crate) is_folder: bool,
+    pub(crate) size: u64,
+    /// SHA-256 in hexadecimal; of a file only.
+    pub(crate) sha256: Option<String>,
+    /// Guesses that were made, and which value stands for no-data.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Its owner changes what was sent; what is null goes.
+    Edit(Map<String, Value>),
+    /// Its owner wants it to run.
+    Start,
+    /// Its owner wants it to stop.
+    Cancel,
+    /// A server wants to work on it.
+    Lease {
+        owner: String,
+        time: Duration,
+    },
+    /// A server goes on.
+    Renew {
+        attempt: i64,
+        time: Duration,
+        progress: f64,
+        usage: Usage,
+        outcome: Option<Outcome>,
+    },
+    /// A server that ends gives it back.
+    Park {
+        attempt: i64,
+        usage: Usage,
+    },
+    Finish {
+        attempt: i64,
+        usage: Usage,
+        outcome: Outcome,
+    },
+    Fail {
+        attempt: i64,
+        usage: Usage,
+        failure: Value,
+    },
+}
+
+/// Why something cannot happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is queued or running and must not be changed.
+    Locked,
+    /// There is nothing to do: it is there already, or it is not the time.
+    Idle,
+    /// Somebody else works on it, or nobody should.
+    LeaseLost,
+}
+
+/// The job after a change.
+pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, Refusal> {
+    let mut next = job.clone();
+    match change {
+        Change::Edit(fields) => {
+            if job.is_active() {
+                return Err(Refusal::Locked);
+            }
+            for (name, value) in fields {
+                if value.is_null() {
+                    next.request.shift_remove(&name);
+                } else {
+                    next.request.insert(name, value);
+                }
+            }
+            next.updated = now;
+        }
+        Change::Start => {
+            if job.is_active() {
+                return Err(Refusal::Idle);
+            }
+            next.run += 1;
+            next.queued = Some(now);
+            next.started = None;
+            next.fruitless = 0;
+            next.progress = 0.0;
+            next.usage = Usage::default();
+            next.outcome = None;
+            next.failure = None;
+            next.enter(Status::Queued, now);
+        }
+        Change::Cancel => {
+            if !job.is_active() {
+                return Err(Refusal::Idle);
+            }
+            let partial = job.outcome.as_ref().is_some_and(|outcome| !outcome.files.is_empty());
+            next.queued = None;
+            next.enter(if partial { Status::Canceled } else { Status::Created }, now);
+        }
+        Change::Lease { owner, time } => {
+            let expired = job.lease.as_ref().is_some_and(|lease| lease.until < now);
+            match job.status {
+                Status::Queued => {}
+                Status::Running if expired => {
+                    let before = job.lease.as_ref().map_or(0.0, |lease| lease.progress);
+                    next.fruitless = if job.progress > before { 0 } else { job.fruitless + 1 };
+                }
+                _ => return Err(Refusal::Idle),
+            }
+            next.attempt += 1;
+            if next.fruitless >= FRUITLESS {
+                let text = format!(
+                    "the server ended {FRUITLESS} times while it worked on the job, which got no further; \
+                     it probably takes more memory than there is"
+                );
+                let failure = serde_json::json!({
+                    "id": "given-up", "level": "error", "code": "Internal", "message": text,
+                });
+                next.failure = Some(failure);
+                next.enter(Status::Error, now);
+                return Ok(next);
+            }
+            let until = now + time.as_millis() as i64;
+            if job.status != Status::Running {
+                next.enter(Status::Running, now);
+                next.started.get_or_insert(now);
+            }
+            next.lease = Some(Lease { owner, until, progress: job.progress });
+        }
+        Change::Renew { attempt, time, progress, usage, outcome } => {
+            next.holds(attempt)?;
+            if let Some(lease) = &mut next.lease {
+                lease.until = now + time.as_millis() as i64;
+            }
+            // Everything being done is said by the status alone.
+            next.progress = progress.clamp(0.0, 99.0).max(job.progress);
+            next.usage = usage;
+            next.outcome = outcome.or(next.outcome);
+        }
+        Change::Park { attempt, usage } => {
+            next.holds(attempt)?;
+            next.usage = usage;
+            next.enter(Status::Queued, now);
+        }
+        Change::Finish { attempt, usage, outcome } => {
+            next.holds(attempt)?;
+            next.progress = 100.0;
+            next.usage = usage;
+            next.outcome = Some(outcome);
+            next.enter(Status::Finished, now);
+        }
+        Change::Fail { attempt, usage, failure } => {
+            next.holds(attempt)?;
+            next.usage = usage;
+            next.failure = Some(failure);
+            next.enter(Status::Error, now);
+        }
+    }
+    Ok(next)
+}
+
+impl Job {
+    /// A new one.
+    pub(crate) fn new(id: String, user: String, request: Map<String, Value>, now: Millis) -> Job {
+        Job {
+            id,
+            user,
+            request,
+            status: Status::Created,
+            created: now,
+            updated: now,
+            queued: None,
+            started: None,
+            run: 0,
+            attempt: 0,
+            lease: None,
+            fruitless: 0,
+            progress: 0.0,
+            usage: Usage::default(),
+            outcome: None,
+            failure: None,
+        }
+    }
+
+    /// Whether it is queued or running.
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.status, Status::Queued | Status::Running)
+    }
+
+    /// Whether a server that has this attempt may go on.
+    pub(crate) fn is_leased(&self, attempt: i64) -> bool {
+        self.status == Status::Running && self.attempt == attempt
+    }
+
+    fn holds(&self, attempt: i64) -> Result<(), Refusal> {
+        if self.is_leased(attempt) { Ok(()) } else { Err(Refusal::LeaseLost) }
+    }
+
+    fn enter(&mut self, status: Status, now: Millis) {
+        self.status = status;
+        self.updated = now;
+        self.lease = None;
+    }
+}
+
+impl Status {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Queued => "queued",
+            Status::Running => "running",
+            Status::Canceled => "canceled",
+            Status::Finished => "finished",
+            Status::Error => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

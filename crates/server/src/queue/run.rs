@@ -1,0 +1,187 @@
+//! One attempt at a job: from its process to files, log and outcome.
+
+mod results;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use eolith_engine::events::{Cancel, Level, Listener};
+use eolith_engine::session::{Report, Target, json_text};
+use eolith_graph::{Issue, Process};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::Queue;
+use crate::entries;
+use crate::folders::Attempt;
+use crate::job::{self, Change, Job, Outcome, Usage};
+use crate::places::{self, Places};
+use crate::store::{Changed, StoreError};
+use watch::Watch;
+
+/// The value of a run that wrote no file.
+const VALUE: &str = "result.json";
+
+/// Why an attempt was not brought to its end; nothing that the owner of the job has to know.
+#[derive(Debug, Error)]
+pub(super) enum AttemptError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("its folder cannot be used: {0}")]
+    Folder(#[from] std::io::Error),
+    #[error("somebody else has it")]
+    Lost,
+}
+
+impl Queue {
+    /// Works on a job until it is finished, has failed, was cancelled or this server ends.
+    pub(super) async fn attempt(&self, job: Job, cancel: &Cancel) -> Result<(), AttemptError> {
+        let (folders, leased) = (self.0.folders.clone(), job.clone());
+        let attempt = tokio::task::spawn_blocking(move || folders.begin(&leased))
+            .await
+            .map_err(|_| AttemptError::Lost)??;
+        let watch = Arc::new(Watch::new(&job, self.0.limits.lease));
+        let log: Listener = {
+            let watch = Arc::clone(&watch);
+            Arc::new(move |event| watch.see(&event))
+        };
+        let clock = Clock::start(job.usage);
+        let run = self.compute(&job, &attempt, &log, cancel);
+        let ended = self.watched(&job, &watch, &clock, cancel, run).await?;
+        let usage = watch.usage(clock.usage());
+        let change = match ended {
+            Ok((report, files)) => {
+                let usage = Usage {
+                    bytes_read: clock.before.bytes_read + report.bytes_read,
+                    chunks: report.tasks as u64,
+                    chunks_resumed: 0,
+                    chunks_recomputed: 0,
+                    ..usage
+                };
+                watch.say(Level::Info, "the job is finished", json!({"usage": shown(&usage)}));
+                let attempt = job.attempt;
+                let outcome = Outcome { attempt, finished: job::now(), ..files };
+                Change::Finish { attempt, usage, outcome }
+            }
+            // It was stopped, and not by its owner: somebody goes on with it.
+            Err(_) if cancel.is_cancelled() && self.0.ending.is_cancelled() => {
+                watch.say(Level::Info, "the server ends; the job goes on later", json!({}));
+                Change::Park { attempt: job.attempt, usage }
+            }
+            Err(_) if cancel.is_cancelled() => return Ok(()),
+            Err(issues) => {
+                for issue in &issues {
+                    watch.add(Level::Error, entries::of_issue(issue));
+                }
+                let failure = issues.first().map_or(Value::Null, entries::of_issue);
+                Change::Fail { attempt: job.attempt, usage, failure }
+            }
+        };
+        self.0.store.add_logs(&job.id, &watch.take()).await?;
+        match self.0.store.change_job(&job.id, change, job::now()).await? {
+            Changed::Done(job) => {
+                let folders = self.0.folders.clone();
+                let tidied = tokio::task::spawn_blocking(move || folders.tidy(&job)).await;
+                tidied.map_err(|_| AttemptError::Lost)??;
+                Ok(())
+            }
+            Changed::Refused(..) | Changed::Gone => Err(AttemptError::Lost),
+        }
+    }
+
+    /// Runs the process of the job; gives its results with their files described.
+    async fn compute(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        log: &Listener,
+        cancel: &Cancel,
+    ) -> Result<(Report, Outcome), Vec<Issue>> {
+        let process = process(job)?;
+        let internal = |reason: String| {
+            vec![Issue::new(
+                eolith_graph::Code::INTERNAL,
+                eolith_graph::NodePath::default(),
+                reason,
+            )]
+        };
+        let places = self.places(job).await.map_err(|error| internal(error.to_string()))?;
+        let level = job.request.get("log_level").and_then(Value::as_str);
+        let session = self.0.session.as_ref().clone();
+        let session = session.with_workspace(Arc::new(places));
+        let session = session.logging(level.and_then(entries::level).unwrap_or(Level::Info));
+        let target = Target::CubeFolder(attempt.files.clone());
+        let report = session.run(&process, &target, log, cancel).await?;
+        let (files, given) = (attempt.files.clone(), report.clone());
+        let described = tokio::task::spawn_blocking(move || {
+            if let ([], Some(value)) = (given.outputs.as_slice(), &given.value) {
+                std::fs::write(files.join(VALUE), json_text(value))?;
+            }
+            results::describe(&files, &given)
+        });
+        let described = described.await.map_err(|error| internal(error.to_string()))?;
+        Ok((
+            report,
+            described.map_err(|error| internal(format!("the results cannot be read: {error}")))?,
+        ))
+    }
+
+    async fn places(&self, job: &Job) -> Result<Places, StoreError> {
+        let root: PathBuf = places::root(&self.0.state, &job.user);
+        let process = job.request.get("process").unwrap_or(&Value::Null);
+        Places::open(root, &job.user, process, &self.0.store, &self.0.folders).await
+    }
+}
+
+/// What was sent, as a process.
+fn process(job: &Job) -> Result<Process, Vec<Issue>> {
+    let given = job.request.get("process").cloned().unwrap_or_default();
+    match eolith_graph::parse_value(given) {
+        (Some(process), issues) if issues.is_empty() => Ok(process),
+        (_, issues) => Err(issues),
+    }
+}
+
+/// What a run took, as clients read it.
+pub(crate) fn shown(usage: &Usage) -> Value {
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    json!({
+        "duration": {"value": seconds(usage.duration), "unit": "seconds"},
+        "cpu": {"value": seconds(usage.cpu), "unit": "cpu-seconds"},
+        "input_bytes": {"value": usage.bytes_read, "unit": "bytes"},
+        "chunks": {"value": usage.chunks, "unit": "chunks"},
+        "chunks_resumed": {"value": usage.chunks_resumed, "unit": "chunks"},
+        "chunks_recomputed": {"value": usage.chunks_recomputed, "unit": "chunks"},
+    })
+}
+
+/// Wall and processor time of an attempt, on top of what earlier ones took.
+#[derive(Debug)]
+struct Clock {
+    before: Usage,
+    started: Instant,
+    /// Of the process, so that what runs beside the job counts as well.
+    cpu: i64,
+}
+
+impl Clock {
+    fn start(before: Usage) -> Clock {
+        Clock { before, started: Instant::now(), cpu: cpu() }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            duration: self.before.duration + self.started.elapsed().as_millis() as i64,
+            cpu: self.before.cpu + cpu() - self.cpu,
+            ..self.before
+        }
+    }
+}
+
+fn cpu() -> i64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}

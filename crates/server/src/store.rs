@@ -1,0 +1,133 @@
+//! The store: everything that must outlive the server, in SQLite (a file, the default) or PostgreSQL (shared by several
+//! servers).
+//!
+//! One implementation speaks to both, since the statements are plain SQL that both understand: `sqlx::Any` is the seam.
+//! Every change is one statement. What depends on what was there before is compared and swapped on a version
+//! ([`Store::change_job`]), so that neither database needs locks, and a killed server leaves nothing half done.
+//!
+//! What a status may become is decided in [`crate::job`], not here. Files are not here either: see [`crate::folders`].
+
+mod jobs;
+mod logs;
+mod migrations;
+mod secrets;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Executor};
+use thiserror::Error;
+
+pub(crate) use jobs::Changed;
+pub(crate) use logs::Logged;
+
+/// Connections that are open at most. SQLite writes one at a time anyway.
+const CONNECTIONS: u32 = 8;
+/// How long a statement waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where everything is kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: AnyPool,
+    /// Whether other servers can see it too.
+    shared: bool,
+}
+
+/// Why the store failed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("`{0}` is no database\nhint: a path, or an address that begins with postgres://")]
+    Address(String),
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the tables of the database cannot be brought to this version: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("the database holds something that this version does not understand: {0}")]
+    Record(#[from] serde_json::Error),
+    #[error("too many servers change `{0}` at the same time")]
+    Contention(String),
+}
+
+impl Store {
+    /// Opens the file at `path`, or makes it.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is of a later version.
+    pub async fn sqlite(path: &Path) -> Result<Store, StoreError> {
+        let path = path.to_str().ok_or_else(|| StoreError::Address(path.display().to_string()))?;
+        // The address is one of the web: what has a meaning there is escaped.
+        let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+        Store::connect(&format!("sqlite://{escaped}?mode=rwc"), false).await
+    }
+
+    /// Connects to PostgreSQL: `postgres://user:password@host/database`.
+    ///
+    /// # Errors
+    /// There is no such server or database, or its tables are of a later version.
+    pub async fn postgres(url: &str) -> Result<Store, StoreError> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Address(url.to_owned()));
+        }
+        Store::connect(url, true).await
+    }
+
+    /// Whether several servers may use it.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    async fn connect(url: &str, shared: bool) -> Result<Store, StoreError> {
+        sqlx::any::install_default_drivers();
+        let options = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+        let options = options.after_connect(move |connection, _| {
+            Box::pin(async move {
+                if !shared {
+                    // Readers do not wait for the writer, and what was committed survives the machine.
+                    connection.execute("PRAGMA journal_mode = WAL").await?;
+                    connection.execute("PRAGMA synchronous = FULL").await?;
+                    connection.execute("PRAGMA busy_timeout = 15000").await?;
+                }
+                Ok(())
+            })
+        });
+        let pool = options.connect(url).await?;
+        migrations::all().run(&pool).await?;
+        Ok(Store { pool, shared })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A new store of each kind that can be had: SQLite always, PostgreSQL where `EOLITH_TEST_POSTGRES` has an address of
+    /// a server (the test command starts one).
+    pub(crate) async fn all() -> Vec<(Store, Option<tempfile::TempDir>)> {
+        let dir = tempfile::tempdir().unwrap();
+        let sqlite = Store::sqlite(&dir.path().join("odd ?#% name.db")).await.unwrap();
+        let mut stores = vec![(sqlite, Some(dir))];
+        if let Ok(server) = std::env::var("EOLITH_TEST_POSTGRES") {
+            let name = format!("t{}", crate::auth::random_id());
+            let root = Store::connect(&format!("{server}/postgres"), true).await;
+            // `connect` made tables in `postgres` too; they are never looked at.
+            let root = root.unwrap();
+            let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+            root.pool.execute(create).await.unwrap();
+            root.pool.close().await;
+            stores.push((Store::postgres(&format!("{server}/{name}")).await.unwrap(), None));
+        }
+        stores
+    }
+
+    #[tokio::test]
+    async fn a_file_is_opened_again_and_other_addresses_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        Store::sqlite(&path).await.unwrap();
+        Store::sqlite(&path).await.unwrap();
+        assert!(matches!(Store::postgres("mysql://x").await, Err(StoreError::Address(_))));
+        assert!(matches!(Store::sqlite(dir.path()).await, Err(StoreError::Database(_))));
+    }
+}

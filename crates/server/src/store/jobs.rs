@@ -1,0 +1,206 @@
+//! Jobs: a record each, with columns for what is searched.
+
+use serde_json::Value;
+
+use super::{Store, StoreError};
+use crate::job::{Change, Job, Millis, Refusal, transition};
+
+/// How often a change is tried again when somebody else was faster.
+const TRIES: usize = 100;
+
+/// What became of a change.
+#[derive(Debug)]
+pub(crate) enum Changed {
+    Done(Box<Job>),
+    Refused(Refusal, Box<Job>),
+    /// There is no such job (any more).
+    Gone,
+}
+
+impl Store {
+    pub(crate) async fn add_job(&self, job: &Job) -> Result<(), StoreError> {
+        let sql = "INSERT INTO jobs (id, user_id, created, status, queued, lease_until, version, record) \
+            VALUES ($1, $2, $3, $4, $5, $6, 0, $7)";
+        let query = sqlx::query(sql).bind(&job.id).bind(&job.user).bind(job.created);
+        let query = query.bind(job.status.name()).bind(queued(job)).bind(lease_until(job));
+        query.bind(serde_json::to_string(job)?).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn job(&self, id: &str) -> Result<Option<Job>, StoreError> {
+        Ok(self.versioned(id).await?.map(|(_, job)| job))
+    }
+
+    /// The jobs of a user, oldest first: at most `limit`, after the one with that time and id.
+    pub(crate) async fn jobs(
+        &self,
+        user: &str,
+        after: (Millis, &str),
+        limit: i64,
+    ) -> Result<Vec<Job>, StoreError> {
+        let sql = "SELECT record FROM jobs WHERE user_id = $1 AND (created > $2 OR (created = $3 AND id > $4)) \
+            ORDER BY created, id LIMIT $5";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(user).bind(after.0).bind(after.0);
+        let records = query.bind(after.1).bind(limit).fetch_all(&self.pool).await?;
+        Ok(records.iter().map(|record| serde_json::from_str(record)).collect::<Result<_, _>>()?)
+    }
+
+    /// Jobs that a server may take up at this time, in the order in which they were started: id and user.
+    pub(crate) async fn waiting_jobs(
+        &self,
+        now: Millis,
+        limit: i64,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT id, user_id FROM jobs WHERE status = 'queued' OR (status = 'running' AND lease_until < $1) \
+            ORDER BY queued, id LIMIT $2";
+        let query = sqlx::query_as::<_, (String, String)>(sql).bind(now).bind(limit);
+        Ok(query.fetch_all(&self.pool).await?)
+    }
+
+    /// Jobs of a user that are running.
+    pub(crate) async fn running_jobs(&self, user: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE user_id = $1 AND status = 'running'";
+        Ok(sqlx::query_scalar(sql).bind(user).fetch_one(&self.pool).await?)
+    }
+
+    /// Changes a job by [`transition`]: nobody else has changed it between reading and writing.
+    pub(crate) async fn change_job(
+        &self,
+        id: &str,
+        change: Change,
+        now: Millis,
+    ) -> Result<Changed, StoreError> {
+        let sql = "UPDATE jobs SET status = $1, queued = $2, lease_until = $3, version = $4, record = $5 \
+            WHERE id = $6 AND version = $7";
+        for _ in 0..TRIES {
+            let Some((version, job)) = self.versioned(id).await? else { return Ok(Changed::Gone) };
+            let next = match transition(&job, change.clone(), now) {
+                Ok(next) => next,
+                Err(refusal) => return Ok(Changed::Refused(refusal, Box::new(job))),
+            };
+            let query = sqlx::query(sql).bind(next.status.name()).bind(queued(&next));
+            let query = query.bind(lease_until(&next)).bind(version + 1);
+            let query = query.bind(serde_json::to_string(&next)?).bind(id).bind(version);
+            if query.execute(&self.pool).await?.rows_affected() == 1 {
+                return Ok(Changed::Done(Box::new(next)));
+            }
+        }
+        Err(StoreError::Contention(id.to_owned()))
+    }
+
+    /// Removes a job with its log; whether the user had it.
+    pub(crate) async fn remove_job(&self, user: &str, id: &str) -> Result<bool, StoreError> {
+        let query = sqlx::query("DELETE FROM jobs WHERE id = $1 AND user_id = $2");
+        let removed = query.bind(id).bind(user).execute(&self.pool).await?.rows_affected() > 0;
+        if removed {
+            self.remove_logs(id).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn versioned(&self, id: &str) -> Result<Option<(i64, Job)>, StoreError> {
+        let sql = "SELECT version, record FROM jobs WHERE id = $1";
+        let query = sqlx::query_as::<_, (i64, String)>(sql).bind(id);
+        let Some((version, record)) = query.fetch_optional(&self.pool).await? else {
+            return Ok(None);
+        };
+        let record: Value = serde_json::from_str(&record)?;
+        Ok(Some((version, serde_json::from_value(record)?)))
+    }
+}
+
+fn queued(job: &Job) -> Millis {
+    job.queued.unwrap_or(0)
+}
+
+fn lease_until(job: &Job) -> Millis {
+    job.lease.as_ref().map_or(0, |lease| lease.until)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Map;
+
+    use super::*;
+    use crate::store::tests::all;
+
+    fn job(id: &str, created: Millis) -> Job {
+        Job::new(id.to_owned(), "ada".to_owned(), Map::new(), created)
+    }
+
+    fn lease(owner: &str) -> Change {
+        Change::Lease { owner: owner.to_owned(), time: Duration::from_millis(100) }
+    }
+
+    #[tokio::test]
+    async fn jobs_are_listed_in_order_and_in_pages() {
+        for (store, _dir) in all().await {
+            for (id, created) in [("b", 1), ("c", 2), ("a", 2)] {
+                store.add_job(&job(id, created)).await.unwrap();
+            }
+            let ids = |jobs: Vec<Job>| jobs.into_iter().map(|job| job.id).collect::<Vec<_>>();
+            assert_eq!(ids(store.jobs("ada", (-1, ""), 10).await.unwrap()), ["b", "a", "c"]);
+            assert_eq!(ids(store.jobs("ada", (2, "a"), 10).await.unwrap()), ["c"]);
+            assert_eq!(ids(store.jobs("ada", (-1, ""), 1).await.unwrap()), ["b"]);
+            assert!(store.jobs("bob", (-1, ""), 10).await.unwrap().is_empty());
+            assert!(!store.remove_job("bob", "a").await.unwrap());
+            assert!(store.remove_job("ada", "a").await.unwrap());
+            assert_eq!(store.job("a").await.unwrap(), None);
+            let gone = store.change_job("a", Change::Start, 3).await.unwrap();
+            assert!(matches!(gone, Changed::Gone));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_of_many_servers_gets_a_job() {
+        for (store, _dir) in all().await {
+            store.add_job(&job("j", 1)).await.unwrap();
+            assert!(store.waiting_jobs(5, 10).await.unwrap().is_empty());
+            store.change_job("j", Change::Start, 5).await.unwrap();
+            assert_eq!(store.waiting_jobs(5, 10).await.unwrap().len(), 1);
+            let servers = (0..16).map(|i| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let changed = store.change_job("j", lease(&format!("s{i}")), 6).await.unwrap();
+                    matches!(changed, Changed::Done(_))
+                })
+            });
+            let got = futures::future::join_all(servers).await;
+            assert_eq!(got.into_iter().filter(|got| *got.as_ref().unwrap()).count(), 1);
+            assert!(store.waiting_jobs(106, 10).await.unwrap().is_empty());
+            assert_eq!(store.waiting_jobs(107, 10).await.unwrap().len(), 1);
+            assert_eq!(store.running_jobs("ada").await.unwrap(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_change_is_lost_among_many() {
+        for (store, _dir) in all().await {
+            store.add_job(&job("j", 1)).await.unwrap();
+            let edits = (0..20).map(|i| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let fields = Map::from_iter([(format!("f{i}"), Value::from(i))]);
+                    store.change_job("j", Change::Edit(fields), 2).await.unwrap();
+                })
+            });
+            futures::future::join_all(edits).await;
+            assert_eq!(store.job("j").await.unwrap().unwrap().request.len(), 20);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_longest_is_first() {
+        for (store, _dir) in all().await {
+            for (id, time) in [("a", 30), ("b", 10), ("c", 20)] {
+                store.add_job(&job(id, 1)).await.unwrap();
+                store.change_job(id, Change::Start, time).await.unwrap();
+            }
+            let waiting = store.waiting_jobs(50, 10).await.unwrap();
+            let ids: Vec<&str> = waiting.iter().map(|(id, _)| id.as_str()).collect();
+            assert_eq!(ids, ["b", "c", "a"]);
+        }
+    }
+}

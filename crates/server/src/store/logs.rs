@@ -1,0 +1,113 @@
+//! Log entries of jobs and services, in the order in which they were written.
+
+use serde_json::Value;
+
+use super::{Store, StoreError};
+
+/// Entries that go into one statement: PostgreSQL and SQLite take 32,766 parameters and more.
+const TOGETHER: usize = 500;
+
+/// An entry with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Logged {
+    /// Which lease of the job wrote it.
+    pub(crate) attempt: i64,
+    /// Its place among the entries of that lease.
+    pub(crate) number: i64,
+    /// How severe it is: 0 (debug) to 3 (error).
+    pub(crate) level: i64,
+    /// As clients get it, without the id.
+    pub(crate) entry: Value,
+}
+
+impl Store {
+    /// Adds entries. One that is there already stays as it is.
+    pub(crate) async fn add_logs(&self, owner: &str, logs: &[Logged]) -> Result<(), StoreError> {
+        for some in logs.chunks(TOGETHER) {
+            let mut sql = sqlx::QueryBuilder::<sqlx::Any>::new(
+                "INSERT INTO logs (owner, attempt, number, level, entry) ",
+            );
+            sql.push_values(some, |mut row, log| {
+                row.push_bind(owner).push_bind(log.attempt).push_bind(log.number);
+                row.push_bind(log.level).push_bind(log.entry.to_string());
+            });
+            sql.push(" ON CONFLICT (owner, attempt, number) DO NOTHING");
+            sql.build().execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// At most `limit` entries of this level and more severe ones, after the given attempt and number.
+    pub(crate) async fn logs(
+        &self,
+        owner: &str,
+        after: (i64, i64),
+        level: i64,
+        limit: i64,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let sql = "SELECT attempt, number, level, entry FROM logs WHERE owner = $1 AND level >= $2 \
+            AND (attempt > $3 OR (attempt = $4 AND number > $5)) ORDER BY attempt, number LIMIT $6";
+        let query = sqlx::query_as::<_, (i64, i64, i64, String)>(sql).bind(owner).bind(level);
+        let query = query.bind(after.0).bind(after.0).bind(after.1).bind(limit);
+        let rows = query.fetch_all(&self.pool).await?;
+        let read = |(attempt, number, level, entry): (i64, i64, i64, String)| {
+            Ok(Logged { attempt, number, level, entry: serde_json::from_str(&entry)? })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Removes the entries of this attempt and of those before it.
+    pub(crate) async fn remove_logs_until(
+        &self,
+        owner: &str,
+        attempt: i64,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM logs WHERE owner = $1 AND attempt <= $2");
+        query.bind(owner).bind(attempt).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Removes all entries.
+    pub(crate) async fn remove_logs(&self, owner: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM logs WHERE owner = $1").bind(owner).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::tests::all;
+
+    #[tokio::test]
+    async fn logs_are_read_in_order_from_a_place_on_and_by_level() {
+        for (store, _dir) in all().await {
+            let log = |attempt, number, level| Logged {
+                attempt,
+                number,
+                level,
+                entry: json!({"n": number, "a": attempt}),
+            };
+            let many: Vec<Logged> = (0..1200).map(|n| log(1, n, n % 4)).collect();
+            store.add_logs("j", &[log(2, 0, 3)]).await.unwrap();
+            store.add_logs("j", &many).await.unwrap();
+            store.add_logs("j", &many[..3]).await.unwrap();
+            store.add_logs("other", &many[..3]).await.unwrap();
+            store.add_logs("j", &[]).await.unwrap();
+            let all = store.logs("j", (-1, -1), 0, 5000).await.unwrap();
+            assert_eq!(all.len(), 1201);
+            assert_eq!(all.last(), Some(&log(2, 0, 3)));
+            let some = store.logs("j", (1, 1190), 2, 5000).await.unwrap();
+            let places: Vec<_> = some.iter().map(|log| (log.attempt, log.number)).collect();
+            assert_eq!(places, [(1, 1191), (1, 1194), (1, 1195), (1, 1198), (1, 1199), (2, 0)]);
+            assert_eq!(store.logs("j", (-1, -1), 0, 7).await.unwrap().len(), 7);
+            store.remove_logs_until("j", 1).await.unwrap();
+            assert_eq!(store.logs("j", (-1, -1), 0, 5000).await.unwrap(), [log(2, 0, 3)]);
+            store.remove_logs("j").await.unwrap();
+            assert!(store.logs("j", (-1, -1), 0, 5000).await.unwrap().is_empty());
+            assert_eq!(store.logs("other", (-1, -1), 0, 5000).await.unwrap().len(), 3);
+        }
+    }
+}
