@@ -95,7 +95,7 @@ def collections(*data):
 class Server:
     """`eolith serve` on a free port of loopback, until the end of a `with` block."""
 
-    def __init__(self, *data, auth="none", state):
+    def __init__(self, *data, auth="none", state, options=()):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -103,7 +103,7 @@ class Server:
         self.url = f"{self.root}/openeo/1.2/"
         self.log = Path(state) / "talk.txt"
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [BINARY, "serve", *data, "--port", port, "--auth", auth, "--state", state]
+        command = [BINARY, "serve", *data, "--port", port, "--auth", auth, "--state", state, *options]
         with self.log.open("wb") as log:
             self.child = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

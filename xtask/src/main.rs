@@ -7,6 +7,8 @@ mod bench;
 mod demo;
 mod http;
 mod measure;
+mod node;
+mod postgres;
 mod served;
 mod shell;
 mod test;

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that can be tested, from a fresh clone.
 //!
 //! Rust tests run through cargo; the Python tests of `tests/python` run against the built binary, in a virtual
-//! environment under `target/test-env` with the versions that `tests/python/requirements*.txt` pin; the benches compute
-//! a tiny cube. A part that cannot be installed or run fails the whole; nothing is skipped.
+//! environment under `target/test-env` with the versions that `tests/python/requirements*.txt` pin, beside the packages
+//! of `tests/js` and over a PostgreSQL of their own; the benches compute a tiny cube. A part that cannot be installed or run fails the whole; nothing is skipped.
 
 use std::fs;
 use std::io::Write;
@@ -11,8 +11,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench;
+use crate::postgres::Postgres;
 use crate::shell::{self, Profile, say};
+use crate::{bench, node};
 
 /// What the Python tests need, and what of it is installed without its dependencies.
 const LIST: &str = "requirements.txt";
@@ -26,6 +27,8 @@ pub(crate) fn reference() -> PathBuf {
 
 pub(crate) fn run() -> Result<()> {
     let python = python()?;
+    let modules = node::modules()?;
+    let postgres = Postgres::start()?;
     let binary = shell::build(Profile::Dev)?;
     // Files that Rust tests write and Python tests look at with other tools.
     let output = shell::target()?.join("test-output");
@@ -35,7 +38,7 @@ pub(crate) fn run() -> Result<()> {
     let mut cargo = shell::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).env("EOLITH_TEST_OUTPUT", &output);
     // Functions of users run in it.
-    cargo.env("EOLITH_PYTHON", &python);
+    cargo.env("EOLITH_PYTHON", &python).env("EOLITH_TEST_POSTGRES", postgres.url());
     let (mut lines, rust) =
         shell::watch(&mut cargo, |line| line.starts_with("test result:")).context("cargo test")?;
     let mut pytest = Command::new(&python);
@@ -44,6 +47,8 @@ pub(crate) fn run() -> Result<()> {
         .current_dir(shell::root())
         .env("EOLITH_BIN", &binary)
         .env("EOLITH_TEST_OUTPUT", output)
+        .env("EOLITH_TEST_NODE", modules)
+        .env("EOLITH_TEST_POSTGRES", postgres.url())
         .env("EOLITH_REFERENCE", reference())
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (last, peers) = shell::watch(&mut pytest, pytest_summary)?;

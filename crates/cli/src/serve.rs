@@ -1,10 +1,13 @@
 //! `eolith serve`: folders, files and catalogues as openEO.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
+use eolith_server::queue::Limits as Jobs;
 use eolith_server::{Config, Credentials, Server};
 
 use crate::data::{Data, Limits};
@@ -26,9 +29,29 @@ pub(crate) struct Args {
     /// Who may use it: anyone on this machine, or a user with a password.
     #[arg(long, value_enum, default_value_t = Auth::None)]
     auth: Auth,
-    /// Folder for credentials and what was found in the data; the user's data folder if not given.
-    #[arg(long, value_name = "DIR")]
+    /// Folder for the database, results of jobs, files of users, and what was found in the data; the user's data folder if
+    /// not given.
+    #[arg(long, value_name = "DIR", env = "EOLITH_STATE")]
     state: Option<PathBuf>,
+    /// PostgreSQL instead of a file in `--state`: `postgres://USER:PASSWORD@HOST/DATABASE`. Several servers may use one.
+    #[arg(long, value_name = "URL", env = "EOLITH_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// Says that all servers of the database see the same `--state`, which they have to.
+    #[arg(long)]
+    shared_dir: bool,
+    /// Batch jobs that this server works on at a time; 0 leaves them to the other servers of the database.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    /// Batch jobs of one user that run at a time.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs_of_user: u32,
+    /// Seconds that a server may be silent before its jobs go on elsewhere. The clocks of all servers have to agree much
+    /// better than that.
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    lease: NonZeroU64,
+    /// The address that clients use, if it is not the one in their requests: behind a proxy.
+    #[arg(long, value_name = "URL", env = "EOLITH_PUBLIC_URL")]
+    public_url: Option<String>,
     /// Let process graphs load from `http`, private addresses, buckets and files of this machine, not only from public
     /// `https` addresses and the data.
     #[arg(long)]
@@ -48,6 +71,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(folder) => folder,
         None => state_folder()?,
     };
+    if args.database.is_some() && !args.shared_dir {
+        return Err(Failure::text(format!(
+            "results and files are in `{}`, and other servers of the database have to see them, too\n\
+             hint: `--shared-dir` says that they do, or that there is only this server",
+            state.display()
+        )));
+    }
     std::fs::create_dir_all(&state).map_err(|e| {
         Failure::text(format!("cannot make the state folder `{}`: {e}", state.display()))
     })?;
@@ -60,7 +90,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     // Every answer about what is offered depends on it, and Python takes a while to start.
     let _ = session.host().await;
     let bind = (args.host, args.port).into();
-    let config = Config { bind, auth, state: folder, ..Config::default() };
+    let jobs = Jobs {
+        jobs: args.jobs,
+        jobs_of_user: args.jobs_of_user.into(),
+        lease: Duration::from_secs(args.lease.get()),
+    };
+    let (public_url, database) = (args.public_url, args.database);
+    let config =
+        Config { bind, auth, public_url, state: folder, database, jobs, ..Config::default() };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
     say(&format!("openEO at {}", server.url()));
     if matches!(args.auth, Auth::None) {

@@ -110,12 +110,11 @@ pub(crate) mod tests {
         let mut stores = vec![(sqlite, Some(dir))];
         if let Ok(server) = std::env::var("EOLITH_TEST_POSTGRES") {
             let name = format!("t{}", crate::auth::random_id());
-            let root = Store::connect(&format!("{server}/postgres"), true).await;
-            // `connect` made tables in `postgres` too; they are never looked at.
-            let root = root.unwrap();
+            sqlx::any::install_default_drivers();
+            let root = AnyPool::connect(&format!("{server}/postgres")).await.unwrap();
             let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-            root.pool.execute(create).await.unwrap();
-            root.pool.close().await;
+            root.execute(create).await.unwrap();
+            root.close().await;
             stores.push((Store::postgres(&format!("{server}/{name}")).await.unwrap(), None));
         }
         stores

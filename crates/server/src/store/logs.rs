@@ -23,16 +23,24 @@ pub(crate) struct Logged {
 impl Store {
     /// Adds entries. One that is there already stays as it is.
     pub(crate) async fn add_logs(&self, owner: &str, logs: &[Logged]) -> Result<(), StoreError> {
+        const FIELDS: usize = 5;
         for some in logs.chunks(TOGETHER) {
-            let mut sql = sqlx::QueryBuilder::<sqlx::Any>::new(
-                "INSERT INTO logs (owner, attempt, number, level, entry) ",
+            let row = |i: usize| {
+                let fields: Vec<String> =
+                    (1..=FIELDS).map(|n| format!("${}", FIELDS * i + n)).collect();
+                format!("({})", fields.join(", "))
+            };
+            let rows: Vec<String> = (0..some.len()).map(row).collect();
+            let sql = format!(
+                "INSERT INTO logs (owner, attempt, number, level, entry) VALUES {} \
+                 ON CONFLICT (owner, attempt, number) DO NOTHING",
+                rows.join(", ")
             );
-            sql.push_values(some, |mut row, log| {
-                row.push_bind(owner).push_bind(log.attempt).push_bind(log.number);
-                row.push_bind(log.level).push_bind(log.entry.to_string());
+            let query = some.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, log| {
+                let query = query.bind(owner).bind(log.attempt).bind(log.number);
+                query.bind(log.level).bind(log.entry.to_string())
             });
-            sql.push(" ON CONFLICT (owner, attempt, number) DO NOTHING");
-            sql.build().execute(&self.pool).await?;
+            query.execute(&self.pool).await?;
         }
         Ok(())
     }

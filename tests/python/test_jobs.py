@@ -1,0 +1,166 @@
+"""Batch jobs through the openEO Python client from PyPI: a user's way from the estimate to the files."""
+
+import time
+
+import numpy as np
+import openeo
+import pystac
+import pystac.validation
+import pytest
+import rasterio
+import requests
+import xarray as xr
+from openeo.rest import JobFailedException, OpenEoApiError
+
+import graphs
+from binary import Server
+
+# Jobs of the tests are over at once: the client need not wait seconds for them.
+AT_ONCE = {"max_poll_interval": 0.2, "connection_retry_interval": 1}
+
+
+@pytest.fixture(scope="module")
+def connection(server):
+    connection = openeo.connect(server.root + "/openeo/1.2")
+    connection.authenticate_basic(*server.credentials())
+    return connection
+
+
+def composite(connection, collection="zarr-3"):
+    return connection.load_collection(collection, bands=["B04", "B08"]).ndvi(nir="nir", red="red").max_time()
+
+
+def test_a_job_from_estimate_to_files(connection, cube, tmp_path):
+    job = composite(connection).save_result("GTiff").create_job(title="Greenest", description="NDVI")
+    assert job.status() == "created"
+    described = job.describe()
+    assert described["title"] == "Greenest" and described["process"]["process_graph"]
+    estimate = job.estimate()
+    assert estimate["size"] > 0 and estimate["costs"] == 0
+    job.start_and_wait(**AT_ONCE)
+    assert job.status() == "finished"
+    assert any("plan" in entry["message"] for entry in job.logs())
+    assert job.describe()["usage"]["input_bytes"]["value"] > 0
+    files = job.get_results().download_files(tmp_path)
+    (tif,) = [file for file in files if file.suffix == ".tif"]
+    with rasterio.open(tif) as file:
+        pixels = file.read(1, masked=True)
+        assert file.crs.to_epsg() == cube.epsg
+    np.testing.assert_allclose(pixels.filled(np.nan), cube.ndvi().max(axis=0).filled(np.nan), rtol=0, atol=1e-6)
+    assert "Greenest" in [job["title"] for job in connection.list_jobs()]
+    job.delete()
+    with pytest.raises(OpenEoApiError, match="JobNotFound"):
+        job.describe()
+
+
+def test_results_are_stac_and_need_no_token(connection, cube):
+    data = connection.load_collection("zarr-3", bands=["B04", "B08"])
+    job = data.save_result("netCDF").create_job()
+    job.start_and_wait(**AT_ONCE)
+    results = job.get_results().get_metadata()
+    links = {link["rel"]: link["href"] for link in results["links"]}
+    collection = pystac.Collection.from_file(links["canonical"])
+    # Schemas of extensions are on the web; those of the core come with pystac.
+    pystac.validation.validate_dict(collection.to_dict(transform_hrefs=False), extensions=[])
+    items = list(collection.get_items())
+    pystac.validation.validate_dict(items[0].to_dict(transform_hrefs=False), extensions=[])
+    assert len(items) == 1 and items[0].properties["proj:code"] == f"EPSG:{cube.epsg}"
+    assert results["cube:dimensions"]["bands"]["values"] == ["B04", "B08"]
+    assert [band["name"] for band in results["summaries"]["eo:bands"]] == ["B04", "B08"]
+    (asset,) = results["assets"].values()
+    whole = requests.get(asset["href"], timeout=20)
+    assert len(whole.content) == asset["file:size"]
+    part = requests.get(asset["href"], headers={"Range": "bytes=10-19"}, timeout=20)
+    assert part.status_code == 206 and part.content == whole.content[10:20]
+    again = requests.get(asset["href"], headers={"If-None-Match": whole.headers["etag"]}, timeout=20)
+    assert again.status_code == 304
+    job.delete()
+    assert requests.get(asset["href"], timeout=20).status_code == 404
+
+
+def test_zarr_is_opened_where_it_lies(connection, cube):
+    data = connection.load_collection("zarr-3", bands=["B04"])
+    job = data.save_result("Zarr").create_job()
+    job.start_and_wait(**AT_ONCE)
+    (asset,) = job.get_results().get_metadata()["assets"].values()
+    assert requests.head(asset["href"], timeout=20).headers["content-type"] == "application/zip+zarr"
+    with xr.open_zarr(asset["alternate"]["store"]["href"]) as store:
+        (name,) = [name for name in store.data_vars if store[name].ndim >= 3]
+        values = store[name].squeeze().values.astype("f8")
+    expected = cube.bands["B04"].astype("f8")
+    assert np.array_equal(values[~expected.mask], expected.compressed())
+
+
+def test_results_of_a_job_are_loaded_by_the_next(connection, cube, tmp_path):
+    first = connection.load_collection("zarr-3", bands=["B04", "B08"]).save_result("netCDF").create_job()
+    first.start_and_wait(**AT_ONCE)
+    graph = graphs.graph(
+        load=graphs.node("load_result", id=first.job_id),
+        save=graphs.save("load", "netCDF"),
+    )
+    second = connection.create_job(graph)
+    second.start_and_wait(**AT_ONCE)
+    (file,) = second.get_results().download_files(tmp_path, include_stac_metadata=False)
+    with xr.open_dataset(file) as loaded:
+        values = loaded.B08.values
+    assert np.array_equal(values, cube.bands["B08"].astype("f8").filled(np.nan), equal_nan=True)
+
+
+def test_a_job_that_fails_says_where(connection):
+    graph = graphs.graph(
+        load=graphs.load("zarr-3", bands=["B04"]),
+        gone=graphs.node("drop_dimension", data=graphs.of("load"), name="nowhere"),
+        save=graphs.save("gone", "netCDF"),
+    )
+    job = connection.create_job(graph)
+    with pytest.raises(JobFailedException):
+        job.start_and_wait(**AT_ONCE)
+    (entry,) = job.logs(level="error")
+    assert entry["code"] and entry["path"][0]["node_id"] == "gone" and "nowhere" in entry["message"]
+    with pytest.raises(OpenEoApiError):
+        job.get_results().get_metadata()
+
+
+def test_values_come_as_json(connection):
+    job = connection.create_job(graphs.graph(sum=graphs.node("add", x=3, y=2, result=True)))
+    job.start_and_wait(**AT_ONCE)
+    (asset,) = job.get_results().get_assets()
+    assert asset.load_json() == 5
+
+
+def test_strangers_see_nothing(server, connection):
+    job = connection.create_job(graphs.graph(sum=graphs.node("add", x=3, y=2, result=True)))
+    url = f"{server.url}jobs/{job.job_id}"
+    for path in ["", "/logs", "/results", "/estimate"]:
+        assert requests.get(url + path, timeout=20).status_code == 401
+    assert requests.get(f"{server.url}signed/{job.job_id}.1.9999999999999.{'0' * 32}", timeout=20).status_code == 403
+
+
+def test_a_server_that_ends_gives_its_jobs_back(sample, tmp_path):
+    """Stopped politely while a job runs: the next server finishes it."""
+    graph = graphs.graph(
+        load=graphs.load("sample"),
+        save=graphs.save("load", "netCDF"),
+    )
+    state = tmp_path / "state"
+    with Server(f"sample={sample}", state=state, options=["--jobs", "0"]) as server:
+        connection = openeo.connect(server.root + "/openeo/1.2")
+        job = connection.create_job(graph)
+        job.start()
+        time.sleep(0.5)
+        assert job.status() == "queued"
+    with Server(f"sample={sample}", state=state) as server:
+        connection = openeo.connect(server.root + "/openeo/1.2")
+        job = connection.job(job.job_id)
+        for _ in range(200):
+            if job.status() == "finished":
+                break
+            time.sleep(0.1)
+        assert job.status() == "finished"
+
+
+def test_other_machines_need_the_same_folder():
+    from binary import eolith
+
+    refused = eolith("serve", "--database", "postgres://x@127.0.0.1/x", "--port", "0")
+    assert refused.code != 0 and "--shared-dir" in refused.stderr
