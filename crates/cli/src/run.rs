@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use eolith_engine::events::{Cancel, Entry, Event, Level, Listener};
+use eolith_engine::ledger;
 use eolith_engine::session::{Report, Settings, Target as Destination, json_text};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -30,6 +31,9 @@ Figures of `--json`; times are wall seconds unless said otherwise:
   bytes_read     bytes fetched for pixels, as stored
   bytes_decoded  bytes of pixels decoded from them
   tasks          tasks of the plan
+  resumed        with --keep: tasks that earlier attempts had finished
+  recomputed     with --keep: tasks begun again that an attempt had not finished, in all attempts
+  attempts       with --keep: attempts at the run, this one counted
   peak_rss_mb    largest resident size, in 10^6 bytes
   memory_mb      the memory limit, in 10^6 bytes
   threads        threads that compute
@@ -52,6 +56,9 @@ pub(crate) struct Args {
     /// Compute everything and write nothing.
     #[arg(long)]
     discard: bool,
+    /// Keep what is done in this folder until the run has succeeded, so that the same command takes a killed run up again.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// Print figures of the run as one JSON object in the last line of stdout (see below).
     #[arg(long)]
     json: bool,
@@ -64,7 +71,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let parsed = Instant::now();
-    let session = args.target.on(args.data.session(&args.limits, None)?.logging(args.log_level));
+    let mut session = args.data.session(&args.limits, None)?.logging(args.log_level);
+    if let Some(folder) = &args.keep {
+        session = session.kept_in(folder.clone());
+    }
+    let session = args.target.on(session);
     let process = args.graph.process()?;
     let destination = match (&args.output, args.discard) {
         (Some(path), _) => Destination::File(path.clone()),
@@ -83,6 +94,11 @@ pub(crate) async fn run(args: Args, started: Instant) -> Result<(), Failure> {
     let outcome = session.run(&process, &destination, &listener, &cancel).await;
     bar.finish_and_clear();
     let report = outcome?;
+    if let Some(folder) = &args.keep
+        && let Err(error) = ledger::discard(folder)
+    {
+        say(&format!("warning: {error}"));
+    }
     let usage = usage::now(started);
     let spent = parsed.elapsed();
     let spans = Spans {
@@ -149,6 +165,10 @@ fn summary(report: &Report, usage: &Usage) {
         indicatif::BinaryBytes(report.bytes_read),
         usage.wall.as_secs_f64()
     ));
+    if report.attempts > 1 {
+        let Report { resumed, recomputed, attempts, .. } = report;
+        say(&format!("attempt {attempts}: {resumed} tasks taken over, {recomputed} begun again"));
+    }
 }
 
 fn figures(
@@ -179,6 +199,11 @@ fn figures(
     map.insert("bytes_read".to_owned(), report.bytes_read.into());
     map.insert("bytes_decoded".to_owned(), report.bytes_decoded.into());
     map.insert("tasks".to_owned(), report.tasks.into());
+    if report.attempts > 0 {
+        map.insert("resumed".to_owned(), report.resumed.into());
+        map.insert("recomputed".to_owned(), report.recomputed.into());
+        map.insert("attempts".to_owned(), report.attempts.into());
+    }
     if let Some(bytes) = usage.peak_rss {
         map.insert("peak_rss_mb".to_owned(), (bytes as f64 / 1e6).into());
     }

@@ -6,6 +6,7 @@ mod checksum;
 pub mod crs_text;
 pub mod eval;
 pub mod events;
+pub mod ledger;
 mod place;
 #[cfg(test)]
 mod reference;

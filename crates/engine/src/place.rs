@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use eolith_cube::Region;
 
@@ -87,6 +88,21 @@ pub(crate) fn free(file: &File) -> Result<u64> {
 #[cfg(not(unix))]
 pub(crate) fn free(_: &File) -> Result<u64> {
     Ok(u64::MAX)
+}
+
+/// Whether this is the file that a path leads to.
+#[cfg(unix)]
+pub(crate) fn is_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let same =
+        |a: std::fs::Metadata, b: std::fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
+    file.metadata().and_then(|own| Ok(same(own, std::fs::metadata(path)?))).unwrap_or(false)
+}
+
+/// An open file cannot be removed here.
+#[cfg(not(unix))]
+pub(crate) fn is_there(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Machine {
         self.budget.reserve(bytes, |bytes| self.readers.cache().release(bytes)).await
     }
 
-    /// Computes all tasks of a stage or root into `result`; gives the bytes read.
+    /// Computes all tasks of a stage or root that `result` has not yet; gives the bytes read.
     pub async fn run(
         &self,
         physical: &Arc<Physical>,
@@ -84,14 +84,22 @@ impl Machine {
     ) -> Result<u64, Issue> {
         let tasks = part.partition.len();
         let mut failed: Option<(usize, TaskError)> = None;
-        let (mut done, mut bytes_read) = (0, 0);
+        let mut done = (0..tasks).filter(|&index| result.has(index)).count();
+        let mut bytes_read = 0;
+        if done > 0 {
+            listener(Event::Task { done, tasks, bytes_read });
+        }
         let stop = Cancel::default();
         let ahead = self.pool.current_num_threads();
-        let mut running = stream::iter(0..tasks)
+        let mut running = stream::iter((0..tasks).filter(|&index| !result.has(index)))
             .take_while(|_| std::future::ready(!cancel.is_cancelled() && !stop.is_cancelled()))
             .map(|index| {
                 let task = self.task(physical, part, index, stored, Arc::clone(result), cancel);
-                async move { (index, task.await) }
+                async move {
+                    let done =
+                        |bytes| result.end(index).map_err(TaskError::Scratch).map(|()| bytes);
+                    (index, task.await.and_then(done))
+                }
             })
             .buffer_unordered(ahead);
         while let Some((index, outcome)) = running.next().await {
@@ -172,6 +180,7 @@ impl Machine {
         cancel: &Cancel,
     ) -> Result<u64, TaskError> {
         let _room = self.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
+        result.begin(index).map_err(TaskError::Scratch)?;
         let task = physical.task(part, index);
         if let Some(cell) = &task.cell {
             let pool = self.outside.as_ref().ok_or(TaskError::Lost)?;

@@ -1,8 +1,8 @@
 //! Where the pixels of a result wait until its file is written.
 //!
 //! Tasks finish in any order and bring boxes; sinks read side by side in the order of their format. Small results stay
-//! in memory under the ledger, larger ones go to a temporary file; [`store`] says what lies where in both. This is not
-//! the ledger of a job: it does not survive the process.
+//! in memory under the ledger, larger ones go to a temporary file; [`store`] says what lies where in both. Neither
+//! survives the process; the file of a run that can be taken up again does, and [`crate::ledger`] says what is in it.
 
 mod bricks;
 pub mod space;
@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::budget::Reservation;
 use crate::checksum::Checksum;
+use crate::ledger::{Ledger, Tasks};
 use crate::sink::{Boxes, ResultView, SinkError};
 
 use bricks::{Bricks, Piece};
@@ -34,6 +35,8 @@ pub struct Scratch {
     /// Of what was written, where it is made on the way.
     checksum: Option<Checksum>,
     remark: Option<String>,
+    /// Those whose pixels outlive the process.
+    tasks: Option<Tasks>,
 }
 
 impl Scratch {
@@ -49,8 +52,7 @@ impl Scratch {
         let dtype = schema.dtype();
         let len: usize = shape.iter().product();
         let store = Store::memory(len * (dtype.size() + 1), len * dtype.size(), reservation)?;
-        let (masked, bricks) = (AtomicBool::new(false), Bricks::whole(shape));
-        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None })
+        Ok(Scratch::new(schema, shape, None, store))
     }
 
     /// In a file that vanishes with this value. `brick` is the box in which it will be read, if that is known.
@@ -64,16 +66,45 @@ impl Scratch {
         space: &Space,
     ) -> Result<Scratch, SpaceError> {
         let store = Store::File(space.file(Self::bytes(&schema, shape))?);
+        Ok(Scratch::new(schema, shape, brick, store))
+    }
+
+    /// In the file of a part of a run that can be taken up again, with what earlier attempts wrote to it.
+    ///
+    /// # Errors
+    /// There is not enough room for all of it, before anything is written.
+    pub fn kept(
+        schema: Arc<Schema>,
+        shape: &[usize],
+        brick: Option<Vec<usize>>,
+        space: &Space,
+        (ledger, part): (&Ledger, usize),
+    ) -> Result<Scratch, SpaceError> {
+        let spilled = space.kept(&ledger.pixels(part), Self::bytes(&schema, shape))?;
+        let tasks = ledger.tasks(part, &spilled.file)?;
+        let made = Scratch::new(schema, shape, brick, Store::File(spilled));
+        // Whether there is no-data is not known without looking.
+        made.masked.store(tasks.resumed(), Ordering::Release);
+        Ok(Scratch { tasks: Some(tasks), ..made })
+    }
+
+    fn new(
+        schema: Arc<Schema>,
+        shape: &[usize],
+        brick: Option<Vec<usize>>,
+        store: Store,
+    ) -> Scratch {
         let dtype = schema.dtype();
         let bricks = brick.map_or_else(|| Bricks::whole(shape), |brick| Bricks::new(shape, brick));
         let masked = AtomicBool::new(false);
-        Ok(Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None })
+        Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None, tasks: None }
     }
 
-    /// One whose checksum will be asked for: a file is not read once more for it.
+    /// One whose checksum will be asked for: a file is not read once more for it, unless pixels are in it already.
     #[must_use]
     pub fn checked(mut self) -> Scratch {
-        if let Store::File(_) = self.store {
+        let resumed = self.tasks.as_ref().is_some_and(Tasks::resumed);
+        if let (Store::File(_), false) = (&self.store, resumed) {
             self.checksum = Some(Checksum::new(self.dtype, self.bricks.shape().to_vec()));
         }
         self
@@ -206,6 +237,18 @@ impl Boxes for Scratch {
         let written = self.write(region, &block);
         block.recycle();
         written
+    }
+
+    fn has(&self, task: usize) -> bool {
+        self.tasks.as_ref().is_some_and(|tasks| tasks.is_done(task))
+    }
+
+    fn begin(&self, task: usize) -> std::io::Result<()> {
+        self.tasks.as_ref().map_or(Ok(()), |tasks| tasks.begin(task))
+    }
+
+    fn end(&self, task: usize) -> std::io::Result<()> {
+        self.tasks.as_ref().map_or(Ok(()), |tasks| tasks.end(task))
     }
 }
 

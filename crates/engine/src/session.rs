@@ -7,15 +7,17 @@ mod collections;
 mod computed;
 mod estimate;
 mod exports;
+mod kept;
 mod output;
 mod planning;
 mod resource;
 mod roots;
+mod stages;
 mod view;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,6 @@ use eolith_cube::{Block, Region, Schema};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::bind::Argument;
 use eolith_plan::explain;
-use eolith_plan::op::Op;
 use eolith_plan::physical::{Options, Part, Physical};
 use eolith_plan::process::Registry;
 use eolith_plan::target::TargetGrid;
@@ -35,15 +36,15 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::events::{Cancel, Event, Level, Listener};
-use crate::run::{Machine, Stored};
-use crate::scratch::Scratch;
-use crate::scratch::space::{Space, SpaceError};
-use crate::sink::{Boxes, OutputFile};
+use crate::run::Machine;
+use crate::scratch::space::Space;
+use crate::sink::OutputFile;
 use crate::source::open::Readers;
 use crate::udf::{self, Host};
 use crate::workspace::{Nowhere, Workspace};
 
 use computed::Computing;
+use kept::{Kept, Staging};
 use planning::PlanState;
 
 pub use estimate::Estimate;
@@ -91,6 +92,8 @@ pub struct Session {
     host: Arc<OnceCell<Result<Arc<Host>, String>>>,
     /// Where results are wanted, if not on the grids they come on.
     target: Option<Arc<TargetGrid>>,
+    /// Where runs are kept, if they can be taken up again.
+    kept: Option<Arc<Path>>,
 }
 
 /// A saved cube in STAC. The `href` of an asset is `./` and the name of its file.
@@ -111,6 +114,12 @@ pub struct Report {
     /// The value of the result node if it is no cube.
     pub value: Option<Value>,
     pub tasks: usize,
+    /// Tasks that earlier attempts at the same run had finished, see [`Session::kept_in`].
+    pub resumed: usize,
+    /// How often a task was begun that an attempt had begun before and not finished, in all attempts together.
+    pub recomputed: usize,
+    /// Attempts at a run that is kept, this one counted; 0 for others.
+    pub attempts: usize,
     pub bytes_read: u64,
     /// Bytes of the chunks that were decoded meanwhile, by this run and those beside it.
     pub bytes_decoded: u64,
@@ -188,6 +197,7 @@ impl Session {
             workspace: Arc::new(Nowhere),
             given: Arc::default(),
             target: None,
+            kept: None,
         })
     }
 
@@ -214,6 +224,18 @@ impl Session {
     #[must_use]
     pub fn onto(&self, target: TargetGrid) -> Session {
         Session { target: Some(Arc::new(target)), ..self.clone() }
+    }
+
+    /// The same, for a run that can be taken up again: what its tasks made stays in `folder` until
+    /// [`crate::ledger::discard`] removes it. If the folder holds what an earlier, killed run of the same process left, that
+    /// is taken over, and the files are the same bytes; if it holds another run, that is removed and a note says why. When
+    /// such a run gives its report, its files are on the disk.
+    ///
+    /// A folder is for one process and one run at a time. Values that the plan depends on and summaries for the log are
+    /// computed in each attempt.
+    #[must_use]
+    pub fn kept_in(self, folder: PathBuf) -> Session {
+        Session { kept: Some(folder.into()), ..self }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -320,59 +342,37 @@ impl Session {
     ) -> Result<Report, Vec<Issue>> {
         let decoded = || self.machine.readers.cache().stats().decoded;
         let decoded_before = decoded();
+        let folder = self.own_folder()?;
         let mut computing = Computing::new(&self.results, listener, cancel);
         let plan = self.complete_plan(process, &self.options(), &mut computing).await?;
         let Computing { mut report, held: _held, .. } = computing;
-        let files = output::plan(&plan, target).map_err(|issue| vec![issue])?;
-        self.check_exports(&plan.physical.logical).await.map_err(|issue| vec![issue])?;
+        let one = |issue: Issue| vec![issue];
+        let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
+        let target = staging.as_ref().map_or(target, |staging| &staging.target);
+        let files = output::plan(&plan, target).map_err(one)?;
+        self.check_exports(&plan.physical.logical).await.map_err(one)?;
         let physical = Arc::new(plan.physical);
+        let kept = folder.map(|folder| Kept::take_up(folder, &physical, &files, staging.clone()));
+        let kept = kept.transpose()?;
+        let kept = kept.as_ref();
         let tasks = tasks(&physical);
         report.tasks += tasks;
         listener(Event::Planned { tasks });
-        let one = |issue: Issue| vec![issue];
+        if let Some(kept) = kept {
+            kept.note(listener);
+        }
         let started = Instant::now();
-        let (stored, bytes) = self.stages(&physical, listener, cancel).await.map_err(one)?;
+        let (stored, bytes) = self.stages(&physical, kept, listener, cancel).await.map_err(one)?;
         report.bytes_read += bytes;
         report.times.run += started.elapsed();
-        self.roots(&physical, (files, target), &stored, &mut report, listener, cancel)
+        self.roots(&physical, (files, target), (&stored, kept), &mut report, listener, cancel)
             .await
             .map_err(one)?;
+        if let Some(kept) = kept {
+            kept.report(&mut report);
+        }
         report.bytes_decoded = decoded() - decoded_before;
         Ok(report)
-    }
-
-    /// Computes the values that are kept between tasks; gives them and the bytes read.
-    async fn stages(
-        &self,
-        physical: &Arc<Physical>,
-        listener: &Listener,
-        cancel: &Cancel,
-    ) -> Result<(Stored, u64), Issue> {
-        let (mut stored, mut bytes) = (Stored::default(), 0);
-        for part in &physical.stages {
-            let result = self.place(physical, part, None)?;
-            let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
-            let machine = self.machine_for(physical, part, listener).await?;
-            bytes += machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
-            Arc::make_mut(&mut stored).insert(part.node, result);
-        }
-        Ok((stored, bytes))
-    }
-
-    /// The machine with what a stage needs besides it.
-    async fn machine_for(
-        &self,
-        physical: &Physical,
-        part: &Part,
-        listener: &Listener,
-    ) -> Result<Machine, Issue> {
-        let node = physical.logical.node(part.node);
-        let Op::Udf(udf) = &node.op else { return Ok(self.machine.clone()) };
-        let host = self.host().await.map_err(|reason| {
-            Issue::new(Code::new("UdfExecutionFailed"), node.path.clone(), reason)
-        })?;
-        let outside = Some(Arc::new(host.pool(udf, listener)));
-        Ok(Machine { outside, ..self.machine.clone() })
     }
 
     /// The pixels of a box of the result, computed at once and not kept: a tile, a chunk, a preview.
@@ -399,7 +399,7 @@ impl Session {
     ) -> Result<(Block, u64), Issue> {
         let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
         // Nothing is kept between tasks but what only a stage can make.
-        let (stored, before) = self.stages(physical, &listener, &cancel).await?;
+        let (stored, before) = self.stages(physical, None, &listener, &cancel).await?;
         let (block, bytes) = self.machine.region(physical, part.node, region, &stored).await?;
         Ok((block, before + bytes))
     }
@@ -432,7 +432,10 @@ impl Session {
             task_memory: (self.settings.memory / 2).max(1),
             target_bytes: defaults.target_bytes.min(share),
             threads: self.settings.threads.get(),
-            scratch: self.space.room(),
+            scratch: match &self.kept {
+                Some(folder) => self.space.room_of_kept(folder),
+                None => self.space.room(),
+            },
             log: self.log,
             udf_memory: self.udf_memory().saturating_add(udf::INTERPRETER),
             ..defaults
@@ -442,31 +445,6 @@ impl Session {
     /// For a single box: storing values between tasks would pay for all others.
     fn options_of_one(&self) -> Options {
         Options { stages: false, ..self.options() }
-    }
-
-    /// A place for the values of a stage or root: memory while there is room, a file otherwise. `brick` is the box in
-    /// which the values will be read, if that is known.
-    fn place(
-        &self,
-        physical: &Physical,
-        part: &Part,
-        brick: Option<Vec<usize>>,
-    ) -> Result<Arc<Scratch>, Issue> {
-        let schema = Arc::clone(physical.logical.schema(part.node));
-        let shape = &part.partition.shape;
-        let made = match self.results.try_reserve(Scratch::bytes(&schema, shape)) {
-            Some(room) => Scratch::in_memory(schema, shape, room).map_err(SpaceError::Failed),
-            None => Scratch::on_disk(schema, shape, brick, &self.space),
-        };
-        let remark = explain::approximation(&physical.logical);
-        made.map(|made| Arc::new(made.checked().with_remark(remark))).map_err(|error| {
-            let path = physical.logical.node(part.node).path.clone();
-            let message = format!("no room for the result: {error}");
-            match error.hint() {
-                Some(hint) => Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, path, message).hint(hint),
-                None => Issue::new(Code::INTERNAL, path, message),
-            }
-        })
     }
 }
 

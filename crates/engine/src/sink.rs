@@ -52,6 +52,21 @@ pub trait ResultView: Sync {
 pub trait Boxes: Send + Sync {
     /// Stores the pixels of a box, which are zero under the mask.
     fn put(&self, region: &Region, block: Block) -> std::io::Result<()>;
+
+    /// Whether all boxes of a task are here: those of an earlier attempt at the same run.
+    fn has(&self, _task: usize) -> bool {
+        false
+    }
+
+    /// A task begins to bring its boxes.
+    fn begin(&self, _task: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// A task has brought all its boxes.
+    fn end(&self, _task: usize) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file that is written while its result is computed. It is not in its place before it is finished.

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 use crate::budget::{Budget, Reservation};
-use crate::place::free;
+use crate::place::{free, is_there};
 
 const PREFIX: &str = "eolith-scratch-";
 const LOCK: &str = "lock";
@@ -31,7 +31,7 @@ pub struct Space {
     folder: Mutex<Option<Folder>>,
 }
 
-/// A file without a name that has its room on disk already.
+/// A file that has its room on disk already.
 #[derive(Debug)]
 pub struct Spilled {
     pub file: File,
@@ -89,9 +89,22 @@ impl Space {
 
     /// Bytes that a plan may count on: no more than the limit, and than the file system has left.
     pub fn room(&self) -> u64 {
+        self.room_in(&self.parent)
+    }
+
+    /// The same for a run that keeps its values in a folder. What an earlier attempt left there counts as free, so that
+    /// the plan comes out the same.
+    pub fn room_of_kept(&self, folder: &Path) -> u64 {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let held: u64 = files.filter_map(|file| Some(held(&file.metadata().ok()?))).sum();
+        let limit = self.limit.as_ref().map_or(u64::MAX, Budget::total);
+        self.room_in(folder).saturating_add(held).min(limit)
+    }
+
+    fn room_in(&self, folder: &Path) -> u64 {
         let limit = self.limit.as_ref().map_or(u64::MAX, Budget::total);
         // Where the folder is not there yet, it will be made in one that is.
-        let folder = self.parent.ancestors().find(|folder| folder.is_dir());
+        let folder = folder.ancestors().find(|folder| folder.is_dir());
         let left = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| free(&folder));
         left.map_or(limit, |left| left.min(limit))
     }
@@ -101,15 +114,31 @@ impl Space {
     /// # Errors
     /// [`SpaceError::Limit`] and [`SpaceError::Full`] before anything is written.
     pub fn file(&self, needed: u64) -> Result<Spilled, SpaceError> {
-        let room =
-            match &self.limit {
-                None => None,
-                Some(limit) => Some(limit.try_reserve(needed).ok_or_else(|| {
-                    SpaceError::Limit { needed, free: limit.free(), limit: limit.total() }
-                })?),
-            };
-        let file = tempfile::tempfile_in(self.folder()?)?;
-        let free = free(&file)?;
+        let room = self.reserve(needed)?;
+        Self::taken(tempfile::tempfile_in(self.folder()?)?, room, needed)
+    }
+
+    /// A file of this many bytes at `path`, which stays; one that is there keeps its bytes.
+    ///
+    /// # Errors
+    /// Those of [`Space::file`].
+    pub fn kept(&self, path: &Path, needed: u64) -> Result<Spilled, SpaceError> {
+        let room = self.reserve(needed)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        Self::taken(file, room, needed)
+    }
+
+    /// Room under the limit, if there is one.
+    fn reserve(&self, needed: u64) -> Result<Option<Reservation>, SpaceError> {
+        let Some(limit) = &self.limit else { return Ok(None) };
+        let full = || SpaceError::Limit { needed, free: limit.free(), limit: limit.total() };
+        limit.try_reserve(needed).map(Some).ok_or_else(full)
+    }
+
+    /// The file with all its room on disk.
+    fn taken(file: File, room: Option<Reservation>, needed: u64) -> Result<Spilled, SpaceError> {
+        let free = free(&file)?.saturating_add(held(&file.metadata()?));
         if needed > free {
             return Err(SpaceError::Full { needed, free });
         }
@@ -199,18 +228,17 @@ fn remove(folder: &Path, lock: &Path) {
     }
 }
 
+/// Bytes of the disk that a file has.
 #[cfg(unix)]
-fn is_there(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same =
-        |a: std::fs::Metadata, b: std::fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
-    file.metadata().and_then(|own| Ok(same(own, std::fs::metadata(path)?))).unwrap_or(false)
+fn held(file: &std::fs::Metadata) -> u64 {
+    /// The unit of `st_blocks`, whatever the blocks of the file system are.
+    const BLOCK: u64 = 512;
+    std::os::unix::fs::MetadataExt::blocks(file).saturating_mul(BLOCK)
 }
 
-/// An open file cannot be removed here.
 #[cfg(not(unix))]
-fn is_there(_: &File, path: &Path) -> bool {
-    path.exists()
+fn held(file: &std::fs::Metadata) -> u64 {
+    file.len()
 }
 
 /// Takes the room on disk, so that nobody else can take it before it is written.

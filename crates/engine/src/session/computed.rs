@@ -63,11 +63,11 @@ impl Session {
         (computing.listener)(Event::Planned { tasks });
         let started = Instant::now();
         let (listener, cancel) = (computing.listener, computing.cancel);
-        let (stored, bytes) = self.stages(&physical, listener, cancel).await.map_err(one)?;
+        let (stored, bytes) = self.stages(&physical, None, listener, cancel).await.map_err(one)?;
         computing.report.bytes_read += bytes;
         let mut blocks: Vec<Block> = Vec::new();
         for part in physical.roots.iter().flatten() {
-            let result = self.place(&physical, part, None).map_err(one)?;
+            let result = self.place(&physical, part, None, None).map_err(one)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
             computing.report.bytes_read += run.await.map_err(one)?;

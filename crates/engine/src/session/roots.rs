@@ -11,6 +11,7 @@ use eolith_plan::value::Value;
 use serde_json::Value as Json;
 
 use super::exports;
+use super::kept::{self, Kept};
 use super::output::{self, Destination};
 use super::resource::{Resource, Saved};
 use super::{Report, Session, Target};
@@ -25,11 +26,12 @@ impl Session {
         &self,
         physical: &Arc<Physical>,
         (files, target): (Vec<Destination>, &Target),
-        stored: &Stored,
+        (stored, kept): (&Stored, Option<&Kept>),
         report: &mut Report,
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<(), Issue> {
+        let listener = &kept.map_or_else(|| Arc::clone(listener), |kept| kept.naming(listener));
         // The checksum is of what is saved or handed over, whatever is logged.
         let mut number = 0;
         let mut resources: BTreeMap<NodePath, Resource> = BTreeMap::new();
@@ -46,7 +48,8 @@ impl Session {
                 continue;
             }
             if let Some(Effect::Model(about)) = &root.effect {
-                report.outputs.extend(output::model(root, about, target, listener)?);
+                let written = output::model(root, about, target, listener)?;
+                report.outputs.extend(kept::published(kept, written, &root.path).await?);
                 continue;
             }
             if let Some(Effect::Stac(effect)) = &root.effect {
@@ -61,14 +64,18 @@ impl Session {
             let Some(part) = part else {
                 let outcome = output::value(physical, i, &file)?;
                 report.checksum ^= outcome.checksum;
-                report.outputs.extend(outcome.files);
+                report.outputs.extend(kept::published(kept, outcome.files, &root.path).await?);
                 report.value = Some(outcome.value);
                 number += 1;
                 continue;
             };
             let at = root.path.clone();
             let started = Instant::now();
-            let direct = output::direct(&file, physical, part, listener)?;
+            // What goes to its file at once cannot be taken up again.
+            let direct = match kept {
+                Some(_) => None,
+                None => output::direct(&file, physical, part, listener)?,
+            };
             if let Some(direct) = direct {
                 let direct = Arc::new(direct);
                 let boxes: Arc<dyn Boxes> = Arc::clone(&direct) as _;
@@ -88,13 +95,15 @@ impl Session {
             }
             let started = Instant::now();
             let brick = file.brick(physical.logical.schema(part.node));
-            let result = self.place(physical, part, brick)?;
+            let own = kept.map(|kept| kept.part(physical.stages.len() + i));
+            let result = self.place(physical, part, brick, own)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let run = self.machine.run(physical, part, stored, &boxes, listener, cancel);
             report.bytes_read += run.await?;
             drop(boxes);
             report.times.run += started.elapsed();
-            let outcome = output::write(self, &file, result, listener, at.clone()).await?;
+            let mut outcome = output::write(self, &file, result, listener, at.clone()).await?;
+            outcome.files = kept::published(kept, outcome.files, &at).await?;
             resources.insert(at, report.describe(resource(physical, part, root, &outcome.files)));
             report.add(outcome, number);
             number += 1;

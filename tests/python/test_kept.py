@@ -1,0 +1,283 @@
+"""Runs that are killed and taken up again: the files are those of a run that nobody disturbed."""
+
+import fcntl
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import rasterio.crs
+import zarr
+
+from binary import BINARY, eolith
+from graphs import graph, load, node, of, parameter, reducer, save
+
+DATES, SIZE = 60, 480
+THREADS = 4
+# So little memory that there are many tasks.
+LITTLE = ["--memory", "34M", "--threads", THREADS]
+
+
+# All dates of a pixel at once: tasks cannot take them one after the other.
+FILLED = node(
+    "apply_dimension", data=of("load"), dimension="t",
+    process=graph(only=node("array_interpolate_linear", result=True, data=parameter("data"))),
+)
+MEDIAN = node("reduce_dimension", data=of("load"), dimension="t", reducer=reducer("median"))
+
+# The main file and the process.
+JOBS = {
+    "zarr": ("out.zarr", graph(load=load("cube"), made=FILLED, save=save("made", "Zarr"))),
+    "netcdf": ("out.nc", graph(load=load("cube"), made=FILLED, save=save("made", "netCDF"))),
+    "gtiff": ("out.tif", graph(load=load("cube"), made=MEDIAN, save=save("made", "GTiff"))),
+    "two": (
+        "out.nc",
+        graph(
+            load=load("cube"),
+            filled=FILLED,
+            first={**save("filled", "Zarr"), "result": False},
+            made=MEDIAN,
+            save=save("made", "netCDF"),
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("kept") / "cube.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+
+    def array(name, values, dims, chunks, **attributes):
+        made = group.create_array(
+            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=dims, attributes=attributes
+        )
+        made[...] = values
+
+    array("t", np.arange(DATES), ["t"], (DATES,), units="days since 2021-01-01", standard_name="time", axis="T")
+    places = np.arange(SIZE) + 0.5
+    array("y", 5_200_000 - 10 * places, ["y"], (SIZE,), standard_name="projection_y_coordinate", units="m", axis="Y")
+    array("x", 600_000 + 10 * places, ["x"], (SIZE,), standard_name="projection_x_coordinate", units="m", axis="X")
+    group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": rasterio.crs.CRS.from_epsg(32632).to_wkt()})
+    # Zeros are no-data, and not in every task.
+    pixels = np.random.default_rng(3).integers(1, 9000, (DATES, SIZE, SIZE), dtype="u2")
+    pixels[::4, :200, :300] = 0
+    array("B04", pixels, ["t", "y", "x"], (10, 40, 120), grid_mapping="spatial_ref", _FillValue=0)
+    return f"cube={path}"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """The files and figures of each job, made without a ledger."""
+    made = {}
+
+    def run(job):
+        if job not in made:
+            folder = tmp_path_factory.mktemp(job)
+            result = eolith(*command(job, data, folder))
+            assert result.code == 0, result.stderr
+            assert "resumed" not in result.figures
+            made[job] = (files(folder), result.figures)
+        return made[job]
+
+    return run
+
+
+def command(job, data, folder, *options):
+    """Arguments of the command; the process lies beside the folder."""
+    name, process = JOBS[job]
+    written = folder.with_suffix(".json")
+    written.write_text(json.dumps(process))
+    return ["run", written, data, "-o", folder / name, "--json", *LITTLE, *options]
+
+
+def files(folder):
+    """All files below a folder, with their bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def lines(kept, kind):
+    """Part and task of the records of a kind, as far as they are written whole."""
+    try:
+        text = (kept / "journal").read_text()
+    except FileNotFoundError:
+        return []
+    whole = [line.split() for line in text.split("\n")[:-1]]
+    return [tuple(line[2:]) for line in whole if line[1] == kind]
+
+
+def kill(command, reached):
+    """Runs a command until something is reached, and kills it there; False where it ended before."""
+    with subprocess.Popen(
+        list(map(str, [BINARY, *command])), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as child:
+        end = time.monotonic() + 120
+        while not reached():
+            if child.poll() is not None:
+                assert child.returncode == 0, child.stderr.read()
+                return False
+            assert time.monotonic() < end
+            time.sleep(0.0005)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        return child.returncode == -signal.SIGKILL
+
+
+def done(kept, share, tasks):
+    """This share of all tasks is done."""
+    return lambda: len(set(lines(kept, "done"))) >= share * tasks and (kept / "journal").exists()
+
+
+def writing(folder, delay):
+    """So many seconds after a file was begun."""
+    since = []
+
+    def reached():
+        if not since and any(path.name != ".mode" for path in folder.glob(".writing-*/*")):
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() >= since[0] + delay
+
+    return reached
+
+
+def under_way(kept):
+    return set(lines(kept, "begin")) - set(lines(kept, "done"))
+
+
+INSTANTS = [("done", share) for share in (0, 0.3, 0.7, 1)] + [("writing", delay) for delay in (0, 0.1)]
+
+
+@pytest.mark.parametrize("kind, value", INSTANTS)
+@pytest.mark.parametrize("job", JOBS)
+def test_a_killed_run_is_taken_up_where_it_ended(job, kind, value, data, undisturbed, tmp_path):
+    expected, figures = undisturbed(job)
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    again = command(job, data, folder, "--keep", kept)
+    reached = done(kept, value, figures["tasks"]) if kind == "done" else writing(folder, value)
+    if not kill(again, reached):
+        # The last instants of a run are short.
+        assert value in (1, 0.1), "it ended before it was killed"
+    finished, begun = (set(lines(kept, "done")), under_way(kept)) if kept.exists() else (set(), set())
+    killed = kept.exists()
+    assert len(begun) <= THREADS
+    result = eolith(*again)
+    assert result.code == 0, result.stderr
+    assert files(folder) == expected
+    assert sorted(path.name for path in folder.iterdir()) == sorted({name.split("/")[0] for name in expected})
+    assert not kept.exists()
+    own = result.figures
+    assert own["checksum"] == figures["checksum"] and own["tasks"] == figures["tasks"]
+    assert own["resumed"] == len(finished)
+    assert own["recomputed"] <= len(begun)
+    assert own["attempts"] == 1 + killed
+    if own["resumed"] == own["tasks"]:
+        assert own["bytes_read"] == 0
+    if killed:
+        assert f"{len(finished)} of {own['tasks']} tasks are done" in result.stderr
+
+
+def test_a_run_that_is_killed_again_and_again_comes_to_its_end(data, undisturbed, tmp_path):
+    expected, figures = undisturbed("two")
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    again = command("two", data, folder, "--keep", kept)
+    kills, lost = 0, 0
+    for step in range(1, 12):
+        if not kill(again, done(kept, step / 12, figures["tasks"])):
+            break
+        kills += 1
+        lost += len(under_way(kept))
+    assert kills >= 8
+    result = eolith(*again)
+    assert result.code == 0, result.stderr
+    assert files(folder) == expected
+    assert result.figures["attempts"] == kills + 1
+    assert result.figures["recomputed"] <= lost <= THREADS * kills
+    assert not kept.exists()
+
+
+def test_an_undisturbed_kept_run_gives_the_same_and_leaves_nothing(data, undisturbed, tmp_path):
+    for job in JOBS:
+        expected, figures = undisturbed(job)
+        folder, kept = tmp_path / job, tmp_path / "kept"
+        folder.mkdir()
+        result = eolith(*command(job, data, folder, "--keep", kept))
+        assert result.code == 0, result.stderr
+        assert files(folder) == expected and not kept.exists()
+        own = result.figures
+        assert (own["checksum"], own["resumed"], own["recomputed"], own["attempts"]) == (figures["checksum"], 0, 0, 1)
+
+
+def test_another_run_starts_anew_and_says_why(data, undisturbed, tmp_path):
+    expected, figures = undisturbed("gtiff")
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    again = command("gtiff", data, folder, "--keep", kept)
+    path = data.split("=")[1]
+
+    def anew(change, reason, run=again):
+        assert kill(again, done(kept, 0.5, figures["tasks"]))
+        change()
+        result = eolith(*run)
+        assert result.code == 0, result.stderr
+        assert reason in result.stderr, result.stderr
+        assert result.figures["resumed"] == 0 and result.figures["attempts"] == 1
+        return files(folder)
+
+    more = ["60M" if argument == LITTLE[1] else argument for argument in again]
+    assert anew(lambda: None, "other tasks", more) == expected
+    other = command("netcdf", data, tmp_path / "other", "--keep", kept)
+    (tmp_path / "other").mkdir()
+    anew(lambda: None, "another plan", other)
+    assert files(tmp_path / "other") == undisturbed("netcdf")[0]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    assert anew(lambda: (kept / "journal").write_text("nonsense\n"), "damaged") == expected
+    assert anew(lambda: (kept / "pixels-0").unlink(), "pixels") == expected
+    # The data are replaced: what was computed from the old ones is not mixed with the new ones.
+    copy = tmp_path / "cube.zarr"
+    shutil.copytree(path, copy)
+    again = command("gtiff", f"cube={copy}", folder, "--keep", kept)
+
+    def replace():
+        group = zarr.open_group(copy, mode="r+")
+        group["B04"][:, :50] = 77
+        # A store is known by the document at its root.
+        group.attrs["changed"] = True
+
+    changed = anew(replace, "another plan", again)
+    assert changed != expected
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert eolith(*command("gtiff", f"cube={copy}", fresh)).code == 0
+    assert changed == files(fresh)
+
+
+def test_a_folder_is_for_one_run_at_a_time(data, tmp_path):
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    kept.mkdir()
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        failed = eolith(*command("gtiff", data, folder, "--keep", kept))
+    assert failed.code == 1 and "another run uses the folder" in failed.stderr and str(kept) in failed.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_what_no_disk_holds_is_refused(data, tmp_path):
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    limited = command("netcdf", data, folder, "--keep", kept, "--scratch-limit", "10M")
+    failed = eolith(*limited)
+    assert failed.code == 1 and "--scratch-limit" in failed.stderr, failed.stderr
+    assert str(DATES * SIZE * SIZE * 9) in failed.stderr
+    assert list(folder.iterdir()) == []
+    # With enough room the same folder serves, and files that are not the run's stay in it.
+    (kept / "mine").write_text("of the user")
+    enough = eolith(*limited[:-1], "150M")
+    assert enough.code == 0, enough.stderr
+    assert [path.name for path in kept.iterdir()] == ["mine"]
