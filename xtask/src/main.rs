@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask demo | test | tidy | measure | bench | page`.
+//! Developer commands: `cargo xtask demo | test | tidy | measure | bench | chaos | page`.
 //!
 //! They build, start and check the project from outside, with the tools a fresh machine has (Rust, gcc, Python with
 //! pip); what else they need goes into `target/`. Nothing here is part of the product.
 
 mod bench;
+mod chaos;
 mod demo;
 mod http;
 mod measure;
@@ -28,6 +29,7 @@ cargo xtask measure startup            time from the start of a server to its fi
 cargo xtask bench [--help]             time, memory and numbers of the workloads beside other programs
 cargo xtask bench --processes          nanoseconds a pixel of each process beside its bound
 cargo xtask bench --micro              the kernels alone
+cargo xtask chaos [--kills N]          kill and stop servers while they run jobs; nothing may be lost
 cargo xtask page                       write docs/processes.md";
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["page"] => page(),
         ["measure", "startup"] => measure::startup(),
+        ["chaos", options @ ..] => chaos::run(options),
         ["bench", options @ ..] => bench::run(options),
         ["help" | "--help" | "-h"] => {
             say(USAGE);

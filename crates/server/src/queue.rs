@@ -180,6 +180,9 @@ impl Queue {
             warn!(job = id, attempt, %error, "a job could not be brought to its end");
         }
         self.running().remove(&id);
+        if let Err(error) = self.tidy(&id).await {
+            warn!(job = id, %error, "files that nobody needs could not be removed yet");
+        }
         self.wake();
     }
 

@@ -57,8 +57,8 @@ impl Queue {
                 let usage = Usage {
                     bytes_read: clock.before.bytes_read + report.bytes_read,
                     chunks: report.tasks as u64,
-                    chunks_resumed: 0,
-                    chunks_recomputed: 0,
+                    chunks_resumed: report.resumed as u64,
+                    chunks_recomputed: report.recomputed as u64,
                     ..usage
                 };
                 watch.say(Level::Info, "the job is finished", json!({"usage": shown(&usage)}));
@@ -82,12 +82,7 @@ impl Queue {
         };
         self.0.store.add_logs(&job.id, &watch.take()).await?;
         match self.0.store.change_job(&job.id, change, job::now()).await? {
-            Changed::Done(job) => {
-                let folders = self.0.folders.clone();
-                let tidied = tokio::task::spawn_blocking(move || folders.tidy(&job)).await;
-                tidied.map_err(|_| AttemptError::Lost)??;
-                Ok(())
-            }
+            Changed::Done(_) => Ok(()),
             Changed::Refused(..) | Changed::Gone => Err(AttemptError::Lost),
         }
     }
@@ -111,7 +106,7 @@ impl Queue {
         let places = self.places(job).await.map_err(|error| internal(error.to_string()))?;
         let level = job.request.get("log_level").and_then(Value::as_str);
         let session = self.0.session.as_ref().clone();
-        let session = session.with_workspace(Arc::new(places));
+        let session = session.with_workspace(Arc::new(places)).kept_in(attempt.kept.clone());
         let session = session.logging(level.and_then(entries::level).unwrap_or(Level::Info));
         let target = Target::CubeFolder(attempt.files.clone());
         let report = session.run(&process, &target, log, cancel).await?;

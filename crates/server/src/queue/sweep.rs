@@ -8,14 +8,25 @@ use crate::store::StoreError;
 impl Queue {
     /// Looks through all folders of jobs.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
-        let failed = |error: io::Error| StoreError::Database(error.into());
         for id in self.0.folders.jobs().map_err(failed)? {
-            let tidied = match self.0.store.job(&id).await? {
-                Some(job) => self.0.folders.tidy(&job),
-                None => self.0.folders.remove(&id),
-            };
-            tidied.map_err(failed)?;
+            self.tidy(&id).await?;
         }
         Ok(())
     }
+
+    /// Looks through the folder of one job.
+    pub(super) async fn tidy(&self, id: &str) -> Result<(), StoreError> {
+        let job = self.0.store.job(id).await?;
+        let (folders, id) = (self.0.folders.clone(), id.to_owned());
+        let tidied = tokio::task::spawn_blocking(move || match job {
+            Some(job) => folders.tidy(&job),
+            None => folders.remove(&id),
+        });
+        let tidied = tidied.await.map_err(io::Error::other).flatten();
+        tidied.map_err(failed)
+    }
+}
+
+fn failed(error: io::Error) -> StoreError {
+    StoreError::Database(error.into())
 }
