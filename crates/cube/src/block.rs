@@ -165,7 +165,9 @@ impl Block {
         if self.dtype() == dtype {
             return self;
         }
-        Block { values: self.values.cast(dtype), ..self }
+        let values = self.values.cast(dtype);
+        columns::give_values(self.values);
+        Block { values, ..self }
     }
 
     /// Reorders dimensions: dimension `i` of the result is dimension `order[i]` of this block.

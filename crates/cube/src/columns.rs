@@ -13,16 +13,19 @@ use crate::values::{Element, Values};
 /// Bytes that a thread keeps at most: what the tiles under way need, which fits into the second-level cache.
 const MOST: usize = 2 << 20;
 
+/// How many times as long as wanted a column may be.
+const WASTE: usize = 8;
+
 /// A column of `len` elements with *any* content; all of it is to be written.
 #[must_use]
 pub fn take<T: Element>(len: usize) -> Vec<T> {
-    let free = FREE.try_with(|free| free.borrow_mut().take(T::DTYPE as usize)).ok().flatten();
-    let mut column = free.and_then(|mut free| T::slice_mut(&mut free).map(std::mem::take));
-    match &mut column {
-        Some(found) if found.capacity() >= len => found.resize(len, T::default()),
-        _ => column = None,
+    let free = FREE.try_with(|free| free.borrow_mut().take::<T>(len)).ok().flatten();
+    let column = free.and_then(|mut free| T::slice_mut(&mut free).map(std::mem::take));
+    if let Some(mut found) = column {
+        found.resize(len, T::default());
+        return found;
     }
-    column.unwrap_or_else(|| vec![T::default(); len])
+    vec![T::default(); len]
 }
 
 /// A copy of a column.
@@ -56,8 +59,15 @@ struct Free {
 }
 
 impl Free {
-    fn take(&mut self, dtype: usize) -> Option<Values> {
-        let found = self.columns[dtype].pop()?;
+    /// The column that was given back last of those that hold `len` elements without being many times as long.
+    fn take<T: Element>(&mut self, len: usize) -> Option<Values> {
+        let columns = &mut self.columns[T::DTYPE as usize];
+        let fits = |own: &Values| {
+            let room = for_values!(own, v => v.capacity());
+            room >= len && room / WASTE <= len
+        };
+        let found = columns.iter().rposition(fits)?;
+        let found = columns.remove(found);
         self.bytes -= bytes(&found);
         Some(found)
     }

@@ -64,6 +64,16 @@ impl Region {
                 .collect(),
         )
     }
+
+    /// The inverse: this box, in coordinates relative to the start of `outer`, in the ones of `outer`.
+    #[must_use]
+    pub fn within(&self, outer: &Region) -> Region {
+        Region(
+            (self.0.iter().zip(&outer.0))
+                .map(|(a, o)| a.start + o.start..a.end + o.start)
+                .collect(),
+        )
+    }
 }
 
 /// C-order strides of `shape`, in elements.

@@ -1,5 +1,8 @@
 //! Typed, contiguous pixel buffers.
 
+use multiversion::multiversion;
+
+use crate::columns;
 use crate::dtype::{DType, Number};
 
 /// A buffer of one storage type, in C order of the block it belongs to.
@@ -31,6 +34,10 @@ pub trait Element: Copy + Default + PartialEq + PartialOrd + Send + Sync + 'stat
     fn to_f64(self) -> f64;
     /// Like [`Element::from_number`] of a float.
     fn from_f64(value: f64) -> Self;
+    /// The whole part, saturating.
+    fn to_i64(self) -> i64;
+    /// Like [`Element::from_number`] of an integer.
+    fn from_i64(value: i64) -> Self;
 }
 
 /// Runs `$body` with `$v` bound to the typed vector inside `$values`: the one dispatch on the storage type.
@@ -107,7 +114,7 @@ macro_rules! for_dtype {
 }
 
 macro_rules! element {
-    ($($t:ty, $variant:ident, $to:expr, $from:expr, $to_f64:expr, $from_f64:expr;)*) => { $(
+    ($($t:ty, $variant:ident, $to:expr, $from:expr, $to_f64:expr, $from_f64:expr, $to_i64:expr, $from_i64:expr;)*) => { $(
         impl Element for $t {
             const DTYPE: DType = DType::$variant;
             fn slice(values: &Values) -> Option<&[Self]> {
@@ -121,8 +128,14 @@ macro_rules! element {
             fn to_number(self) -> Number { let to: fn($t) -> Number = $to; to(self) }
             #[inline]
             fn from_number(number: Number) -> Self { let from: fn(Number) -> $t = $from; from(number) }
+            #[inline]
             fn to_f64(self) -> f64 { let to: fn($t) -> f64 = $to_f64; to(self) }
+            #[inline]
             fn from_f64(value: f64) -> Self { let from: fn(f64) -> $t = $from_f64; from(value) }
+            #[inline]
+            fn to_i64(self) -> i64 { let to: fn($t) -> i64 = $to_i64; to(self) }
+            #[inline]
+            fn from_i64(value: i64) -> Self { let from: fn(i64) -> $t = $from_i64; from(value) }
         }
     )* };
 }
@@ -136,18 +149,24 @@ macro_rules! integer_from {
     };
 }
 
+macro_rules! saturated {
+    ($t:ty) => {
+        |value| value.clamp(<$t>::MIN as i64, <$t>::MAX as i64) as $t
+    };
+}
+
 element! {
-    bool, Bool, |v| Number::Int(v.into()), |number| number.to_f64() != 0.0, |v| f64::from(u8::from(v)), |v| v != 0.0;
-    u8, U8, |v| Number::Int(v.into()), integer_from!(u8), |v| v as f64, |v| v as u8;
-    i8, I8, |v| Number::Int(v.into()), integer_from!(i8), |v| v as f64, |v| v as i8;
-    u16, U16, |v| Number::Int(v.into()), integer_from!(u16), |v| v as f64, |v| v as u16;
-    i16, I16, |v| Number::Int(v.into()), integer_from!(i16), |v| v as f64, |v| v as i16;
-    u32, U32, |v| Number::Int(v.into()), integer_from!(u32), |v| v as f64, |v| v as u32;
-    i32, I32, |v| Number::Int(v.into()), integer_from!(i32), |v| v as f64, |v| v as i32;
-    u64, U64, |v| Number::Int(v.into()), integer_from!(u64), |v| v as f64, |v| v as u64;
-    i64, I64, |v| Number::Int(v.into()), integer_from!(i64), |v| v as f64, |v| v as i64;
-    f32, F32, |v| Number::Float(v.into()), |number| number.to_f64() as f32, f64::from, |v| v as f32;
-    f64, F64, Number::Float, Number::to_f64, |v| v, |v| v;
+    bool, Bool, |v| Number::Int(v.into()), |number| number.to_f64() != 0.0, |v| f64::from(u8::from(v)), |v| v != 0.0, i64::from, |v| v != 0;
+    u8, U8, |v| Number::Int(v.into()), integer_from!(u8), |v| v as f64, |v| v as u8, |v| v as i64, saturated!(u8);
+    i8, I8, |v| Number::Int(v.into()), integer_from!(i8), |v| v as f64, |v| v as i8, |v| v as i64, saturated!(i8);
+    u16, U16, |v| Number::Int(v.into()), integer_from!(u16), |v| v as f64, |v| v as u16, |v| v as i64, saturated!(u16);
+    i16, I16, |v| Number::Int(v.into()), integer_from!(i16), |v| v as f64, |v| v as i16, |v| v as i64, saturated!(i16);
+    u32, U32, |v| Number::Int(v.into()), integer_from!(u32), |v| v as f64, |v| v as u32, |v| v as i64, saturated!(u32);
+    i32, I32, |v| Number::Int(v.into()), integer_from!(i32), |v| v as f64, |v| v as i32, |v| v as i64, saturated!(i32);
+    u64, U64, |v| Number::Int(v.into()), integer_from!(u64), |v| v as f64, |v| v as u64, |v| v.min(i64::MAX as u64) as i64, |v| v.max(0) as u64;
+    i64, I64, |v| Number::Int(v.into()), integer_from!(i64), |v| v as f64, |v| v as i64, |v| v, |v| v;
+    f32, F32, |v| Number::Float(v.into()), |number| number.to_f64() as f32, f64::from, |v| v as f32, |v| v as i64, |v| v as f32;
+    f64, F64, Number::Float, Number::to_f64, |v| v, |v| v, |v| v as i64, |v| v as f64;
 }
 
 impl Values {
@@ -196,15 +215,21 @@ impl Values {
         if self.dtype() == dtype {
             return self.clone();
         }
-        // Between integers through the exact number; a float on either side is exact through `f64` already.
+        // Integers that 64 bits with a sign hold go through them, others through the exact number; a float on either
+        // side is exact through `f64` already.
         let floats = self.dtype().is_float() || dtype.is_float();
-        for_dtype!(dtype, T => T::wrap(for_values!(self, v => {
+        let wide = [self.dtype(), dtype].contains(&DType::U64);
+        for_dtype!(dtype, T => for_values!(self, v => {
+            let mut out: Vec<T> = columns::take(v.len());
             if floats {
-                v.iter().map(|&value| T::from_f64(value.to_f64())).collect()
+                convert(&mut out, v, &|value| T::from_f64(value.to_f64()));
+            } else if wide {
+                convert(&mut out, v, &|value| T::from_number(value.to_number()));
             } else {
-                v.iter().map(|&value| T::from_number(value.to_number())).collect()
+                convert(&mut out, v, &|value| T::from_i64(value.to_i64()));
             }
-        })))
+            T::wrap(out)
+        }))
     }
 
     /// Little-endian bytes of `range`; booleans are 0 and 1, every NaN is the one canonical NaN.
@@ -258,5 +283,12 @@ impl Values {
             DType::F32 => decode!(f32),
             DType::F64 => decode!(f64),
         })
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn convert<A: Copy, B, F: Fn(A) -> B>(out: &mut [B], values: &[A], f: &F) {
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = f(value);
     }
 }

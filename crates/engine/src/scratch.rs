@@ -11,7 +11,7 @@ mod store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eolith_cube::{Block, DType, Region, Schema, Values};
+use eolith_cube::{Block, ChunkGrid, DType, Region, Schema, Values};
 use rayon::prelude::*;
 
 use crate::budget::Reservation;
@@ -39,6 +39,26 @@ pub struct Scratch {
     tasks: Option<Tasks>,
 }
 
+/// In which order pixels lie in a file.
+#[derive(Debug)]
+pub struct Layout<'a> {
+    /// The boxes that tasks make.
+    pub tasks: &'a ChunkGrid,
+    /// The box in which they will be read, if that is known: it decides.
+    pub read: Option<Vec<usize>>,
+    /// The box in which a task hands them over.
+    pub brought: Vec<usize>,
+}
+
+impl Layout<'_> {
+    fn bricks(self) -> Bricks {
+        match self.read {
+            Some(brick) => Bricks::new(&self.tasks.shape, brick),
+            None => Bricks::brought(self.tasks, self.brought),
+        }
+    }
+}
+
 impl Scratch {
     /// In memory, under a reservation of [`Scratch::bytes`].
     ///
@@ -52,21 +72,20 @@ impl Scratch {
         let dtype = schema.dtype();
         let len: usize = shape.iter().product();
         let store = Store::memory(len * (dtype.size() + 1), len * dtype.size(), reservation)?;
-        Ok(Scratch::new(schema, shape, None, store))
+        Ok(Scratch::new(schema, Bricks::whole(shape), store))
     }
 
-    /// In a file that vanishes with this value. `brick` is the box in which it will be read, if that is known.
+    /// In a file that vanishes with this value.
     ///
     /// # Errors
     /// There is not enough room for all of it, before anything is written.
     pub fn on_disk(
         schema: Arc<Schema>,
-        shape: &[usize],
-        brick: Option<Vec<usize>>,
+        layout: Layout<'_>,
         space: &Space,
     ) -> Result<Scratch, SpaceError> {
-        let store = Store::File(space.file(Self::bytes(&schema, shape))?);
-        Ok(Scratch::new(schema, shape, brick, store))
+        let store = Store::File(space.file(Self::bytes(&schema, &layout.tasks.shape))?);
+        Ok(Scratch::new(schema, layout.bricks(), store))
     }
 
     /// In the file of a part of a run that can be taken up again, with what earlier attempts wrote to it.
@@ -75,27 +94,21 @@ impl Scratch {
     /// There is not enough room for all of it, before anything is written.
     pub fn kept(
         schema: Arc<Schema>,
-        shape: &[usize],
-        brick: Option<Vec<usize>>,
+        layout: Layout<'_>,
         space: &Space,
         (ledger, part): (&Ledger, usize),
     ) -> Result<Scratch, SpaceError> {
-        let spilled = space.kept(&ledger.pixels(part), Self::bytes(&schema, shape))?;
+        let bytes = Self::bytes(&schema, &layout.tasks.shape);
+        let spilled = space.kept(&ledger.pixels(part), bytes)?;
         let tasks = ledger.tasks(part, &spilled.file)?;
-        let made = Scratch::new(schema, shape, brick, Store::File(spilled));
+        let made = Scratch::new(schema, layout.bricks(), Store::File(spilled));
         // Whether there is no-data is not known without looking.
         made.masked.store(tasks.resumed(), Ordering::Release);
         Ok(Scratch { tasks: Some(tasks), ..made })
     }
 
-    fn new(
-        schema: Arc<Schema>,
-        shape: &[usize],
-        brick: Option<Vec<usize>>,
-        store: Store,
-    ) -> Scratch {
+    fn new(schema: Arc<Schema>, bricks: Bricks, store: Store) -> Scratch {
         let dtype = schema.dtype();
-        let bricks = brick.map_or_else(|| Bricks::whole(shape), |brick| Bricks::new(shape, brick));
         let masked = AtomicBool::new(false);
         Scratch { schema, dtype, bricks, masked, store, checksum: None, remark: None, tasks: None }
     }
@@ -312,13 +325,18 @@ mod tests {
         let memory =
             Scratch::in_memory(schema(&shape), &shape, budget.try_reserve(1000).unwrap()).unwrap();
         let space = Space::new(None, None);
-        let disk =
-            |brick| Scratch::on_disk(schema(&shape), &shape, brick, &space).unwrap().checked();
-        let (disk, bricks) = (disk(None), disk(Some(vec![1, 3, 2])));
+        let tasks = ChunkGrid::new(shape.clone(), vec![2, 4, 3]);
+        let disk = |read, brought| {
+            let layout = Layout { tasks: &tasks, read, brought };
+            Scratch::on_disk(schema(&shape), layout, &space).unwrap().checked()
+        };
+        let (bricks, brought) =
+            (disk(Some(vec![1, 3, 2]), shape.clone()), disk(None, vec![2, 2, 3]));
+        let disk = disk(None, shape.clone());
         let mut block = Block::new(vec![2, 2, 3], Values::I16((0..12).collect()));
         block.mask_value(eolith_cube::Number::Int(7));
         let region = Region(vec![1..3, 2..4, 0..3]);
-        for scratch in [&memory, &disk, &bricks] {
+        for scratch in [&memory, &disk, &bricks, &brought] {
             scratch.write(&region, &block).unwrap();
             assert_eq!(scratch.read_block(&region).unwrap(), block);
             let whole = scratch.read_block(&Region::whole(&shape)).unwrap();
@@ -340,13 +358,16 @@ mod tests {
         };
         assert_eq!(sum(&memory), sum(&disk));
         assert_eq!(memory.checksum().unwrap(), sum(&bricks));
+        assert_eq!(memory.checksum().unwrap(), sum(&brought));
     }
 
     #[test]
     fn what_no_disk_holds_is_refused() {
         let space = Space::new(None, None);
         for shape in [vec![1 << 20, 1 << 20, 1 << 10], vec![usize::MAX, usize::MAX, 2]] {
-            let error = Scratch::on_disk(schema(&[2, 2, 2]), &shape, None, &space).unwrap_err();
+            let tasks = ChunkGrid::new(shape.clone(), shape.clone());
+            let layout = Layout { tasks: &tasks, read: None, brought: shape.clone() };
+            let error = Scratch::on_disk(schema(&[2, 2, 2]), layout, &space).unwrap_err();
             assert!(matches!(error, SpaceError::Full { .. }), "{error}");
         }
     }

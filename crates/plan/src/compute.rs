@@ -210,7 +210,7 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, '_, E> {
             if feed.folds.is_empty() {
                 let grid = tile_grid(physical, feed, part);
                 self.context.workers.each(grid.len(), &|i| {
-                    let region = within(&grid.region(i), part);
+                    let region = grid.region(i).within(part);
                     let made = tiles.compute(feed, &region);
                     first_error.note(i, made.and_then(|block| emit(&region, block.canonical())));
                 });
@@ -281,7 +281,7 @@ impl<'a, E: From<Failure> + Send> Executor<'a, '_, E> {
         let mut lanes = own.source.clone();
         lanes.0[along] = 0..1;
         let grid = tile_grid(self.physical, feed, &lanes);
-        let tiles: Vec<Region> = (0..grid.len()).map(|i| within(&grid.region(i), &lanes)).collect();
+        let tiles: Vec<Region> = (0..grid.len()).map(|i| grid.region(i).within(&lanes)).collect();
         let physical = self.physical;
         let foldings = (tiles.iter())
             .map(|tile| {
@@ -360,13 +360,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn paste(result: &Mutex<Block>, at: &Region, block: &Block) {
     let start: Vec<usize> = at.0.iter().map(|range| range.start).collect();
     lock(result).paste(&start, block);
-}
-
-/// A box inside another one, in the indices of what that is a box of.
-fn within(inner: &Region, outer: &Region) -> Region {
-    Region(
-        (inner.0.iter().zip(&outer.0))
-            .map(|(inner, outer)| inner.start + outer.start..inner.end + outer.start)
-            .collect(),
-    )
 }

@@ -388,14 +388,9 @@ impl Register {
         }
     }
 
-    /// A run of lanes of a scalar register.
-    pub(crate) fn slice(&self, start: usize, len: usize) -> Register {
-        match self {
-            Register::Scalar(own) if start > 0 || len < own.len() => {
-                Register::Scalar(own.slice(start, len))
-            }
-            Register::Const(_) | Register::Scalar(_) | Register::Array { .. } => self.clone(),
-        }
+    /// The column of a scalar register.
+    pub(crate) fn column(&self) -> Option<&Lanes> {
+        if let Register::Scalar(lanes) = self { Some(lanes) } else { None }
     }
 
     fn pick(&self, index: usize, lanes: usize) -> Register {

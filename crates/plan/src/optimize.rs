@@ -6,6 +6,7 @@
 //! Constants are folded while expressions are built (`crate::expr::Builder`), before any of these rules.
 
 mod dead_labels;
+mod elements;
 mod fuse;
 mod overviews;
 mod pushdown;
@@ -24,10 +25,12 @@ use crate::op::Op;
 /// A rule: its name in `explain` and in assertions, and what it does.
 type Rule = (&'static str, fn(Logical) -> Logical);
 
-/// In this order: sharing first, so that later rules see each sub-plan once; dead labels make selections that the
-/// push-down then moves to the scans; fusion last, over what is left between them.
-const RULES: [Rule; 4] = [
+/// In this order: sharing first, so that later rules see each sub-plan once; arrays taken apart, since selections pass
+/// a map; dead labels make selections that the push-down then moves to the scans; fusion last, over what is left
+/// between them.
+const RULES: [Rule; 5] = [
     ("share equal nodes", share::apply),
+    ("take arrays element by element", elements::apply),
     ("drop labels nobody reads", dead_labels::apply),
     ("push selections down", pushdown::apply),
     ("fuse element-wise operators", fuse::apply),

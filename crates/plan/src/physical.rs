@@ -6,6 +6,7 @@
 //! decides the partition.
 
 mod cells;
+mod emitted;
 mod memory;
 mod outside;
 mod partition;
@@ -243,6 +244,11 @@ impl Physical {
     /// The most bytes that a task holds at a time.
     pub fn peak(&self, task: &Task) -> u64 {
         memory::peak(self, &task.program, &task.output)
+    }
+
+    /// The size of most boxes in which the tasks of a part hand their pixels over.
+    pub fn emitted(&self, part: &Part) -> Vec<usize> {
+        emitted::shape(self, part)
     }
 
     /// What the plan costs; `None` if it reads and computes no cube.

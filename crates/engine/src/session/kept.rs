@@ -210,7 +210,7 @@ fn outline(physical: &Physical, files: &[Destination]) -> Outline {
     let mut partition = Digest::default();
     partition.add(&explain::physical(physical));
     for part in physical.stages.iter().chain(physical.roots.iter().flatten()) {
-        partition.add(&(part.node, &part.partition));
+        partition.add(&(part.node, &part.partition, physical.emitted(part)));
     }
     for ((root, part), file) in logical.roots.iter().zip(&physical.roots).zip(files) {
         // What is told to the log is not kept.

@@ -13,8 +13,8 @@ use super::kept::Kept;
 use crate::events::{Cancel, Listener};
 use crate::ledger::Ledger;
 use crate::run::{Machine, Stored};
-use crate::scratch::Scratch;
 use crate::scratch::space::SpaceError;
+use crate::scratch::{Layout, Scratch};
 use crate::sink::Boxes;
 
 impl Session {
@@ -65,12 +65,14 @@ impl Session {
         let schema = Arc::clone(physical.logical.schema(part.node));
         let shape = &part.partition.shape;
         let room = || self.results.try_reserve(Scratch::bytes(&schema, shape));
+        let tasks = &part.partition;
+        let layout = || Layout { tasks, read: brick, brought: physical.emitted(part) };
         let made = if let Some(kept) = kept {
-            Scratch::kept(schema, shape, brick, &self.space, kept)
+            Scratch::kept(schema, layout(), &self.space, kept)
         } else if let Some(room) = room() {
             Scratch::in_memory(schema, shape, room).map_err(SpaceError::Failed)
         } else {
-            Scratch::on_disk(schema, shape, brick, &self.space)
+            Scratch::on_disk(schema, layout(), &self.space)
         };
         let remark = explain::approximation(&physical.logical);
         made.map(|made| Arc::new(made.checked().with_remark(remark))).map_err(|error| {

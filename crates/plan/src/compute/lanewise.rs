@@ -1,9 +1,10 @@
 //! Expressions over blocks, a cache-sized tile of lanes at a time.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-use eolith_cube::{Block, DType, Element, Label, Values, columns, for_dtype, for_values};
+use eolith_cube::{Block, DType, Element, Label, Number, Values, columns, for_dtype, for_values};
 
 use crate::expr::Expr;
 use crate::lanes::{self, Column, Lanes, Register};
@@ -69,25 +70,50 @@ pub(super) fn reduce(
 /// A dimension to an array of `n` values in its place.
 pub(super) fn along(
     expr: &Expr,
-    block: &Block,
+    block: Cow<'_, Block>,
     dim: usize,
     labels: Option<Arc<[Label]>>,
     n: usize,
     dtype: DType,
 ) -> Result<Block, Fault> {
     let mut shape = block.shape.clone();
-    shape[dim] = n;
+    let rows = std::mem::replace(&mut shape[dim], n);
     let inner: usize = shape[dim + 1..].iter().product();
+    if inner <= TILE && shape[..dim].iter().all(|&n| n == 1) {
+        let input = Register::Array { n: rows, lanes: lanes_of(block), labels };
+        let register = lanes::evaluate(expr, vec![input], inner).map_err(|(_, fault)| fault)?;
+        return match register {
+            Register::Array { n: found, lanes, .. } if found == n => {
+                Output::of(Register::Scalar(lanes), dtype, shape)
+            }
+            other => {
+                let mut out = Output::new(dtype, n * inner);
+                for (k, element) in elements(&other, n, inner)?.iter().enumerate() {
+                    out.write(k * inner, element, inner)?;
+                }
+                Ok(out.block(shape))
+            }
+        };
+    }
     let mut out = Output::new(dtype, shape.iter().product());
-    arrays(expr, block, dim, labels, |index, register, lanes| {
+    arrays(expr, &block, dim, labels, |index, register, lanes| {
+        let other;
+        let columns: Vec<(&Lanes, usize)> = match register {
+            Register::Array { n: found, lanes: own, .. } if *found == n => {
+                (0..n).map(|k| (own, k * lanes)).collect()
+            }
+            register => {
+                other = elements(register, n, lanes)?;
+                other.iter().filter_map(Register::column).map(|own| (own, 0)).collect()
+            }
+        };
         // Lanes are positions without the dimension; they may cross from one outer index to the next.
-        let elements = elements(register, n, lanes)?;
-        for (k, element) in elements.iter().enumerate() {
+        for (k, (own, first)) in columns.into_iter().enumerate() {
             let mut lane = 0;
             while lane < lanes {
                 let (outer, within) = ((index + lane) / inner, (index + lane) % inner);
                 let run = (inner - within).min(lanes - lane);
-                out.write((outer * n + k) * inner + within, &element.slice(lane, run), run)?;
+                out.put((outer * n + k) * inner + within, own, first + lane..first + lane + run)?;
                 lane += run;
             }
         }
@@ -206,14 +232,14 @@ impl Output {
         Block { shape, values: self.values, validity: self.validity }
     }
 
-    /// A block of the only register, whose column is taken as it is if it has the right type.
+    /// A block of the only register, whose column is taken as it is, in the right type.
     pub(super) fn of(register: Register, dtype: DType, shape: Vec<usize>) -> Result<Block, Fault> {
         let len = shape.iter().product();
         match register {
             Register::Scalar(Lanes { column: Column::Plain(values), validity })
-                if values.dtype() == dtype && values.len() == len =>
+                if values.len() == len =>
             {
-                Ok(Block { shape, values, validity })
+                Ok(Block { shape, values, validity }.cast(dtype))
             }
             other => {
                 let mut out = Output::new(dtype, len);
@@ -232,10 +258,7 @@ impl Output {
         let own = match register {
             Register::Scalar(own) => own,
             Register::Const(value) => {
-                let pixel = value.to_pixel()?;
-                for i in start..start + lanes {
-                    self.set(i, pixel);
-                }
+                self.fill(start..start + lanes, value.to_pixel()?);
                 return Ok(());
             }
             Register::Array { .. } => {
@@ -245,35 +268,61 @@ impl Output {
                 ));
             }
         };
+        self.put(start, own, 0..lanes)
+    }
+
+    /// Some lanes of a column, from place `start` on.
+    fn put(&mut self, start: usize, own: &Lanes, lanes: Range<usize>) -> Result<(), Fault> {
+        let places = start..start + lanes.len();
         match &own.column {
             Column::Any(values) => {
-                for (i, value) in values.iter().enumerate() {
-                    self.set(start + i, value.to_pixel()?);
+                for (i, value) in places.zip(&values[lanes]) {
+                    self.set(i, value.to_pixel()?);
                 }
             }
             Column::Plain(values) => {
-                let cast;
-                let values = if values.dtype() == self.values.dtype() {
-                    values
-                } else {
-                    cast = values.cast(self.values.dtype());
-                    &cast
-                };
+                let dtype = self.values.dtype();
                 for_values!(&mut self.values, out => {
-                    let from = Element::slice(values).expect("invariant: cast to the same type");
-                    out[start..start + lanes].copy_from_slice(from);
+                    let out = &mut out[places.clone()];
+                    if let Some(from) = Element::slice(values) {
+                        out.copy_from_slice(&from[lanes.clone()]);
+                    } else {
+                        let part: Values = for_values!(values, v => {
+                            Element::wrap(columns::copy(&v[lanes.clone()]))
+                        });
+                        let cast = part.cast(dtype);
+                        columns::give_values(part);
+                        let from = Element::slice(&cast).expect("invariant: cast to the same type");
+                        out.copy_from_slice(from);
+                        columns::give_values(cast);
+                    }
                 });
                 if let Some(mask) = &own.validity {
                     let len = self.values.len();
                     let out = self.validity.get_or_insert_with(|| vec![true; len]);
-                    out[start..start + lanes].copy_from_slice(mask);
+                    out[places].copy_from_slice(&mask[lanes]);
                 }
             }
         }
         Ok(())
     }
 
-    fn set(&mut self, index: usize, pixel: Option<eolith_cube::Number>) {
+    /// The same pixel in all places.
+    fn fill(&mut self, places: Range<usize>, pixel: Option<Number>) {
+        let first = places.start;
+        let Some(number) = pixel.filter(|_| !places.is_empty()) else {
+            let len = self.values.len();
+            self.validity.get_or_insert_with(|| vec![true; len])[places].fill(false);
+            return;
+        };
+        self.values.set(first, number);
+        for_values!(&mut self.values, values => {
+            let value = values[first];
+            values[places].fill(value);
+        });
+    }
+
+    fn set(&mut self, index: usize, pixel: Option<Number>) {
         if let Some(number) = pixel {
             self.values.set(index, number);
         } else {

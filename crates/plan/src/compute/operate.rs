@@ -61,8 +61,11 @@ pub(super) fn run(
         Op::Along { dim, expr } => {
             let labels = physical.labels(id);
             let n = schema.dims[*dim].len().unwrap_or_default();
-            let all = lanewise::along(expr, &first().0, *dim, labels, n, schema.dtype())?;
+            let all = lanewise::along(expr, first().0, *dim, labels, n, schema.dtype())?;
             let mut wanted = Region::whole(&all.shape);
+            if wanted.0[*dim] == region.0[*dim] {
+                return Ok(all);
+            }
             wanted.0[*dim] = region.0[*dim].clone();
             Ok(all.slice(&wanted))
         }

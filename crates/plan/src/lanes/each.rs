@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Register, State, elements, merge_faults, per_lane, run};
-use crate::expr::{Expr, Lambda};
+use super::{Register, State, column_dtype, elements, merge_faults, per_lane, run};
+use crate::expr::{Expr, Lambda, Node, Typed};
 use crate::types::Type;
 use crate::value::{Array, Value};
 
@@ -29,6 +29,16 @@ pub(super) fn each(
         }
     };
     let mut faults = merge_faults(&states);
+    if let Some(all) = together(array, body, captures, n * lanes) {
+        for (at, fault) in all.faults {
+            // In the order of the elements: the first one that fails is the one that counts.
+            faults.entry(at % lanes).or_insert(fault);
+        }
+        if let Register::Scalar(own) = Rc::unwrap_or_clone(all.register) {
+            let register = Rc::new(Register::Array { n, lanes: own, labels });
+            return State { register, faults };
+        }
+    }
     let mut rows: Vec<Rc<Register>> = Vec::with_capacity(n);
     for i in 0..n {
         let label = labels.as_ref().map_or(Value::Null, |labels| labels[i].clone().into());
@@ -59,4 +69,21 @@ pub(super) fn each(
     drop(columns);
     rows.into_iter().for_each(super::recycle);
     State { register: Rc::new(register), faults }
+}
+
+/// The body for all elements at once, an element a lane, where it is the same for all of them: it looks at neither
+/// index nor label, and what it captures is constant. `None` where it is not.
+fn together(array: &State, body: &Expr, captures: &[&State], elements: usize) -> Option<State> {
+    let Register::Array { lanes, .. } = &*array.register else { return None };
+    let place = |typed: &Typed| matches!(typed.node, Node::Input(1 | 2));
+    let constant = |state: &&State| matches!(*state.register, Register::Const(_));
+    let is_column = column_dtype(body.ty()).is_some() && !matches!(body.ty(), Type::Array(..));
+    let same = !body.nodes.iter().any(place) && captures.iter().all(constant);
+    if elements == 0 || !is_column || !same {
+        return None;
+    }
+    let none = || Rc::new(Register::Const(Value::Null));
+    let element = Rc::new(Register::Scalar(lanes.clone()));
+    let captures = captures.iter().map(|state| Rc::clone(&state.register));
+    Some(run(body, [element, none(), none()].into_iter().chain(captures).collect(), elements))
 }

@@ -79,12 +79,25 @@ pub fn repeat(call: &KernelCall<'_>, times: usize) -> Result<Register, Fault> {
     Ok(Register::Array { n: rows.n * times, lanes: Lanes::plain(values, validity), labels: None })
 }
 
-/// The elements of both arrays. Only for arrays without labels.
+/// The elements of both arrays, of which one may be the same in all lanes. Only for arrays without labels.
 pub fn concat(call: &KernelCall<'_>) -> Result<Register, Fault> {
-    let (a, b) = (call.rows(0)?, call.rows(1)?);
-    if a.labels.is_some() && b.labels.is_some() {
+    let constant = |k: usize| {
+        let Register::Const(Value::Array(array)) = &*call.args[k] else { return Ok(None) };
+        let items: Vec<Register> = array.values.iter().cloned().map(Register::Const).collect();
+        let items: Vec<&Register> = items.iter().collect();
+        list(&items, call.out, call.lanes).ok_or_else(refusal).map(Some)
+    };
+    let labels = |k: usize| match &*call.args[k] {
+        Register::Const(Value::Array(array)) => array.labels.is_some(),
+        Register::Array { labels, .. } => labels.is_some(),
+        Register::Const(_) | Register::Scalar(_) => false,
+    };
+    if labels(0) && labels(1) {
         return Err(refusal());
     }
+    let constants = [constant(0)?, constant(1)?];
+    let rows = |k: usize| constants[k].as_ref().map_or_else(|| call.rows(k), Rows::of);
+    let (a, b) = (rows(0)?, rows(1)?);
     let parts = [(a.values, a.validity), (b.values, b.validity)];
     let lanes = join(&parts, call.out).ok_or_else(refusal)?;
     Ok(Register::Array { n: a.n + b.n, lanes, labels: None })
@@ -95,16 +108,13 @@ pub(super) fn list(items: &[&Register], ty: &Type, lanes: usize) -> Option<Regis
     let constants: Vec<Option<Lanes>> = (items.iter())
         .map(|item| match item {
             Register::Const(value) if !matches!(value, Value::Array(_) | Value::Lambda(_)) => {
-                Some(Lanes::from_values(vec![value.clone(); lanes], column_dtype(ty)))
+                constant(value, ty, lanes)
             }
             _ => None,
         })
         .collect();
     let columns = items.iter().zip(&constants).map(|(item, constant)| match (item, constant) {
-        (_, Some(lanes)) | (Register::Scalar(lanes), None) => match &lanes.column {
-            Column::Plain(values) => Some((values, lanes.validity.as_deref())),
-            Column::Any(_) => None,
-        },
+        (_, Some(lanes)) | (Register::Scalar(lanes), None) => part(lanes),
         _ => None,
     });
     let columns: Option<Vec<Part<'_>>> = columns.collect();
@@ -269,6 +279,32 @@ fn row(rows: &Rows<'_>, index: usize, lanes: usize) -> Lanes {
     Lanes::plain(values, rows.validity.map(|mask| columns::copy(&mask[range])))
 }
 
+/// A column of one value; `None` where it is no number that the type holds.
+fn constant(value: &Value, ty: &Type, lanes: usize) -> Option<Lanes> {
+    let dtype = column_dtype(ty)?;
+    let Some(number) = value.to_pixel().ok()? else {
+        return Some(Lanes::plain(Values::zeros(dtype, lanes), Some(vec![false; lanes])));
+    };
+    let one = {
+        let mut one = Values::zeros(dtype, 1);
+        one.set(0, number);
+        one
+    };
+    let column = for_values!(&one, one => {
+        let mut column = columns::take(lanes);
+        column.fill(one[0]);
+        Element::wrap(column)
+    });
+    Some(Lanes::plain(column, None))
+}
+
+fn part(lanes: &Lanes) -> Option<Part<'_>> {
+    match &lanes.column {
+        Column::Plain(values) => Some((values, lanes.validity.as_deref())),
+        Column::Any(_) => None,
+    }
+}
+
 /// Columns one after the other, in their own type if it is the same, else in the one of `ty`.
 fn join(parts: &[Part<'_>], ty: &Type) -> Option<Lanes> {
     let wanted = column_dtype(ty)?;
@@ -276,18 +312,33 @@ fn join(parts: &[Part<'_>], ty: &Type) -> Option<Lanes> {
     let integers = matches!(ty.element(), Type::Int(_));
     let same = integers && parts.iter().all(|(values, _)| values.dtype() == first);
     let dtype = if same { first } else { wanted };
-    let mut values = Values::zeros(dtype, 0);
-    for (part, _) in parts {
-        let part = part.cast(dtype);
-        for_values!(&mut values, v => v.extend_from_slice(Element::slice(&part)?));
-    }
-    let validity = parts.iter().any(|(_, mask)| mask.is_some()).then(|| {
-        let mut all = Vec::with_capacity(values.len());
-        for (part, mask) in parts {
-            match mask {
-                Some(mask) => all.extend_from_slice(mask),
-                None => all.resize(all.len() + part.len(), true),
+    let len = parts.iter().map(|(values, _)| values.len()).sum();
+    let values = for_dtype!(dtype, T => {
+        let mut all: Vec<T> = columns::take(len);
+        let mut rest = all.as_mut_slice();
+        for (values, _) in parts {
+            let (own, after) = rest.split_at_mut(values.len());
+            if let Some(values) = T::slice(values) {
+                own.copy_from_slice(values);
+            } else {
+                let cast = values.cast(dtype);
+                own.copy_from_slice(T::slice(&cast)?);
+                columns::give_values(cast);
             }
+            rest = after;
+        }
+        T::wrap(all)
+    });
+    let validity = parts.iter().any(|(_, mask)| mask.is_some()).then(|| {
+        let mut all = columns::take(len);
+        let mut rest = all.as_mut_slice();
+        for (values, mask) in parts {
+            let (own, after) = rest.split_at_mut(values.len());
+            match mask {
+                Some(mask) => own.copy_from_slice(mask),
+                None => own.fill(true),
+            }
+            rest = after;
         }
         all
     });

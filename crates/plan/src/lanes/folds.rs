@@ -8,6 +8,7 @@
 )]
 
 mod chosen;
+mod found;
 
 use eolith_cube::{DType, Element, Values, for_values};
 
@@ -126,6 +127,21 @@ pub(super) fn valid(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Option<Vec<b
     let mut presence = Presence::new(ignore, lanes);
     presence.push(&Slab::packed(rows.values, rows.validity, rows.n, lanes));
     presence.valid()
+}
+
+/// Whether an element equals a value. Options: the value.
+pub fn contains(call: &FoldCall<'_>) -> Folding {
+    found::contains(call)
+}
+
+/// The index of the first or last element that equals a value. Options: the value, whether it is the last one.
+pub fn find(call: &FoldCall<'_>) -> Folding {
+    found::find(call)
+}
+
+/// How many elements are true. No options.
+pub fn truths(call: &FoldCall<'_>) -> Folding {
+    found::truths(call)
 }
 
 /// How many elements of each lane are no-data.

@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use eolith_cube::{Element, Number, Values, columns, for_values};
+use multiversion::multiversion;
 
 use super::operand::{
     BLOCK, Computed, Operand, Primitive, Source, both, null, ranges, refusal, scalar,
@@ -145,19 +146,11 @@ pub fn logic(
         return Ok(scalar(x.zip(y, call.lanes, |x, y| f([x, !x], [y, !y])[0]), None));
     }
     let (mut values, mut valid) = (columns::take(call.lanes), columns::take(call.lanes));
-    let (mut a, mut b) = (Known::default(), Known::default());
+    let (mut a, mut b) = ([false; BLOCK], [false; BLOCK]);
     for (range, values) in ranges(call.lanes, BLOCK).zip(values.chunks_mut(BLOCK)) {
-        a.read(x.as_ref(), range.clone());
-        b.read(y.as_ref(), range.clone());
-        let width = values.len();
-        let sides = (a.yes[..width].iter().zip(&a.no[..width]))
-            .zip(b.yes[..width].iter().zip(&b.no[..width]));
-        let out = values.iter_mut().zip(&mut valid[range]);
-        for ((value, valid), ((&a, &not_a), (&b, &not_b))) in out.zip(sides) {
-            let [yes, no] = f([a, not_a], [b, not_b]);
-            *value = yes;
-            *valid = yes | no;
-        }
+        let a = known(x.as_ref(), range.clone(), &mut a);
+        let b = known(y.as_ref(), range.clone(), &mut b);
+        three_valued(values, &mut valid[range], a, b, &f);
     }
     Ok(scalar(values, Some(valid)))
 }
@@ -251,31 +244,35 @@ pub fn truncate(call: &KernelCall<'_>) -> Result<Register, Fault> {
     }
 }
 
-/// Which lanes of a block are known to be true, and which to be false.
-struct Known {
-    yes: [bool; BLOCK],
-    no: [bool; BLOCK],
-    buffer: [bool; BLOCK],
+/// Values of some lanes and whether they are known; nothing is known of constant no-data.
+fn known<'a>(
+    side: Option<&'a Operand<'_, bool>>,
+    range: Range<usize>,
+    buffer: &'a mut [bool; BLOCK],
+) -> (&'a [bool], &'a [bool]) {
+    static SURE: [[bool; BLOCK]; 2] = [[false; BLOCK], [true; BLOCK]];
+    let width = range.len();
+    let Some(side) = side else { return (&buffer[..width], &SURE[0][..width]) };
+    let mask = side.validity.map_or(&SURE[1][..width], |mask| &mask[range.clone()]);
+    (side.block(range, buffer), mask)
 }
 
-impl Default for Known {
-    fn default() -> Known {
-        Known { yes: [false; BLOCK], no: [false; BLOCK], buffer: [false; BLOCK] }
-    }
-}
-
-impl Known {
-    /// Nothing is known of constant no-data.
-    fn read(&mut self, side: Option<&Operand<'_, bool>>, range: Range<usize>) {
-        let Some(side) = side else { return };
-        let values = side.block(range.clone(), &mut self.buffer);
-        let known = self.yes.iter_mut().zip(&mut self.no).zip(values);
-        match side.validity {
-            None => known.for_each(|((yes, no), &x)| (*yes, *no) = (x, !x)),
-            Some(mask) => known
-                .zip(&mask[range])
-                .for_each(|(((yes, no), &x), &ok)| (*yes, *no) = (ok & x, ok & !x)),
-        }
+/// Truth and validity of what `f` makes of two sides, each with values and validity.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn three_valued<F: Fn([bool; 2], [bool; 2]) -> [bool; 2]>(
+    values: &mut [bool],
+    valid: &mut [bool],
+    a: (&[bool], &[bool]),
+    b: (&[bool], &[bool]),
+    f: &F,
+) {
+    let sides = a.0.iter().zip(a.1).zip(b.0.iter().zip(b.1));
+    for ((value, valid), ((&a, &a_known), (&b, &b_known))) in
+        values.iter_mut().zip(valid).zip(sides)
+    {
+        let [yes, no] = f([a & a_known, !a & a_known], [b & b_known, !b & b_known]);
+        *value = yes;
+        *valid = yes | no;
     }
 }
 

@@ -108,14 +108,7 @@ impl KernelCall<'_> {
 
     /// Argument `k` as an array of one length in all lanes.
     pub fn rows(&self, k: usize) -> Result<Rows<'_>, Fault> {
-        match &*self.args[k] {
-            Register::Array {
-                n,
-                lanes: Lanes { column: Column::Plain(values), validity },
-                labels,
-            } => Ok(Rows { n: *n, values, validity: validity.as_deref(), labels: labels.as_ref() }),
-            Register::Array { .. } | Register::Const(_) | Register::Scalar(_) => Err(refusal()),
-        }
+        Rows::of(&self.args[k])
     }
 
     /// Argument `k` if it is the same in all lanes.
@@ -126,6 +119,20 @@ impl KernelCall<'_> {
     /// Argument `k` as an option that is on or off.
     pub fn flag(&self, k: usize) -> Result<bool, Fault> {
         self.constant(k)?.as_bool().ok_or_else(refusal)
+    }
+}
+
+impl Rows<'_> {
+    /// The rows of an array register.
+    pub(super) fn of(register: &Register) -> Result<Rows<'_>, Fault> {
+        match register {
+            Register::Array {
+                n,
+                lanes: Lanes { column: Column::Plain(values), validity },
+                labels,
+            } => Ok(Rows { n: *n, values, validity: validity.as_deref(), labels: labels.as_ref() }),
+            Register::Array { .. } | Register::Const(_) | Register::Scalar(_) => Err(refusal()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use eolith_cube::Label;
 use eolith_graph::{Definition, param, schema};
+use eolith_plan::lanes::folds;
 use eolith_plan::types::{Interval, Type};
 use eolith_plan::value::Value;
 use serde_json::json;
@@ -28,6 +29,7 @@ process! {
     },
     result: |_| Type::Bool,
     kernel: None,
+    fold: folds::contains,
     simplify: None,
 }
 
@@ -61,6 +63,7 @@ process! {
     },
     result: index_type,
     kernel: None,
+    fold: folds::find,
     simplify: None,
 }
 

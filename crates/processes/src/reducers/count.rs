@@ -2,6 +2,7 @@
 
 use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
+use eolith_plan::expr::{Builder, ExprId, Node};
 use eolith_plan::function::Function;
 use eolith_plan::lanes::folds;
 use eolith_plan::process::{Lowering, Process};
@@ -28,6 +29,21 @@ pub(crate) static FUNCTION: Function = Function {
     },
     kernel: None,
     fold: Some(folds::count),
+    simplify: Some(unremoved),
+    blanks: None,
+};
+
+/// How many elements of an array are true.
+static TRUTHS: Function = Function {
+    id: "count",
+    parameters: &["flags"],
+    scalar: |args| {
+        let flags = &array(args, 0, "flags")?.values;
+        Ok(Value::Int(flags.iter().filter(|flag| **flag == Value::Bool(true)).count() as i64))
+    },
+    result: FUNCTION.result,
+    kernel: None,
+    fold: Some(folds::truths),
     simplify: None,
     blanks: None,
 };
@@ -68,15 +84,38 @@ fn definition() -> Definition {
     .returns("How many elements count.", schema::number())
 }
 
-/// A condition is called by the function; it knows its context when it is bound.
+/// Elements that meet a condition are the true ones of what it gives for each. Where the value may be something else
+/// than an array, the condition is called by the function; it knows its context when it is bound.
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.expr("data")?;
+    if call.is_callback("condition")
+        && let Some(flags) = call.each("condition", data, ["x", "", ""])?
+    {
+        return Ok(Term::Expr(call.builder().call(&TRUTHS, vec![flags])));
+    }
     let condition = if call.is_callback("condition") {
         call.lambda("condition", &["x"])?
     } else {
         call.expr("condition")?
     };
     Ok(Term::Expr(call.builder().call(&FUNCTION, vec![data, condition])))
+}
+
+/// Counting what is left after elements were removed: the valid ones are as many where the others are no-data instead,
+/// and all of them are as many as the flags that keep them.
+fn unremoved(builder: &mut Builder, args: &[ExprId]) -> Option<ExprId> {
+    let Node::Call { function: removing, args: removed } = builder.node(args[0]) else {
+        return None;
+    };
+    let (blanks, removed) = (removing.blanks?, removed.clone());
+    match builder.as_const(args[1])? {
+        Value::Null => {
+            let data = builder.call(blanks, removed);
+            Some(builder.call(&FUNCTION, vec![data, args[1]]))
+        }
+        Value::Bool(true) => Some(builder.call(&TRUTHS, vec![*removed.get(1)?])),
+        _ => None,
+    }
 }
 
 fn count(args: &[Value]) -> Result<Value, Fault> {

@@ -77,6 +77,7 @@ fn kind(schema: &serde_json::Value, name: &str) -> Kind {
         "context",
         "unit",
         "separator",
+        "reverse",
     ];
     if options.contains(&name) {
         Kind::Option
@@ -92,9 +93,8 @@ fn constant(name: &str, id: &str, default: Option<&serde_json::Value>) -> BoxedS
         prop::sample::select(list.iter().map(|i| Value::Int(*i)).collect::<Vec<_>>()).boxed()
     };
     match name {
-        "ignore_nodata" | "exclude_max" | "return_nodata" | "case_sensitive" | "asc" => {
-            any::<bool>().prop_map(Value::Bool).boxed()
-        }
+        "ignore_nodata" | "exclude_max" | "return_nodata" | "case_sensitive" | "asc"
+        | "reverse" => any::<bool>().prop_map(Value::Bool).boxed(),
         "nodata" => {
             prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]).boxed()
         }

@@ -144,6 +144,40 @@ fn every_fold_gives_the_same_for_every_cut() {
 }
 
 #[test]
+fn searches_stream() {
+    for (booleans, value) in [
+        (false, Value::Int(3)),
+        (false, Value::Int(-300)),
+        (false, Value::Float(0.5)),
+        (false, Value::Float(f64::NAN)),
+        (true, Value::Bool(false)),
+        (true, Value::Int(1)),
+        (true, Value::Null),
+    ] {
+        run(booleans, 40, |case| {
+            if !(booleans || plain(case)) {
+                return Ok(());
+            }
+            check(
+                case,
+                &expression(case, |b, axis, _| {
+                    let value = b.constant(value.clone());
+                    call(b, "array_contains", &[axis, value])
+                }),
+            )?;
+            // Whether the last one is looked for.
+            check(
+                case,
+                &expression(case, |b, axis, last| {
+                    let value = b.constant(value.clone());
+                    call(b, "array_find", &[axis, value, last])
+                }),
+            )
+        });
+    }
+}
+
+#[test]
 fn expressions_of_folds_stream() {
     run(false, 60, |case| {
         if !plain(case) {

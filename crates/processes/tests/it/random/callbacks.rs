@@ -84,7 +84,7 @@ pub(super) fn reducer(chance: &mut Chance, numeric: bool) -> Json {
     }
     let element = |index: usize| json!({ "process_id": "array_element", "arguments": { "data": data, "index": index, "return_nodata": true } });
     let element_of = |name: &str| json!({ "from_parameter": name });
-    match chance.below(7) {
+    match chance.below(9) {
         5 => {
             // Of the values a callback keeps; which lanes have which, or the same in all.
             let kept = if chance.one_in(2) {
@@ -93,10 +93,29 @@ pub(super) fn reducer(chance: &mut Chance, numeric: bool) -> Json {
                 callback("neq", json!({ "x": element_of("index"), "y": 1 }))
             };
             let id = *chance.pick(&["mean", "max", "count", "first", "sum"]);
+            let mut arguments = json!({ "data": { "from_node": "a" } });
+            if id == "count" && chance.one_in(2) {
+                arguments["condition"] = json!(true);
+            }
             json!({ "process_graph": {
                 "a": { "process_id": "array_filter", "arguments": { "data": data, "condition": kept } },
-                "b": { "process_id": id, "arguments": { "data": { "from_node": "a" } }, "result": true },
+                "b": { "process_id": id, "arguments": arguments, "result": true },
             } })
+        }
+        7 => {
+            let id = *chance.pick(&["gt", "eq", "lte"]);
+            let condition = callback(id, json!({ "x": element_of("x"), "y": 3 }));
+            callback("count", json!({ "data": data, "condition": condition }))
+        }
+        8 => {
+            let value = chance.pick(&[json!(3), json!(7.0), json!(0.5), json!(-1)]).clone();
+            match chance.below(3) {
+                0 => callback("array_contains", json!({ "data": data, "value": value })),
+                1 => callback("array_find", json!({ "data": data, "value": value })),
+                _ => {
+                    callback("array_find", json!({ "data": data, "value": value, "reverse": true }))
+                }
+            }
         }
         6 => {
             let above = callback("gt", json!({ "x": element_of("x"), "y": 3 }));

@@ -1,0 +1,165 @@
+//! Accumulators that look for one value: whether it is there, and where; and how often it is `true`.
+
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "branches would keep the loops over lanes from being vectorised"
+)]
+
+use eolith_cube::for_values;
+use multiversion::multiversion;
+
+use super::{Folding, RESULT, typed};
+use crate::lanes::Register;
+use crate::lanes::operand::{Computed, Primitive, scalar};
+use crate::lanes::stream::{Accumulator, FoldCall, Slab};
+use crate::types::Type;
+use crate::value::Value;
+
+/// Whether an element equals the value.
+pub(super) fn contains(call: &FoldCall<'_>) -> Folding {
+    search(call, false, |places| scalar(places.iter().map(|&place| place > 0).collect(), None))
+}
+
+/// The index of the first or last element that equals the value.
+pub(super) fn find(call: &FoldCall<'_>) -> Folding {
+    search(call, call.flag(1)?, |places| {
+        let found = places.iter().map(|&place| place > 0).collect();
+        scalar(places.iter().map(|&place| i64::from(place) - 1).collect(), Some(found))
+    })
+}
+
+/// How many elements are true.
+pub(super) fn truths(call: &FoldCall<'_>) -> Folding {
+    (*call.element == Type::Bool).then(|| Box::new(Truths(vec![0; call.lanes])) as _)
+}
+
+/// What elements are compared with.
+#[derive(Debug)]
+enum Wanted {
+    /// Of another kind than the elements: never found.
+    Nothing,
+    /// Of the kind of the elements.
+    Exactly(Value),
+    /// As floats.
+    Number(f64),
+}
+
+#[derive(Debug)]
+struct Search {
+    wanted: Wanted,
+    last: bool,
+    n: u32,
+    /// Counted from one; zero where nothing is found.
+    places: Vec<u32>,
+    finish: fn(&[u32]) -> Register,
+}
+
+#[derive(Debug)]
+struct Truths(Vec<u32>);
+
+impl Search {
+    fn look<P: Primitive>(&mut self, values: &[P], rows: &Slab<'_>, is: impl Fn(P) -> bool) {
+        for i in 0..rows.n {
+            let place = self.n + i as u32 + 1;
+            let (row, mask) = (rows.row(values, i), rows.mask(i));
+            if self.last {
+                mark(&mut self.places, row, mask, place, &|_| true, &is);
+            } else {
+                mark(&mut self.places, row, mask, place, &|known| known == 0, &is);
+            }
+        }
+    }
+
+    fn look_exactly<P: Computed>(&mut self, values: &[P], rows: &Slab<'_>, wanted: &Value) {
+        // A number that the storage does not hold is nowhere.
+        if let Some(wanted) = P::of_value(wanted) {
+            self.look(values, rows, |x| x == wanted);
+        }
+    }
+}
+
+impl Accumulator for Search {
+    fn push(&mut self, rows: &Slab<'_>) {
+        match std::mem::replace(&mut self.wanted, Wanted::Nothing) {
+            Wanted::Nothing => {}
+            Wanted::Exactly(wanted) => {
+                for_values!(rows.values, v => self.look_exactly(v, rows, &wanted));
+                self.wanted = Wanted::Exactly(wanted);
+            }
+            Wanted::Number(wanted) => {
+                for_values!(rows.values, v => self.look(v, rows, |x| x.f64() == wanted));
+                self.wanted = Wanted::Number(wanted);
+            }
+        }
+        self.n += rows.n as u32;
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        (self.finish)(&self.places)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<u32>() + RESULT
+    }
+}
+
+impl Accumulator for Truths {
+    fn push(&mut self, rows: &Slab<'_>) {
+        let values = typed::<bool>(rows);
+        for i in 0..rows.n {
+            count(&mut self.0, rows.row(values, i), rows.mask(i));
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        scalar(self.0.into_iter().map(i64::from).collect(), None)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<u32>() + RESULT
+    }
+}
+
+fn search(call: &FoldCall<'_>, last: bool, finish: fn(&[u32]) -> Register) -> Folding {
+    let wanted = match (call.element, call.options.first()?) {
+        (Type::Bool, value @ Value::Bool(_)) | (Type::Int(_), value @ Value::Int(_)) => {
+            Wanted::Exactly(value.clone())
+        }
+        (Type::Int(_) | Type::F32 | Type::F64, value) => {
+            value.as_f64().map_or(Wanted::Nothing, Wanted::Number)
+        }
+        (Type::Bool | Type::Null, _) => Wanted::Nothing,
+        (Type::Text | Type::Any | Type::Array(..), _) => return None,
+    };
+    Some(Box::new(Search { wanted, last, n: 0, places: vec![0; call.lanes], finish }))
+}
+
+/// Notes `place` in the lanes where the element is the wanted one and what is known may be replaced.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn mark<P: Copy, R: Fn(u32) -> bool, F: Fn(P) -> bool>(
+    places: &mut [u32],
+    row: &[P],
+    mask: Option<&[bool]>,
+    place: u32,
+    replaces: &R,
+    is: &F,
+) {
+    let places = places.iter_mut().zip(row);
+    match mask {
+        None => places.for_each(|(known, &x)| {
+            *known = if replaces(*known) & is(x) { place } else { *known };
+        }),
+        Some(mask) => places.zip(mask).for_each(|((known, &x), &ok)| {
+            *known = if ok & replaces(*known) & is(x) { place } else { *known };
+        }),
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn count(counts: &mut [u32], row: &[bool], mask: Option<&[bool]>) {
+    let counts = counts.iter_mut().zip(row);
+    match mask {
+        None => counts.for_each(|(n, &x)| *n += u32::from(x)),
+        Some(mask) => counts.zip(mask).for_each(|((n, &x), &ok)| *n += u32::from(ok & x)),
+    }
+}
