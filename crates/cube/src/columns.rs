@@ -74,9 +74,14 @@ impl Free {
 
     fn give(&mut self, values: Values) {
         let own = bytes(&values);
+        let columns = &mut self.columns[values.dtype() as usize];
+        // The oldest make room: lengths that nobody takes any more.
+        while self.bytes + own > MOST && own <= MOST && !columns.is_empty() {
+            self.bytes -= bytes(&columns.remove(0));
+        }
         if own > 0 && self.bytes + own <= MOST {
             self.bytes += own;
-            self.columns[values.dtype() as usize].push(values);
+            columns.push(values);
         }
     }
 }
@@ -88,6 +93,7 @@ fn bytes(values: &Values) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DType;
 
     #[test]
     fn columns_come_back_in_any_length_that_fits() {
@@ -98,12 +104,17 @@ mod tests {
         assert_eq!(column, [1, 2]);
         assert!(take::<u16>(5).iter().all(|&x| x == 0));
         assert_eq!(copy(&[1.5_f32, 2.0]), [1.5, 2.0]);
+        // What is much too long stays for others.
+        give(vec![7_i16; 100]);
+        assert_eq!(take::<i16>(2), [0, 0]);
+        assert_eq!(take::<i16>(100), [7; 100]);
     }
 
     #[test]
     fn a_thread_keeps_a_bounded_number_of_bytes() {
         give(vec![0_u8; MOST + 1]);
         (0..10).for_each(|_| give(vec![0_f64; MOST / 32]));
+        assert_eq!(FREE.with_borrow(|free| free.columns[DType::F64 as usize].len()), 4);
         assert_eq!(FREE.with_borrow(|free| free.bytes), MOST);
         assert!(FREE.with_borrow(|free| free.columns[0].is_empty()));
     }
