@@ -4,11 +4,6 @@
 //! over slices and the compiler vectorises it. Arrays are in [`super::folds`], [`super::order`] and
 //! [`super::elements`].
 
-#![expect(
-    clippy::needless_bitwise_bool,
-    reason = "branches would keep the loops over lanes from being vectorised"
-)]
-
 use std::cmp::Ordering;
 use std::ops::Range;
 

@@ -1,10 +1,5 @@
 //! Accumulators that look for one value: whether it is there, and where; and how often it is `true`.
 
-#![expect(
-    clippy::needless_bitwise_bool,
-    reason = "branches would keep the loops over lanes from being vectorised"
-)]
-
 use eolith_cube::for_values;
 use multiversion::multiversion;
 
