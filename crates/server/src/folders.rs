@@ -73,19 +73,20 @@ impl Folders {
                 absent(std::fs::remove_dir_all(folder))?;
                 continue;
             }
+            // A run that is going on, or will, has the last attempt and takes what it needs from earlier ones.
+            if job.is_active() {
+                continue;
+            }
             for (attempt, folder) in numbers(&folder)? {
-                // A run that is going on, or will, has the last attempt and takes what it needs from earlier ones.
-                if job.is_active() {
-                    continue;
-                }
                 if Some(attempt) == needed {
                     absent(std::fs::remove_dir_all(folder.join(KEPT)))?;
                 } else {
                     absent(std::fs::remove_dir_all(folder))?;
                 }
             }
+            empty(std::fs::remove_dir(folder))?;
         }
-        Ok(())
+        empty(std::fs::remove_dir(self.root.join(&job.id)))
     }
 
     /// Removes everything of a job.
@@ -128,6 +129,14 @@ fn numbers(folder: &Path) -> io::Result<BTreeMap<i64, PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// Only what is empty is to be removed.
+fn empty(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+        outcome => absent(outcome),
+    }
 }
 
 /// What is not there needs not be removed.
@@ -192,6 +201,8 @@ mod tests {
         );
         folders.tidy(&job(2, 2, Status::Error)).unwrap();
         assert!(!folders.files(&finished, 2).exists());
+        assert!(folders.jobs().unwrap().is_empty());
+        folders.begin(&job(3, 3, Status::Running)).unwrap();
         assert_eq!(folders.jobs().unwrap(), ["j"]);
         folders.remove("j").unwrap();
         folders.remove("j").unwrap();

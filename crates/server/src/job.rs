@@ -18,8 +18,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// How often a run is begun again without having got any further, before it is taken for the cause.
+/// How often, and for how long, a run is begun again without getting any further before it is taken for the cause.
 const FRUITLESS: u32 = 5;
+const FRUITLESS_TIME: Duration = Duration::from_mins(10);
 
 /// Milliseconds since 1970 (UTC).
 pub(crate) type Millis = i64;
@@ -63,8 +64,9 @@ pub(crate) struct Job {
     /// Counts leases over all runs.
     pub(crate) attempt: i64,
     pub(crate) lease: Option<Lease>,
-    /// Leases of this run that ran out without any progress, in a row.
+    /// Leases of this run that ran out without any progress, in a row, and when the first was given.
     pub(crate) fruitless: u32,
+    pub(crate) fruitless_since: Option<Millis>,
     /// Percent.
     pub(crate) progress: f64,
     #[serde(default)]
@@ -80,6 +82,7 @@ pub(crate) struct Lease {
     /// The server that works.
     pub(crate) owner: String,
     pub(crate) until: Millis,
+    given: Millis,
     /// The progress when it was given.
     progress: f64,
 }
@@ -203,6 +206,7 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
             next.queued = Some(now);
             next.started = None;
             next.fruitless = 0;
+            next.fruitless_since = None;
             next.progress = 0.0;
             next.usage = Usage::default();
             next.outcome = None;
@@ -223,14 +227,22 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
                 Status::Queued => {}
                 Status::Running if expired => {
                     let before = job.lease.as_ref().map_or(0.0, |lease| lease.progress);
-                    next.fruitless = if job.progress > before { 0 } else { job.fruitless + 1 };
+                    if job.progress > before {
+                        next.fruitless = 0;
+                        next.fruitless_since = None;
+                    } else {
+                        next.fruitless += 1;
+                        next.fruitless_since.get_or_insert(job.lease_given());
+                    }
                 }
                 _ => return Err(Refusal::Idle),
             }
             next.attempt += 1;
-            if next.fruitless >= FRUITLESS {
+            let time_lost = now - next.fruitless_since.unwrap_or(now);
+            if next.fruitless >= FRUITLESS && time_lost > FRUITLESS_TIME.as_millis() as i64 {
+                let times = next.fruitless;
                 let text = format!(
-                    "the server ended {FRUITLESS} times while it worked on the job, which got no further; \
+                    "the server ended {times} times while it worked on the job, which got no further; \
                      it probably takes more memory than there is"
                 );
                 let failure = serde_json::json!({
@@ -245,7 +257,7 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
                 next.enter(Status::Running, now);
                 next.started.get_or_insert(now);
             }
-            next.lease = Some(Lease { owner, until, progress: job.progress });
+            next.lease = Some(Lease { owner, until, given: now, progress: job.progress });
         }
         Change::Renew { attempt, time, progress, usage, outcome } => {
             next.holds(attempt)?;
@@ -295,6 +307,7 @@ impl Job {
             attempt: 0,
             lease: None,
             fruitless: 0,
+            fruitless_since: None,
             progress: 0.0,
             usage: Usage::default(),
             outcome: None,
@@ -310,6 +323,11 @@ impl Job {
     /// Whether a server that has this attempt may go on.
     pub(crate) fn is_leased(&self, attempt: i64) -> bool {
         self.status == Status::Running && self.attempt == attempt
+    }
+
+    /// When the lease that it has was given.
+    fn lease_given(&self) -> Millis {
+        self.lease.as_ref().map_or(self.updated, |lease| lease.given)
     }
 
     fn holds(&self, attempt: i64) -> Result<(), Refusal> {
