@@ -37,6 +37,7 @@ use crate::auth::{CredentialsError, Guard, random_id};
 use crate::error::ApiError;
 use crate::folders::Folders;
 use crate::links::Version;
+use crate::operations;
 use crate::places::{self, Places};
 use crate::queue::Queue;
 use crate::runs::Runs;
@@ -213,13 +214,15 @@ impl AppState {
 pub fn router(state: AppState) -> Router {
     let mut routes = Router::new()
         .route("/.well-known/openeo", get(capabilities::well_known))
+        .route("/health", get(operations::health))
+        .route("/metrics", get(operations::metrics))
         .method_not_allowed_fallback(no_method)
         .merge(api(Version::V1_2))
         .fallback(no_path);
     for version in Version::ALL {
         routes = routes.nest(version.mount(), api(version));
     }
-    wrap(routes.with_state(state))
+    wrap(routes.layer(middleware::from_fn(operations::count)).with_state(state))
 }
 
 /// The resources of one version.

@@ -342,6 +342,15 @@ impl Job {
 }
 
 impl Status {
+    pub(crate) const ALL: [Status; 6] = [
+        Status::Created,
+        Status::Queued,
+        Status::Running,
+        Status::Canceled,
+        Status::Finished,
+        Status::Error,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Status::Created => "created",

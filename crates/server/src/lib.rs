@@ -18,6 +18,7 @@ mod error;
 mod folders;
 mod job;
 mod links;
+mod operations;
 mod page;
 mod places;
 pub mod queue;

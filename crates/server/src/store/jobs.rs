@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Store, StoreError};
-use crate::job::{Change, Job, Millis, Refusal, transition};
+use crate::job::{Change, Job, Millis, Refusal, Status, transition};
 
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 100;
@@ -55,6 +55,12 @@ impl Store {
             ORDER BY queued, id LIMIT $2";
         let query = sqlx::query_as::<_, (String, String)>(sql).bind(now).bind(limit);
         Ok(query.fetch_all(&self.pool).await?)
+    }
+
+    /// How many jobs have a status.
+    pub(crate) async fn count_jobs(&self, status: Status) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE status = $1";
+        Ok(sqlx::query_scalar(sql).bind(status.name()).fetch_one(&self.pool).await?)
     }
 
     /// Jobs of a user that are running.
@@ -172,6 +178,8 @@ mod tests {
             assert!(store.waiting_jobs(106, 10).await.unwrap().is_empty());
             assert_eq!(store.waiting_jobs(107, 10).await.unwrap().len(), 1);
             assert_eq!(store.running_jobs("ada").await.unwrap(), 1);
+            assert_eq!(store.count_jobs(Status::Running).await.unwrap(), 1);
+            assert_eq!(store.count_jobs(Status::Queued).await.unwrap(), 0);
         }
     }
 

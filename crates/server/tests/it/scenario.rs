@@ -58,6 +58,9 @@ pub(crate) struct Step {
     absent: Vec<String>,
     /// The body to the letter.
     body: Option<String>,
+    /// Texts that the body contains.
+    #[serde(default)]
+    holds: Vec<String>,
     /// The first bytes of the body, in hexadecimal.
     begins: Option<String>,
     /// The answer may hold nulls: defaults of parameters, results.
@@ -154,6 +157,11 @@ impl Step {
         }
         if let Some(body) = &self.body {
             check(answer.body == body.as_bytes(), format!("the body is not `{body}`"));
+        }
+        for part in &self.holds {
+            let part = filled(part, names);
+            let found = String::from_utf8_lossy(&answer.body).contains(&part);
+            check(found, format!("the body does not contain `{part}`"));
         }
         if let Some(begins) = &self.begins {
             let length = (begins.len() / 2).min(answer.body.len());
