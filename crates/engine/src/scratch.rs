@@ -11,7 +11,7 @@ mod store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eolith_cube::{Block, ChunkGrid, DType, Region, Schema, Values};
+use eolith_cube::{Block, ChunkGrid, DType, Region, Schema, Values, columns};
 use rayon::prelude::*;
 
 use crate::budget::Reservation;
@@ -160,8 +160,11 @@ impl Scratch {
                 &part
             };
             let (values, size, masks) = (bytes_of(&part.values), self.dtype.size(), self.masks());
-            let missing: Option<Vec<u8>> = (part.validity.as_ref())
-                .map(|mask| mask.iter().map(|&valid| u8::from(!valid)).collect());
+            let missing: Option<Vec<u8>> = part.validity.as_ref().map(|mask| {
+                let mut missing = columns::take(mask.len());
+                missing.iter_mut().zip(mask).for_each(|(no, &valid)| *no = u8::from(!valid));
+                missing
+            });
             let mut writer = self.store.writer();
             for (offset, at, run) in runs {
                 writer.write(&values[at * size..(at + run) * size], offset * size)?;
@@ -169,6 +172,8 @@ impl Scratch {
                     writer.write(&missing[at..at + run], masks + offset)?;
                 }
             }
+            drop(writer);
+            missing.into_iter().for_each(columns::give);
         }
         Ok(())
     }

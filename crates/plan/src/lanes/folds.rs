@@ -10,7 +10,8 @@
 mod chosen;
 mod found;
 
-use eolith_cube::{DType, Element, Values, for_values};
+use eolith_cube::{DType, Element, Values, columns, for_values};
+use multiversion::multiversion;
 
 use super::accumulate::{
     Cells, ExactProduct, FloatProduct, FloatSum, IntProduct, IntSum, MomentCells, Moments,
@@ -30,14 +31,20 @@ pub fn sum(call: &FoldCall<'_>) -> Folding {
     match call.stored {
         _ if !is_float(call.out) && !whole => None,
         DType::F32 | DType::F64 if whole => None,
-        DType::F32 | DType::F64 => summing::<FloatSum>(call, |sums, _| floats(&sums, |s| s)),
-        dtype if dtype.size() <= 2 && whole => {
-            summing::<NarrowSum>(call, |sums, _| Values::I64(sums))
+        DType::F32 | DType::F64 => {
+            summing::<FloatSum>(call, |sums, _, single| floats(&sums, single, |s| s))
         }
-        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, _| floats(&s, |s| s as f64)),
-        _ if whole => summing::<IntSum>(call, |sums, _| Values::I64(sums)),
-        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, _| floats(&s, |s| s as f64)),
-        _ => summing::<WideSum>(call, |sums, _| floats(&sums, |sum| sum as f64)),
+        dtype if dtype.size() <= 2 && whole => {
+            summing::<NarrowSum>(call, |sums, _, _| Values::I64(sums))
+        }
+        dtype if dtype.size() <= 2 => {
+            summing::<NarrowSum>(call, |s, _, single| floats(&s, single, |s| s as f64))
+        }
+        _ if whole => summing::<IntSum>(call, |sums, _, _| Values::I64(sums)),
+        dtype if dtype.size() <= 4 => {
+            summing::<IntSum>(call, |s, _, single| floats(&s, single, |s| s as f64))
+        }
+        _ => summing::<WideSum>(call, |s, _, single| floats(&s, single, |s| s as f64)),
     }
 }
 
@@ -45,10 +52,16 @@ pub fn sum(call: &FoldCall<'_>) -> Folding {
 pub fn mean(call: &FoldCall<'_>) -> Folding {
     match call.stored {
         _ if !is_float(call.out) => None,
-        DType::F32 | DType::F64 => summing::<FloatSum>(call, |s, n| means(s, n, |s| s)),
-        dtype if dtype.size() <= 2 => summing::<NarrowSum>(call, |s, n| means(s, n, |s| s as f64)),
-        dtype if dtype.size() <= 4 => summing::<IntSum>(call, |s, n| means(s, n, |s| s as f64)),
-        _ => summing::<WideSum>(call, |sums, n| means(sums, n, |sum| sum as f64)),
+        DType::F32 | DType::F64 => {
+            summing::<FloatSum>(call, |s, n, single| means(&s, n, single, |s| s))
+        }
+        dtype if dtype.size() <= 2 => {
+            summing::<NarrowSum>(call, |s, n, single| means(&s, n, single, |s| s as f64))
+        }
+        dtype if dtype.size() <= 4 => {
+            summing::<IntSum>(call, |s, n, single| means(&s, n, single, |s| s as f64))
+        }
+        _ => summing::<WideSum>(call, |s, n, single| means(&s, n, single, |s| s as f64)),
     }
 }
 
@@ -58,11 +71,13 @@ pub fn product(call: &FoldCall<'_>) -> Folding {
     match call.stored {
         _ if !is_float(call.out) && !whole => None,
         DType::F32 | DType::F64 if whole => None,
-        DType::F32 | DType::F64 => summing::<FloatProduct>(call, |p, _| floats(&p, |p| p)),
-        _ if whole => summing::<ExactProduct>(call, |products, _| {
+        DType::F32 | DType::F64 => {
+            summing::<FloatProduct>(call, |p, _, single| floats(&p, single, |p| p))
+        }
+        _ if whole => summing::<ExactProduct>(call, |products, _, _| {
             Values::I64(products.iter().map(|p| p.exact.unwrap_or(0)).collect())
         }),
-        _ => summing::<ExactProduct>(call, |products, _| floats(&products, IntProduct::rounded)),
+        _ => summing::<ExactProduct>(call, |p, _, single| floats(&p, single, IntProduct::rounded)),
     }
 }
 
@@ -103,12 +118,12 @@ pub fn count(call: &FoldCall<'_>) -> Folding {
 
 /// The wanted value wins; Kleene's logic where no-data counts. Options: whether no-data is ignored.
 pub fn any(call: &FoldCall<'_>) -> Folding {
-    logic(call, true)
+    found::logic(call, true)
 }
 
 /// See [`any`].
 pub fn all(call: &FoldCall<'_>) -> Folding {
-    logic(call, false)
+    found::logic(call, false)
 }
 
 /// The first element. Options: whether no-data is ignored.
@@ -170,7 +185,7 @@ struct Summing<R: Rule> {
     cells: Cells<R>,
     counts: Counts,
     ignore: bool,
-    finish: fn(Vec<R::Total>, &Counts) -> Values,
+    finish: fn(Vec<R::Total>, &Counts, bool) -> Values,
     /// Whether the result is rounded to `f32`.
     single: bool,
     bytes: usize,
@@ -193,13 +208,6 @@ struct Count {
     everywhere: i64,
     counts: Option<Vec<u32>>,
     lanes: usize,
-}
-
-#[derive(Debug)]
-struct Logic {
-    wanted: bool,
-    found: Vec<bool>,
-    presence: Presence,
 }
 
 impl Counts {
@@ -265,8 +273,7 @@ impl<R: Rule> Accumulator for Summing<R> {
 
     fn finish(self: Box<Self>) -> Register {
         let valid = self.counts.valid(self.ignore);
-        let values = (self.finish)(self.cells.finish(), &self.counts);
-        let values = if self.single { values.cast(DType::F32) } else { values };
+        let values = (self.finish)(self.cells.finish(), &self.counts, self.single);
         Register::Scalar(Lanes::plain(values, valid))
     }
 
@@ -343,42 +350,13 @@ impl Count {
     }
 }
 
-impl Accumulator for Logic {
-    fn push(&mut self, rows: &Slab<'_>) {
-        self.presence.push(rows);
-        let values = typed::<bool>(rows);
-        for i in 0..rows.n {
-            let found = self.found.iter_mut().zip(rows.row(values, i));
-            match rows.mask(i) {
-                None => found.for_each(|(found, &x)| *found |= x == self.wanted),
-                Some(mask) => {
-                    found
-                        .zip(mask)
-                        .for_each(|((found, &x), &ok)| *found |= ok & (x == self.wanted));
-                }
-            }
-        }
-    }
-
-    fn finish(self: Box<Self>) -> Register {
-        let ignore = self.presence.ignore;
-        let valid = self
-            .presence
-            .flags
-            .filter(|_| !ignore)
-            .map(|all| self.found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
-        scalar(self.found.iter().map(|&found| found == self.wanted).collect(), valid)
-    }
-
-    fn bytes_per_lane(&self) -> usize {
-        size_of::<u32>() + 3
-    }
-}
-
 /// Bytes of a result and its validity.
 const RESULT: usize = size_of::<f64>() + 1;
 
-fn summing<R: Rule>(call: &FoldCall<'_>, finish: fn(Vec<R::Total>, &Counts) -> Values) -> Folding {
+fn summing<R: Rule>(
+    call: &FoldCall<'_>,
+    finish: fn(Vec<R::Total>, &Counts, bool) -> Values,
+) -> Folding {
     Some(Box::new(Summing::<R> {
         cells: Cells::new(call.lanes),
         counts: Counts::new(call.lanes),
@@ -399,17 +377,6 @@ fn spread(call: &FoldCall<'_>, finish: fn(Moments) -> f64) -> Folding {
         finish,
         single: *call.out == Type::F32,
         bytes: MomentCells::bytes(call.len),
-    }))
-}
-
-fn logic(call: &FoldCall<'_>, wanted: bool) -> Folding {
-    if *call.element != Type::Bool {
-        return None;
-    }
-    Some(Box::new(Logic {
-        wanted,
-        found: vec![false; call.lanes],
-        presence: Presence::new(ignores(call)?, call.lanes),
     }))
 }
 
@@ -443,19 +410,62 @@ fn tally(counts: &mut [u32], rows: &Slab<'_>, valid: bool) {
     }
 }
 
-fn floats<T: Copy>(totals: &[T], f: impl Fn(T) -> f64) -> Values {
-    Values::F64(totals.iter().map(|&total| f(total)).collect())
+/// The totals, in `f32` where `single`.
+fn floats<T: Copy>(totals: &[T], single: bool, f: impl Fn(T) -> f64) -> Values {
+    column(
+        single,
+        totals.len(),
+        |out| rounded(out, totals, None, &|total, _| f(total)),
+        |out| {
+            rounded(out, totals, None, &|total, _| f(total) as f32);
+        },
+    )
 }
 
-fn means<T: Copy>(sums: Vec<T>, counts: &Counts, f: impl Fn(T) -> f64) -> Values {
-    let mut values: Vec<f64> = sums.into_iter().map(f).collect();
+/// Totals divided by how many there were, in `f32` where `single`.
+fn means<T: Copy>(sums: &[T], counts: &Counts, single: bool, f: impl Fn(T) -> f64) -> Values {
     let n = counts.n as u32;
-    match &counts.missing {
-        None => values.iter_mut().for_each(|value| *value /= f64::from(n)),
+    let mean = |sum: T, missing: u32| f(sum) / f64::from(n - missing);
+    let missing = counts.missing.as_deref();
+    column(
+        single,
+        sums.len(),
+        |out| rounded(out, sums, missing, &mean),
+        |out| {
+            rounded(out, sums, missing, &|sum, missing| mean(sum, missing) as f32);
+        },
+    )
+}
+
+fn column(
+    single: bool,
+    len: usize,
+    double: impl FnOnce(&mut [f64]),
+    float: impl FnOnce(&mut [f32]),
+) -> Values {
+    if single {
+        let mut out = columns::take(len);
+        float(&mut out);
+        return Values::F32(out);
+    }
+    let mut out = columns::take(len);
+    double(&mut out);
+    Values::F64(out)
+}
+
+/// What `f` makes of each total and how many elements are missing in it.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn rounded<T: Copy, R, F: Fn(T, u32) -> R>(
+    out: &mut [R],
+    totals: &[T],
+    missing: Option<&[u32]>,
+    f: &F,
+) {
+    let totals = out.iter_mut().zip(totals);
+    match missing {
+        None => totals.for_each(|(out, &total)| *out = f(total, 0)),
         Some(missing) => {
-            let values = values.iter_mut().zip(missing);
-            values.for_each(|(value, &missing)| *value /= f64::from(n - missing));
+            totals.zip(missing).for_each(|((out, &total), &missing)| *out = f(total, missing));
         }
     }
-    Values::F64(values)
 }

@@ -1,9 +1,9 @@
-//! Accumulators that look for one value: whether it is there, and where; and how often it is `true`.
+//! Accumulators that look for one value: whether it is there, and where; how often it is `true`; `all` and `any`.
 
 use eolith_cube::for_values;
 use multiversion::multiversion;
 
-use super::{Folding, RESULT, typed};
+use super::{Folding, Presence, RESULT, ignores, typed};
 use crate::lanes::Register;
 use crate::lanes::operand::{Computed, Primitive, scalar};
 use crate::lanes::stream::{Accumulator, FoldCall, Slab};
@@ -26,6 +26,18 @@ pub(super) fn find(call: &FoldCall<'_>) -> Folding {
 /// How many elements are true.
 pub(super) fn truths(call: &FoldCall<'_>) -> Folding {
     (*call.element == Type::Bool).then(|| Box::new(Truths(vec![0; call.lanes])) as _)
+}
+
+/// Whether `wanted` is among booleans; Kleene's logic where no-data counts.
+pub(super) fn logic(call: &FoldCall<'_>, wanted: bool) -> Folding {
+    if *call.element != Type::Bool {
+        return None;
+    }
+    Some(Box::new(Logic {
+        wanted,
+        found: vec![false; call.lanes],
+        presence: Presence::new(ignores(call)?, call.lanes),
+    }))
 }
 
 /// What elements are compared with.
@@ -51,6 +63,13 @@ struct Search {
 
 #[derive(Debug)]
 struct Truths(Vec<u32>);
+
+#[derive(Debug)]
+struct Logic {
+    wanted: bool,
+    found: Vec<bool>,
+    presence: Presence,
+}
 
 impl Search {
     fn look<P: Primitive>(&mut self, values: &[P], rows: &Slab<'_>, is: impl Fn(P) -> bool) {
@@ -115,6 +134,30 @@ impl Accumulator for Truths {
     }
 }
 
+impl Accumulator for Logic {
+    fn push(&mut self, rows: &Slab<'_>) {
+        self.presence.push(rows);
+        let values = typed::<bool>(rows);
+        for i in 0..rows.n {
+            seek(&mut self.found, rows.row(values, i), rows.mask(i), self.wanted);
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Register {
+        let ignore = self.presence.ignore;
+        let valid = self
+            .presence
+            .flags
+            .filter(|_| !ignore)
+            .map(|all| self.found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
+        scalar(self.found.iter().map(|&found| found == self.wanted).collect(), valid)
+    }
+
+    fn bytes_per_lane(&self) -> usize {
+        size_of::<u32>() + 3
+    }
+}
+
 fn search(call: &FoldCall<'_>, last: bool, finish: fn(&[u32]) -> Register) -> Folding {
     let wanted = match (call.element, call.options.first()?) {
         (Type::Bool, value @ Value::Bool(_)) | (Type::Int(_), value @ Value::Int(_)) => {
@@ -156,5 +199,17 @@ fn count(counts: &mut [u32], row: &[bool], mask: Option<&[bool]>) {
     match mask {
         None => counts.for_each(|(n, &x)| *n += u32::from(x)),
         Some(mask) => counts.zip(mask).for_each(|((n, &x), &ok)| *n += u32::from(ok & x)),
+    }
+}
+
+/// Whether the wanted value was found, or is in `row`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn seek(found: &mut [bool], row: &[bool], mask: Option<&[bool]>, wanted: bool) {
+    let found = found.iter_mut().zip(row);
+    match mask {
+        None => found.for_each(|(found, &x)| *found |= x == wanted),
+        Some(mask) => {
+            found.zip(mask).for_each(|((found, &x), &ok)| *found |= ok & (x == wanted));
+        }
     }
 }
