@@ -34,14 +34,10 @@ X, DATA = {"from_parameter": "x"}, {"from_parameter": "data"}
 LIBM = "a value at a time by the pinned libm, for the same bytes on every machine; numpy has vector code"
 READING = "reading the files takes nearly all of it"
 SORTING = "each pixel is sorted by comparisons with stable ties; numpy sorts with vector code"
-SEARCHING = "one value at a time: there is no kernel"
 EXPLAINED = {
-    **dict.fromkeys("tan sinh cosh exp ln power".split(), LIBM),
+    **dict.fromkeys("tan sinh cosh arctan arsinh exp ln log power".split(), LIBM),
     **dict.fromkeys(("first", "last"), READING),
-    **dict.fromkeys(("array_contains", "array_find"), SEARCHING),
     "sort": SORTING,
-    "array_concat": "one value at a time: no kernel joins pixels with an array that is the same for all",
-    "array_filter, count": "one value at a time: how many are left differs from pixel to pixel, and this reducer counts all of them",
     "resample_spatial": "reading the files is in it, and an average weighs each pixel where the bound is that of a copy",
     "apply_neighborhood": "every window is cut out, computed by a plan of its own and put back",
     "trim_cube": "the cube is read twice: what has data has to be known before it can be cut",
