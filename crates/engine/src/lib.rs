@@ -7,6 +7,7 @@ pub mod crs_text;
 pub mod eval;
 pub mod events;
 pub mod ledger;
+pub mod map;
 mod place;
 #[cfg(test)]
 mod reference;

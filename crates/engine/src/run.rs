@@ -137,13 +137,14 @@ impl Machine {
         node: NodeId,
         region: Region,
         stored: &Stored,
+        cancel: &Cancel,
     ) -> Result<(Block, u64), Issue> {
         let failed = |error| issue(physical, node, error, self.budget.total());
         let task = physical.task_for(node, region);
         let peak = physical.peak(&task);
         let room = self.reserve(peak).await;
         let _room = room.ok_or_else(|| failed(TaskError::Memory(peak)))?;
-        self.block(physical, task, stored, &Cancel::default()).await.map_err(failed)
+        self.block(physical, task, stored, cancel).await.map_err(failed)
     }
 
     /// The pixels of a task in one block, and the bytes read for them.

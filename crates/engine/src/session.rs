@@ -48,8 +48,9 @@ use kept::{Kept, Staging};
 use planning::PlanState;
 
 pub use estimate::Estimate;
+pub(crate) use output::sink_issue;
 pub use output::{Target, json_text};
-pub use view::{Image, View};
+pub use view::{Image, Subject, View};
 
 /// Bytes of a compute thread's stack: one that waits may hold a task for every other thread. Only what is used is real.
 const STACK: usize = 8 << 20;
@@ -386,7 +387,7 @@ impl Session {
         if region.0.len() != whole.0.len() || !whole.contains(&region) {
             return Err(invalid("the box is not inside the result"));
         }
-        let read = self.read(&physical, part, region).await;
+        let read = self.read(&physical, part, region, &Cancel::default()).await;
         read.map(|(block, _)| block).map_err(|issue| vec![issue])
     }
 
@@ -396,11 +397,13 @@ impl Session {
         physical: &Arc<Physical>,
         part: &Part,
         region: Region,
+        cancel: &Cancel,
     ) -> Result<(Block, u64), Issue> {
-        let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
+        let listener: Listener = Arc::new(|_| {});
         // Nothing is kept between tasks but what only a stage can make.
-        let (stored, before) = self.stages(physical, None, &listener, &cancel).await?;
-        let (block, bytes) = self.machine.region(physical, part.node, region, &stored).await?;
+        let (stored, before) = self.stages(physical, None, &listener, cancel).await?;
+        let (block, bytes) =
+            self.machine.region(physical, part.node, region, &stored, cancel).await?;
         Ok((block, before + bytes))
     }
 

@@ -51,14 +51,22 @@ impl TargetGrid {
 /// # Errors
 /// The reference system is not in the table of this build.
 pub fn tile(z: u8, x: u32, y: u32) -> Result<Option<Grid>, CrsError> {
+    tile_of(z, x, y, TILE)
+}
+
+/// The same with `pixels` along each side, which is 1 at least.
+///
+/// # Errors
+/// Those of [`tile`].
+pub fn tile_of(z: u8, x: u32, y: u32, pixels: usize) -> Result<Option<Grid>, CrsError> {
     let count = 1u64 << z.min(DEEPEST);
     if z > DEEPEST || u64::from(x) >= count || u64::from(y) >= count {
         return Ok(None);
     }
     let side = 2.0 * HALF / count as f64;
     let corner = (f64::from(x) * side - HALF, HALF - f64::from(y) * side);
-    let pixel = side / TILE as f64;
-    Ok(Some(Grid::from_corner(Crs::epsg(3857)?, corner, (pixel, -pixel), (TILE, TILE))))
+    let pixel = side / pixels as f64;
+    Ok(Some(Grid::from_corner(Crs::epsg(3857)?, corner, (pixel, -pixel), (pixels, pixels))))
 }
 
 #[cfg(test)]

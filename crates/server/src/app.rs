@@ -31,12 +31,14 @@ use tracing::{error, info};
 
 use crate::api::{
     capabilities, collections, conformance, credentials, file_formats, job_logs, job_results,
-    job_runs, jobs, me, processes, result, signed_results, udf_runtimes, validation,
+    job_runs, jobs, me, ogc_tiles, processes, result, service_types, services, signed_results,
+    tiles, udf_runtimes, validation, wmts,
 };
 use crate::auth::{CredentialsError, Guard, random_id};
 use crate::error::ApiError;
 use crate::folders::Folders;
 use crate::links::Version;
+use crate::maps::Maps;
 use crate::operations;
 use crate::places::{self, Places};
 use crate::queue::Queue;
@@ -54,7 +56,7 @@ pub(crate) struct Endpoint {
 }
 
 /// Everything there is below the root of a version.
-pub(crate) static ENDPOINTS: [Endpoint; 21] = [
+pub(crate) static ENDPOINTS: [Endpoint; 28] = [
     of("/", Method::GET, || get(capabilities::show)),
     of("/conformance", Method::GET, || get(conformance::show)),
     of("/collections", Method::GET, || get(collections::list)),
@@ -76,6 +78,13 @@ pub(crate) static ENDPOINTS: [Endpoint; 21] = [
     of("/jobs/{job_id}/results", Method::GET, || get(job_results::show)),
     of("/jobs/{job_id}/results", Method::POST, || post(job_runs::start)),
     of("/jobs/{job_id}/results", Method::DELETE, || delete(job_runs::stop)),
+    of("/service_types", Method::GET, || get(service_types::list)),
+    of("/services", Method::GET, || get(services::list)),
+    of("/services", Method::POST, || post(services::create)),
+    of("/services/{service_id}", Method::GET, || get(services::show)),
+    of("/services/{service_id}", Method::PATCH, || patch(services::change)),
+    of("/services/{service_id}", Method::DELETE, || delete(services::remove)),
+    of("/services/{service_id}/logs", Method::GET, || get(services::logs)),
 ];
 
 const fn of(
@@ -87,14 +96,8 @@ const fn of(
 }
 
 /// Paths of openEO that this server does not have.
-const UNSUPPORTED: [&str; 6] = [
-    "/credentials/oidc",
-    "/files",
-    "/process_graphs",
-    "/processing_parameters",
-    "/service_types",
-    "/services",
-];
+const UNSUPPORTED: [&str; 4] =
+    ["/credentials/oidc", "/files", "/process_graphs", "/processing_parameters"];
 
 const EXPOSED: &str = "Link, Location, OpenEO-Costs, OpenEO-Identifier, Content-Range, Accept-Ranges, \
     Content-Length, Content-Disposition, ETag";
@@ -119,6 +122,7 @@ struct Shared {
     folders: Folders,
     queue: Queue,
     signer: Signer,
+    maps: Maps,
 }
 
 /// Why the server has no state.
@@ -157,7 +161,8 @@ impl AppState {
             config.state.clone(),
         );
         let runs = Runs::default();
-        let shared = Shared { session, config, guard, runs, store, folders, queue, signer };
+        let maps = Maps::default();
+        let shared = Shared { session, config, guard, runs, store, folders, queue, signer, maps };
         Ok(AppState(Arc::new(shared)))
     }
 
@@ -187,6 +192,10 @@ impl AppState {
 
     pub(crate) fn queue(&self) -> &Queue {
         &self.0.queue
+    }
+
+    pub(crate) fn maps(&self) -> &Maps {
+        &self.0.maps
     }
 
     pub(crate) fn signer(&self) -> &Signer {
@@ -237,8 +246,30 @@ fn api(version: Version) -> Router<AppState> {
         .route("/result/{result_id}/logs", get(result::logs))
         .route("/signed/{token}", get(signed_results::show))
         .route("/signed/{token}/items/{number}", get(signed_results::item))
-        .route("/signed/{token}/files/{*path}", get(signed_results::file));
+        .route("/signed/{token}/files/{*path}", get(signed_results::file))
+        .merge(maps());
     routes.method_not_allowed_fallback(no_method).layer(axum::Extension(version))
+}
+
+/// Where the maps of services are.
+fn maps() -> Router<AppState> {
+    const WMTS: &str = "/wmts/{service_id}";
+    const TILE: &str = "{set}/{matrix}/{row}/{column}";
+    const OGC: &str = "/ogcapi-tiles/{service_id}";
+    let wmts = format!("{WMTS}/1.0.0");
+    Router::new()
+        .route("/xyz/{service_id}/{z}/{x}/{y}", get(tiles::xyz))
+        .route(WMTS, get(wmts::ask))
+        .route(&format!("{wmts}/WMTSCapabilities.xml"), get(wmts::show))
+        .route(&format!("{wmts}/{{layer}}/{{style}}/{TILE}"), get(wmts::tile))
+        .route(&format!("{wmts}/{{layer}}/{{style}}/{{time}}/{TILE}"), get(wmts::tile_at))
+        .route(OGC, get(ogc_tiles::landing))
+        .route(&format!("{OGC}/conformance"), get(ogc_tiles::conformance))
+        .route(&format!("{OGC}/map/tiles"), get(ogc_tiles::tilesets))
+        .route(&format!("{OGC}/map/tiles/{{set}}"), get(ogc_tiles::tileset))
+        .route(&format!("{OGC}/map/tiles/{TILE}"), get(ogc_tiles::tile))
+        .route(&format!("{OGC}/tileMatrixSets"), get(ogc_tiles::matrix_sets))
+        .route(&format!("{OGC}/tileMatrixSets/{{set}}"), get(ogc_tiles::matrix_set))
 }
 
 /// The rules for every answer, around a router.

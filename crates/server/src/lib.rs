@@ -6,7 +6,8 @@
 //! Nothing is planned, read or computed here: a handler checks who asks, calls the session or the store and words the
 //! answer. Batch jobs are run by [`queue`], by the rules of `job`, from what [`store`] keeps; their files are in
 //! `folders`. [`app`] holds the router and the rules for every answer, [`auth`] who may ask, [`serve`](mod@serve) the
-//! socket. Deliberately missing so far: services, stored processes and files; they answer `FeatureUnsupported`.
+//! socket. A `service` shows a result as a map; `maps` draws its tiles. Deliberately missing so far: stored processes and
+//! files; they answer `FeatureUnsupported`.
 
 mod api;
 pub mod app;
@@ -18,12 +19,14 @@ mod error;
 mod folders;
 mod job;
 mod links;
+mod maps;
 mod operations;
 mod page;
 mod places;
 pub mod queue;
 mod runs;
 pub mod serve;
+mod service;
 mod signed;
 pub mod store;
 

@@ -11,6 +11,7 @@ mod jobs;
 mod logs;
 mod migrations;
 mod secrets;
+mod services;
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub(crate) use jobs::Changed;
 pub(crate) use logs::Logged;
+pub(crate) use services::Kept;
 
 /// Connections that are open at most. SQLite writes one at a time anyway.
 const CONNECTIONS: u32 = 8;

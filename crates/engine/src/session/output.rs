@@ -362,7 +362,7 @@ fn name(path: &NodePath, i: usize) -> String {
     if i == 0 { safe } else { format!("{safe}_{i}") }
 }
 
-fn sink_issue(error: &sink::SinkError, at: NodePath) -> Issue {
+pub(crate) fn sink_issue(error: &sink::SinkError, at: NodePath) -> Issue {
     let code = match error {
         sink::SinkError::Unsuitable { .. } | sink::SinkError::Option { .. } => {
             Code::FORMAT_UNSUITABLE

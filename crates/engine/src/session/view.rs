@@ -6,10 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use eolith_cube::{Block, Region, Schema};
+use eolith_cube::{Axis, Block, Region, Schema};
 use eolith_graph::{Code, Issue, NodePath, Process};
 use eolith_plan::explain;
+use eolith_plan::logical::{Effect, Logical};
 use eolith_plan::need::Snapshot;
+use eolith_plan::physical::Physical;
 use eolith_plan::target::{TargetGrid, tile};
 
 use super::computed::Computing;
@@ -43,34 +45,59 @@ pub struct Image {
     pub computing: Duration,
 }
 
+/// What a view is of.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The result where it comes from, on no grid but its own.
+    pub schema: Arc<Schema>,
+    /// Nodes whose values would be logged by a run; a view does not.
+    pub silent: Vec<NodePath>,
+}
+
 impl View {
+    /// What the result is.
+    ///
+    /// # Errors
+    /// Problems of the process, a result that is no cube, and anything else that a run would write: a view only looks.
+    pub async fn subject(&self, cancel: &Cancel) -> Result<Subject, Vec<Issue>> {
+        let (physical, _) = self.plan(&self.session, cancel).await?;
+        let part = physical.roots[result(&physical)?].as_ref().ok_or_else(no_cube)?;
+        let schema = Arc::clone(physical.logical.schema(part.node));
+        Ok(Subject { schema, silent: only_looks(&physical.logical)? })
+    }
+
     /// The result on a grid, computed at once and not kept.
     ///
     /// # Errors
     /// Problems of the process, a result that has no pixels, and what fails while it is computed.
     pub async fn image(&self, target: TargetGrid) -> Result<Image, Vec<Issue>> {
+        self.image_at(target, &[], &Cancel::default()).await
+    }
+
+    /// The same of single labels of some dimensions, by name and index; nothing else is computed.
+    ///
+    /// # Errors
+    /// No such label, those of [`View::image`], and that it was cancelled.
+    pub async fn image_at(
+        &self,
+        target: TargetGrid,
+        at: &[(String, usize)],
+        cancel: &Cancel,
+    ) -> Result<Image, Vec<Issue>> {
         let session = self.session.onto(target);
-        let (listener, cancel): (Listener, Cancel) = (Arc::new(|_| {}), Cancel::default());
-        let mut computing = Computing::new(&session.results, &listener, &cancel);
-        let options = session.options_of_one();
-        let planned = session.plan_with(&self.process, &options, &self.known, Some(&mut computing));
-        let plan = planned.await?.ready()?;
-        let Computing { held, report, .. } = computing;
-        if report.tasks > 0 {
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
-        }
-        let physical = Arc::new(plan.physical);
+        let (physical, planning) = self.plan(&session, cancel).await?;
         let part = physical.roots[result(&physical)?].as_ref().ok_or_else(no_cube)?;
-        let started = Instant::now();
         let whole = Region::whole(&part.partition.shape);
-        let read = session.read(&physical, part, whole).await;
+        let (schema, region) = narrowed(physical.logical.schema(part.node), whole, at)?;
+        let started = Instant::now();
+        let read = session.read(&physical, part, region, cancel).await;
         let (block, bytes_read) = read.map_err(|issue| vec![issue])?;
         Ok(Image {
-            schema: Arc::clone(physical.logical.schema(part.node)),
+            schema,
             block,
             note: explain::approximation(&physical.logical),
             bytes_read,
-            planning: report.times.plan,
+            planning,
             computing: started.elapsed(),
         })
     }
@@ -86,6 +113,24 @@ impl View {
         })?;
         let grid = grid.ok_or_else(|| invalid(&format!("there is no tile {z}/{x}/{y}")))?;
         self.image(TargetGrid::approximate(grid)).await
+    }
+
+    /// A plan of one pass, and the time that planning took.
+    async fn plan(
+        &self,
+        session: &Session,
+        cancel: &Cancel,
+    ) -> Result<(Arc<Physical>, Duration), Vec<Issue>> {
+        let listener: Listener = Arc::new(|_| {});
+        let mut computing = Computing::new(&session.results, &listener, cancel);
+        let options = session.options_of_one();
+        let planned = session.plan_with(&self.process, &options, &self.known, Some(&mut computing));
+        let plan = planned.await?.ready()?;
+        let Computing { held, report, .. } = computing;
+        if report.tasks > 0 {
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+        }
+        Ok((Arc::new(plan.physical), report.times.plan))
     }
 }
 
@@ -106,4 +151,43 @@ impl Session {
             held: Mutex::default(),
         })
     }
+}
+
+/// Refuses a process that does more than give its result; gives the nodes whose values would be logged.
+fn only_looks(logical: &Logical) -> Result<Vec<NodePath>, Vec<Issue>> {
+    let (mut silent, mut issues) = (Vec::new(), Vec::new());
+    for root in &logical.roots {
+        match &root.effect {
+            Some(Effect::Log(_)) => silent.push(root.path.clone()),
+            None if root.is_result => {}
+            None | Some(Effect::Model(_) | Effect::Stac(_)) => {
+                let message =
+                    "it writes something besides the result, and here the result is only looked at";
+                let issue = Issue::new(Code::FEATURE_UNSUPPORTED, root.path.clone(), message);
+                issues.push(issue.hint("remove it, or run a batch job"));
+            }
+        }
+    }
+    if issues.is_empty() { Ok(silent) } else { Err(issues) }
+}
+
+/// A schema and a region of it with single labels of some dimensions.
+fn narrowed(
+    schema: &Arc<Schema>,
+    mut region: Region,
+    at: &[(String, usize)],
+) -> Result<(Arc<Schema>, Region), Vec<Issue>> {
+    let mut schema = Arc::clone(schema);
+    for (name, index) in at {
+        let dim = schema.position(name);
+        let labels = dim.and_then(|dim| schema.dims[dim].labels());
+        let labels = labels.filter(|labels| *index < labels.len());
+        let (Some(dim), Some(labels)) = (dim, labels) else {
+            return Err(invalid(&format!("there is no label {index} of a dimension `{name}`")));
+        };
+        let only = labels.take(&[*index]);
+        Arc::make_mut(&mut schema).dims[dim].axis = Axis::Known(only);
+        region.0[dim] = *index..*index + 1;
+    }
+    Ok((schema, region))
 }

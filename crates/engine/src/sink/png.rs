@@ -58,23 +58,43 @@ pub fn write(
     budget: u64,
     path: &Path,
 ) -> Result<Vec<OutputFile>, SinkError> {
-    let schema = result.schema();
-    let Plan { rasters, colors, rows } = Plan::new(schema, options, budget)?;
-    let asked = (file::number(options, FORMAT, "min")?, file::number(options, FORMAT, "max")?);
-    let scan = |pass: &mut dyn FnMut(&Block)| {
-        for raster in &rasters {
-            for (rows, columns) in raster.windows(rows, raster.width) {
-                pass(&raster.read(result, &rows, &columns)?);
-            }
-        }
-        Ok(())
-    };
-    let Scan { stretch, transparent, note } = stretch::find(asked, schema.dtype(), scan)?;
-    let picture = Picture { stretch, colors, transparent };
-    let notes: Vec<String> = note.into_iter().collect();
+    let Prepared { rasters, rows, picture, notes } = Prepared::new(result, options, budget)?;
     Raster::write_all(&rasters, path, DESCRIPTION.media_type, &notes, |raster, target| {
-        picture.write(result, raster, rows, target)
+        file::write(target, |out| picture.encode(result, raster, rows, out, target))
     })
+}
+
+/// The one picture of a result, in memory.
+///
+/// # Errors
+/// The result is no picture, or several.
+pub fn encode(result: &dyn ResultView, options: &Options) -> Result<Vec<u8>, SinkError> {
+    let Prepared { rasters, rows, picture, .. } = Prepared::new(result, options, u64::MAX)?;
+    let [raster] = rasters.as_slice() else {
+        return Err(unsuitable(format!("it is {} pictures", rasters.len())));
+    };
+    let mut bytes = Vec::new();
+    picture.encode(result, raster, rows, &mut bytes, Path::new("the picture"))?;
+    Ok(bytes)
+}
+
+/// The values that [`write`] would show as black and white, or as first and last colour. The first is below the second.
+///
+/// # Errors
+/// The result is no picture.
+pub fn range(result: &dyn ResultView, options: &Options) -> Result<[f64; 2], SinkError> {
+    Ok(Prepared::new(result, options, u64::MAX)?.picture.stretch.range())
+}
+
+/// Looks at options without any pixels: names, types, and whether `min` is below `max`.
+///
+/// # Errors
+/// The first option that is wrong.
+pub fn check(options: &Options) -> Result<(), SinkError> {
+    file::check(options, &DESCRIPTION)?;
+    file::choice(options, FORMAT, "colormap", &colormap::NAMES)?;
+    let asked = (file::number(options, FORMAT, "min")?, file::number(options, FORMAT, "max")?);
+    stretch::check(asked)
 }
 
 /// Bytes that writing takes, of at most `limit`: with less, fewer rows are read at a time.
@@ -144,6 +164,33 @@ fn unsuitable(reason: String) -> SinkError {
     SinkError::Unsuitable { format: FORMAT, reason }
 }
 
+/// Everything that is known before the first pixel is written.
+struct Prepared {
+    rasters: Vec<Raster>,
+    rows: usize,
+    picture: Picture,
+    notes: Vec<String>,
+}
+
+impl Prepared {
+    fn new(result: &dyn ResultView, options: &Options, budget: u64) -> Result<Prepared, SinkError> {
+        let schema = result.schema();
+        let Plan { rasters, colors, rows } = Plan::new(schema, options, budget)?;
+        let asked = (file::number(options, FORMAT, "min")?, file::number(options, FORMAT, "max")?);
+        let scan = |pass: &mut dyn FnMut(&Block)| {
+            for raster in &rasters {
+                for (rows, columns) in raster.windows(rows, raster.width) {
+                    pass(&raster.read(result, &rows, &columns)?);
+                }
+            }
+            Ok(())
+        };
+        let Scan { stretch, transparent, note } = stretch::find(asked, schema.dtype(), scan)?;
+        let picture = Picture { stretch, colors, transparent };
+        Ok(Prepared { rasters, rows, picture, notes: note.into_iter().collect() })
+    }
+}
+
 struct Picture {
     stretch: Stretch,
     colors: Option<[[u8; 3]; 256]>,
@@ -151,33 +198,33 @@ struct Picture {
 }
 
 impl Picture {
-    fn write(
+    /// Encodes an image; `name` is what errors call it.
+    fn encode(
         &self,
         result: &dyn ResultView,
         raster: &Raster,
         rows: usize,
-        target: &Path,
+        out: &mut dyn Write,
+        name: &Path,
     ) -> Result<(), SinkError> {
-        let failed = |error: png::EncodingError| file::error_at(target, &error);
-        file::write(target, |out| {
-            let mut encoder = png::Encoder::new(out, raster.width as u32, raster.height as u32);
-            let color = raster.bands == 3 || self.colors.is_some();
-            encoder.set_color(match (color, self.transparent) {
-                (false, false) => png::ColorType::Grayscale,
-                (false, true) => png::ColorType::GrayscaleAlpha,
-                (true, false) => png::ColorType::Rgb,
-                (true, true) => png::ColorType::Rgba,
-            });
-            encoder.set_depth(png::BitDepth::Eight);
-            let mut writer = encoder.write_header().map_err(failed)?;
-            let mut stream = writer.stream_writer().map_err(failed)?;
-            for (rows, columns) in raster.windows(rows, raster.width) {
-                let block = raster.read(result, &rows, &columns)?;
-                let bytes = self.channels(&block);
-                stream.write_all(&bytes).map_err(|error| file::error_at(target, &error))?;
-            }
-            stream.finish().map_err(failed)
-        })
+        let failed = |error: png::EncodingError| file::error_at(name, &error);
+        let mut encoder = png::Encoder::new(out, raster.width as u32, raster.height as u32);
+        let color = raster.bands == 3 || self.colors.is_some();
+        encoder.set_color(match (color, self.transparent) {
+            (false, false) => png::ColorType::Grayscale,
+            (false, true) => png::ColorType::GrayscaleAlpha,
+            (true, false) => png::ColorType::Rgb,
+            (true, true) => png::ColorType::Rgba,
+        });
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().map_err(failed)?;
+        let mut stream = writer.stream_writer().map_err(failed)?;
+        for (rows, columns) in raster.windows(rows, raster.width) {
+            let block = raster.read(result, &rows, &columns)?;
+            let bytes = self.channels(&block);
+            stream.write_all(&bytes).map_err(|error| file::error_at(name, &error))?;
+        }
+        stream.finish().map_err(failed)
     }
 
     fn channels(&self, block: &Block) -> Vec<u8> {

@@ -54,20 +54,28 @@ fn input(format: InputFormat) -> Value {
 }
 
 fn described(format: &FormatDescription) -> Result<Value, ApiError> {
-    let mut parameters = Map::new();
-    for parameter in format.parameters {
-        let value = schema(parameter).map_err(|error| {
-            let name = parameter.name;
-            ApiError::internal(format!("option `{name}` of {}: {error}", format.name))
-        })?;
-        parameters.insert(parameter.name.to_owned(), value);
-    }
     Ok(json!({
         "title": format.title,
         "description": format.description,
         "gis_data_types": format.gis_data_types,
-        "parameters": parameters,
+        "parameters": parameters(format.name, format.parameters)?,
     }))
+}
+
+/// The options of `of`, by name.
+pub(crate) fn parameters(
+    of: &str,
+    described: &[ParameterDescription],
+) -> Result<Map<String, Value>, ApiError> {
+    let mut parameters = Map::new();
+    for parameter in described {
+        let value = schema(parameter).map_err(|error| {
+            let name = parameter.name;
+            ApiError::internal(format!("option `{name}` of {of}: {error}"))
+        })?;
+        parameters.insert(parameter.name.to_owned(), value);
+    }
+    Ok(parameters)
 }
 
 fn schema(parameter: &ParameterDescription) -> Result<Value, serde_json::Error> {

@@ -191,13 +191,20 @@ fn request(body: Value) -> Result<Map<String, Value>, ApiError> {
         fields.shift_remove(name);
     }
     has_graph(fields.get("process").unwrap_or(&Value::Null))?;
-    if let Some(budget) = fields.get("budget")
-        && !(budget.is_null() || budget.as_f64().is_some_and(|budget| budget >= 0.0))
-    {
-        let message = "`budget` is a number of at least 0";
-        return Err(ApiError::new(Code::BUDGET_INVALID, message));
-    }
+    checked_budget(&fields)?;
     Ok(fields)
+}
+
+pub(crate) fn checked_budget(fields: &Map<String, Value>) -> Result<(), ApiError> {
+    match fields.get("budget") {
+        Some(budget)
+            if !(budget.is_null() || budget.as_f64().is_some_and(|budget| budget >= 0.0)) =>
+        {
+            let message = "`budget` is a number of at least 0";
+            Err(ApiError::new(Code::BUDGET_INVALID, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether something is a process: everything else is found out when it runs.
@@ -229,6 +236,6 @@ pub(crate) fn without_nulls(value: Value) -> Value {
     }
 }
 
-fn no_object() -> ApiError {
+pub(crate) fn no_object() -> ApiError {
     ApiError::http(StatusCode::BAD_REQUEST, "RequestBodyInvalid", "the body is a JSON object")
 }

@@ -77,14 +77,32 @@ pub(super) fn find(
             stretch.min, stretch.max
         ));
     }
-    if asked.0.is_some() && asked.1.is_some() && stretch.min >= stretch.max {
-        let reason = format!("{} is not above `min`, which is {}", stretch.max, stretch.min);
-        return Err(crate::sink::file::refuse("PNG", "max", reason));
-    }
+    check(asked)?;
     Ok(Scan { stretch, transparent, note })
 }
 
+/// Refuses a range that was asked for and has no extent.
+pub(super) fn check(asked: (Option<f64>, Option<f64>)) -> Result<(), SinkError> {
+    match asked {
+        (Some(min), Some(max)) if min >= max => {
+            let reason = format!("{max} is not above `min`, which is {min}");
+            Err(crate::sink::file::refuse("PNG", "max", reason))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Stretch {
+    /// From and to, with some extent: what has one value only is its middle.
+    pub(super) fn range(&self) -> [f64; 2] {
+        if self.min < self.max {
+            return [self.min, self.max];
+        }
+        // More than the distance to the next number, however large they are.
+        let half = 0.5_f64.max(self.min.abs() * 1e-6);
+        [self.min - half, self.min + half]
+    }
+
     /// The level of a pixel; `None` for no-data and NaN. A range without extent shows everything as its middle.
     pub(super) fn level(&self, pixel: Option<Number>) -> Option<u8> {
         let value = shown(pixel)?;

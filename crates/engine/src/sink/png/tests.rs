@@ -96,3 +96,33 @@ fn times_have_their_files_and_other_bands_are_refused() {
     let error = write(&cube, &backwards, PLENTY, &path).unwrap_err().to_string();
     assert_eq!(error, "option `max` of PNG: 1 is not above `min`, which is 5");
 }
+
+#[test]
+fn a_picture_in_memory_is_the_one_of_the_file_and_its_range_can_be_asked_for() {
+    let cube = Sample::new(vec![y(10), x(101)], DType::U16, |i| Some(i[1] as f64));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    write(&cube, &Options::new(), PLENTY, &path).unwrap();
+    assert_eq!(encode(&cube, &Options::new()).unwrap(), std::fs::read(&path).unwrap());
+    let [min, max] = range(&cube, &Options::new()).unwrap();
+    let same = options(&[("min", json!(min)), ("max", json!(max))]);
+    assert_eq!(encode(&cube, &same).unwrap(), std::fs::read(&path).unwrap());
+    assert_eq!(range(&cube, &options(&[("max", json!(1e9))])).unwrap(), [min, 1e9]);
+    let flat = Sample::new(vec![y(1), x(2)], DType::F64, |_| Some(-4e6));
+    assert_eq!(range(&flat, &Options::new()).unwrap(), [-4e6 - 4.0, -4e6 + 4.0]);
+    let bytes = Sample::new(vec![y(1), x(2)], DType::U8, |_| Some(3.0));
+    assert_eq!(range(&bytes, &Options::new()).unwrap(), [0.0, 255.0]);
+    let two =
+        Sample::new(vec![times(&["2020-06-01", "2021-06-01"]), y(1), x(1)], DType::U8, |_| None);
+    let error = encode(&two, &Options::new()).unwrap_err().to_string();
+    assert_eq!(error, "PNG cannot hold this result: it is 2 pictures");
+}
+
+#[test]
+fn options_are_checked_without_pixels() {
+    assert!(check(&options(&[("colormap", json!("MAGMA")), ("min", json!(1))])).is_ok());
+    for wrong in [("colour", json!(1)), ("colormap", json!("jet")), ("min", json!("1"))] {
+        assert!(matches!(check(&options(&[wrong])), Err(SinkError::Option { .. })));
+    }
+    assert!(check(&options(&[("min", json!(1)), ("max", json!(1))])).is_err());
+}
