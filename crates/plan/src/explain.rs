@@ -410,6 +410,7 @@ fn constant(value: &Value) -> String {
         }
         Value::Object(_) => "{…}".to_owned(),
         Value::Model(model) => format!("{model:?}"),
+        Value::Network(network) => format!("{network:?}"),
         Value::Lambda(lambda) => format!("λ({})", expression(&lambda.body)),
     }
 }

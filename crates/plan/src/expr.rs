@@ -466,7 +466,7 @@ pub fn type_of(value: &Value) -> Type {
         Value::Int(value) => Type::int(*value),
         Value::Float(_) => Type::F64,
         Value::Text(_) => Type::Text,
-        Value::Object(_) | Value::Model(_) | Value::Lambda(_) => Type::Any,
+        Value::Object(_) | Value::Model(_) | Value::Network(_) | Value::Lambda(_) => Type::Any,
         Value::Array(array) => {
             let element = array.values.iter().fold(Type::Null, |ty, v| ty.join(&type_of(v)));
             // A list of integers and floats keeps its integers: JSON tokens are observable.

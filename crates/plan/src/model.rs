@@ -1,11 +1,12 @@
-//! Models that processes train, load and predict with: random forests.
+//! Models that processes train, load and predict with: random forests, and networks from ONNX files ([`network`]).
 //!
 //! A forest is a list of binary trees whose nodes ask whether a feature is at most a threshold. It predicts the mean of
 //! its trees' values, or the class with the largest mean share in them, the lower class where two are equal. `fit`
-//! grows one from samples, `json` is its portable form. There is no other kind of model yet.
+//! grows one from samples, `json` is its portable form.
 
 mod fit;
 mod json;
+pub mod network;
 
 use std::fmt;
 

@@ -13,6 +13,7 @@ use eolith_cube::{DType, Features, Grid, Number, Region, Schema, Variable};
 
 use crate::bind::Argument;
 use crate::model::Forest;
+use crate::model::network::Network;
 use crate::request::{PropertyFilter, Source};
 use crate::subplan::Subplan;
 use crate::udf::{Outcome, Udf};
@@ -34,6 +35,8 @@ pub enum Need {
     },
     /// A model that was saved, by the address or the path of its STAC item.
     Model { uri: String },
+    /// A model in an ONNX file, by the address or the path of the file or of its STAC item, for samples of so many values.
+    Network { uri: String, features: usize },
     /// What a part of the plan itself gives: a shape or a value that follows from pixels.
     Computed(Subplan),
     /// The features in a file of geometries.
@@ -56,6 +59,7 @@ pub enum Answer {
     Collection(Arc<Collection>),
     Scenes(Arc<[Scene]>),
     Model(Arc<Forest>),
+    Network(Arc<Network>),
     /// What was computed, in the order asked for.
     Computed(Arc<[Argument]>),
     Features(Arc<Features>),

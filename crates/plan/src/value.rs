@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use crate::expr::Lambda;
 use crate::model::Forest;
+use crate::model::network::Network;
 
 /// One value. `Null` is no-data, which is different from the number NaN.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub enum Value {
     Object(Arc<Map<String, serde_json::Value>>),
     /// A trained model.
     Model(Arc<Forest>),
+    /// A model from an ONNX file.
+    Network(Arc<Network>),
     /// A callback; exists only while an expression is evaluated.
     Lambda(Arc<Lambda>),
 }
@@ -93,7 +96,7 @@ impl Value {
             Value::Text(_) => "a text",
             Value::Array(_) => "an array",
             Value::Object(_) => "an object",
-            Value::Model(_) => "a model",
+            Value::Model(_) | Value::Network(_) => "a model",
             Value::Lambda(_) => "a callback",
         }
     }
@@ -121,6 +124,7 @@ impl Value {
             | Value::Array(_)
             | Value::Object(_)
             | Value::Model(_)
+            | Value::Network(_)
             | Value::Lambda(_) => Err(Fault::new(
                 "ProcessParameterInvalid",
                 format!("the callback returns {}, a cube holds numbers and booleans", self.kind()),
@@ -159,7 +163,7 @@ impl Value {
             }
             Value::Object(map) => serde_json::Value::Object((**map).clone()),
             Value::Model(model) => model.to_json(),
-            Value::Lambda(_) => return None,
+            Value::Network(_) | Value::Lambda(_) => return None,
         })
     }
 }

@@ -1,6 +1,7 @@
-//! Machine learning: random forests that are trained, saved, loaded and asked.
+//! Machine learning: random forests that are trained, saved, loaded and asked, and models from ONNX files.
 
 mod fit;
+mod onnx;
 mod predict;
 mod store;
 
@@ -13,7 +14,7 @@ use eolith_plan::value::Value;
 use serde_json::{Value as Json, json};
 
 pub(crate) static ALL: &[&Process] =
-    &[&fit::CLASS, &fit::REGRESSION, &predict::PREDICT, &store::LOAD, &store::SAVE];
+    &[&fit::CLASS, &fit::REGRESSION, &onnx::PREDICT, &predict::PREDICT, &store::LOAD, &store::SAVE];
 
 /// The schema of a model.
 fn model_schema() -> Json {

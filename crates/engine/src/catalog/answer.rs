@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eolith_cube::Grid;
 use eolith_plan::model::Forest;
+use eolith_plan::model::network::Network;
 use eolith_plan::need::{Answer, ArrayRef, Degrees, Format, Level, Need};
 use eolith_plan::request::Source;
 use tracing::warn;
@@ -26,6 +27,9 @@ impl Catalog {
             | Need::Scenes { source, .. }
             | Need::Features { source } => source,
             Need::Model { uri } => return self.model(uri, workspace).await,
+            Need::Network { uri, features } => {
+                return self.network(uri, *features, workspace).await;
+            }
             Need::Code { address } => return self.code(address, workspace).await,
             // Asked of who computes and runs functions.
             Need::Computed(_) | Need::Udf { .. } => {
@@ -93,6 +97,7 @@ impl Catalog {
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
             Need::Model { .. }
+            | Need::Network { .. }
             | Need::Computed(_)
             | Need::Code { .. }
             | Need::Udf { .. }
@@ -217,14 +222,7 @@ impl Catalog {
 
     /// The model behind a STAC item.
     async fn model(&self, uri: &str, workspace: &dyn Workspace) -> Answer {
-        let at = if uri.contains("://") {
-            Location::requested(self.access(), uri)
-        } else {
-            match workspace.file(uri) {
-                Ok(path) => uploaded::location(&path),
-                Err(_) => return Answer::Missing,
-            }
-        };
+        let Some(at) = self.own_or_requested(uri, workspace) else { return Answer::Missing };
         let read = async { model(at.map_err(|e| e.to_string())?).await };
         match read.await {
             Ok(forest) => Answer::Model(Arc::new(forest)),
@@ -233,6 +231,35 @@ impl Catalog {
                 Answer::Failed(reason)
             }
         }
+    }
+
+    /// The model in an ONNX file, or in the one that a STAC item names.
+    async fn network(&self, uri: &str, features: usize, workspace: &dyn Workspace) -> Answer {
+        let Some(at) = self.own_or_requested(uri, workspace) else { return Answer::Missing };
+        let read = async {
+            let at = at.map_err(|e| e.to_string())?;
+            let own = at.href().to_owned();
+            network(at, features).await.map_err(|reason| placeless(reason, &own, uri))
+        };
+        match read.await {
+            Ok(network) => Answer::Network(Arc::new(network)),
+            Err(reason) => {
+                warn!(uri = shown(uri), reason, "a model cannot be used");
+                Answer::Failed(reason)
+            }
+        }
+    }
+
+    /// Where the file of an address or of a path in the workspace is; `None` if there is no such file.
+    fn own_or_requested(
+        &self,
+        uri: &str,
+        workspace: &dyn Workspace,
+    ) -> Option<Result<Location, StorageError>> {
+        if uri.contains("://") {
+            return Some(Location::requested(self.access(), uri));
+        }
+        workspace.file(uri).ok().map(|path| uploaded::location(&path))
     }
 
     /// The text behind a path or address of a process graph; a path is one of the workspace, or else of the operator's.
@@ -258,11 +285,44 @@ impl Catalog {
 }
 
 async fn model(item: Location) -> Result<Forest, String> {
-    let json = |bytes: &[u8], href: &str| -> Result<serde_json::Value, String> {
-        serde_json::from_slice(bytes).map_err(|e| format!("`{}`: {e}", shown(href)))
-    };
     let (item, bytes) = item.read_document().await.map_err(|e| e.to_string())?;
-    let document = json(&bytes, item.href())?;
+    let file = model_of(&item, &bytes)?;
+    let (file, bytes) = file.read_document().await.map_err(|e| e.to_string())?;
+    Forest::from_json(&json(&bytes, file.href())?)
+        .map_err(|reason| format!("`{}`: {reason}", shown(file.href())))
+}
+
+async fn network(at: Location, features: usize) -> Result<Network, String> {
+    let (mut at, mut bytes) = at.read_document().await.map_err(|e| e.to_string())?;
+    // No ONNX file begins as JSON does.
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        at = model_of(&at, &bytes)?;
+        (at, bytes) = at.read_document().await.map_err(|e| e.to_string())?;
+    }
+    let href = shown(at.href());
+    let parsed = tokio::task::spawn_blocking(move || Network::parse(&bytes, features)).await;
+    match parsed {
+        Ok(Ok(network)) => Ok(network),
+        Ok(Err(reason)) => Err(format!("`{href}`: {reason}")),
+        Err(error) => Err(format!("`{href}` was not read: {error}")),
+    }
+}
+
+/// The reason without the place of a user's file on this machine, which the user calls `uri`.
+fn placeless(reason: String, href: &str, uri: &str) -> String {
+    if uri.contains("://") {
+        return reason;
+    }
+    let reason = reason.replace(href, uri);
+    match Path::new(href).parent().map(|folder| folder.display().to_string()) {
+        Some(folder) if folder.len() > 1 => reason.replace(&folder, "…"),
+        _ => reason,
+    }
+}
+
+/// The file of a model that a STAC item names.
+fn model_of(item: &Location, bytes: &[u8]) -> Result<Location, String> {
+    let document = json(bytes, item.href())?;
     let assets = document["assets"].as_object().into_iter().flat_map(|map| map.values());
     let is_model = |asset: &&serde_json::Value| {
         asset["roles"].as_array().is_some_and(|roles| roles.contains(&"mlm:model".into()))
@@ -270,10 +330,11 @@ async fn model(item: Location) -> Result<Forest, String> {
     let href = assets.clone().find(is_model).and_then(|asset| asset["href"].as_str());
     let href =
         href.ok_or_else(|| format!("`{}` has no model among its assets", shown(item.href())))?;
-    let file = item.relative(href).map_err(|e| e.to_string())?;
-    let (file, bytes) = file.read_document().await.map_err(|e| e.to_string())?;
-    Forest::from_json(&json(&bytes, file.href())?)
-        .map_err(|reason| format!("`{}`: {reason}", shown(file.href())))
+    item.relative(href).map_err(|e| e.to_string())
+}
+
+fn json(bytes: &[u8], href: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_slice(bytes).map_err(|e| format!("`{}`: {e}", shown(href)))
 }
 
 fn failed(source: &Source, reason: String) -> Answer {

@@ -29,7 +29,7 @@ pub fn outcome(outcome: &Outcome) -> Json {
 /// Writes a value.
 pub fn value(own: &Value) -> Json {
     match own {
-        Value::Null | Value::Lambda(_) => Json::Null,
+        Value::Null | Value::Network(_) | Value::Lambda(_) => Json::Null,
         Value::Bool(own) => Json::Bool(*own),
         Value::Int(own) => json!(own),
         Value::Float(own) => float(*own),

@@ -303,7 +303,7 @@ pub(super) fn now() -> String {
 /// A value as JSON text; NaN and infinities are bare tokens, as openEO clients and the test suite expect.
 pub fn json_text(value: &Value) -> String {
     match value {
-        Value::Null | Value::Lambda(_) => "null".to_owned(),
+        Value::Null | Value::Network(_) | Value::Lambda(_) => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float(value) if value.is_nan() => "NaN".to_owned(),

@@ -8,6 +8,7 @@ use eolith_graph::{Code, Issue};
 use crate::bind::{Argument, Call, Problem, Term};
 use crate::logical::{NodeId, label_list};
 use crate::model::Forest;
+use crate::model::network::Network;
 use crate::need::{Answer, Need};
 use crate::op::{Cube, Op};
 use crate::subplan::{Derivation, Subplan};
@@ -40,6 +41,27 @@ impl Call<'_, '_> {
         let need = Need::Model { uri: uri.to_owned() };
         match self.binder.snapshot.get(&need) {
             Some(Answer::Model(model)) => Ok(Arc::clone(model)),
+            Some(Answer::Missing) => {
+                Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
+            }
+            Some(Answer::Failed(reason)) => {
+                Err(Problem::new("ModelUnsuitable", format!("the model cannot be used: {reason}")))
+            }
+            Some(_) | None => {
+                self.binder.needs.insert(need);
+                Err(Problem::Blocked)
+            }
+        }
+    }
+
+    /// A model in an ONNX file, for samples of so many values.
+    ///
+    /// # Errors
+    /// `FileNotFound`; `ModelUnsuitable`, which says what is wrong with it.
+    pub fn network(&mut self, uri: &str, features: usize) -> Result<Arc<Network>, Problem> {
+        let need = Need::Network { uri: uri.to_owned(), features };
+        match self.binder.snapshot.get(&need) {
+            Some(Answer::Network(network)) => Ok(Arc::clone(network)),
             Some(Answer::Missing) => {
                 Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
             }

@@ -128,8 +128,11 @@ fn number(value: &Value) -> Option<Json> {
 fn scalar(value: &Value) -> Option<Json> {
     match value {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => value.to_json(),
-        Value::Null | Value::Array(_) | Value::Object(_) | Value::Model(_) | Value::Lambda(_) => {
-            None
-        }
+        Value::Null
+        | Value::Array(_)
+        | Value::Object(_)
+        | Value::Model(_)
+        | Value::Network(_)
+        | Value::Lambda(_) => None,
     }
 }
