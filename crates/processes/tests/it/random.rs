@@ -9,6 +9,7 @@ mod calls;
 mod chance;
 mod cubes;
 mod focal;
+mod learning;
 mod run;
 
 use std::fmt::Write as _;

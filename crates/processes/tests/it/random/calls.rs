@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::callbacks::{array, callback, element, reducer};
 use super::chance::Chance;
-use super::focal;
+use super::{focal, learning};
 
 pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "add_dimension",
@@ -28,11 +28,17 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "filter_labels",
     "filter_spatial",
     "filter_temporal",
+    "filter_vector",
+    "fit_curve",
     "flatten_dimensions",
     "mask",
     "mask_polygon",
     "merge_cubes",
+    "ml_predict",
     "ndvi",
+    "predict_curve",
+    "predict_onnx",
+    "raster_to_vector",
     "reduce_dimension",
     "reduce_spatial",
     "rename_dimension",
@@ -43,6 +49,9 @@ pub(crate) const CUBE_PROCESSES: &[&str] = &[
     "save_result",
     "trim_cube",
     "unflatten_dimension",
+    "vector_buffer",
+    "vector_reproject",
+    "vector_to_raster",
 ];
 
 /// A node that calls the process with the parameter `data` as its cube; `None` where that makes no sense.
@@ -190,6 +199,26 @@ pub(crate) fn call(
                 json!(["2020-01-01T01:00:00Z", "2020-01-01T04:00:00Z"]),
             ]),
         }),
+        "filter_vector" => {
+            let relations = ["intersects", "disjoint", "contains", "within", "touches", "overlaps"];
+            geometries(schema)?;
+            let second = other.is_some_and(|cube| geometries(&cube.schema).is_some());
+            json!({
+                "geometries": { "from_parameter": if second { "second" } else { "data" } },
+                "relation": chance.pick(&relations),
+            })
+        }
+        "fit_curve" => {
+            if !numeric {
+                return None;
+            }
+            // Labels that are numbers or instants.
+            let kinds = |kind: &Kind| matches!(kind, Kind::Temporal | Kind::Spatial { .. });
+            let own = schema.dims.iter().find(|dim| kinds(&dim.kind))?;
+            let process = learning::fitted(chance);
+            let arguments = json!({ "data": data, "dimension": own.name, "process": process });
+            return Some(json!({ "process_id": "apply_dimension", "arguments": arguments }));
+        }
         "flatten_dimensions" => {
             let mut names: Vec<&str> = schema.dims.iter().map(|dim| dim.name.as_str()).collect();
             chance.shuffle(&mut names);
@@ -223,6 +252,12 @@ pub(crate) fn call(
                 "arguments": { "cube1": data, "cube2": { "from_parameter": second }, "overlap_resolver": resolver },
             }));
         }
+        "ml_predict" => {
+            if !numeric {
+                return None;
+            }
+            learning::asked(chance, schema)?
+        }
         "ndvi" => {
             if !numeric {
                 return None;
@@ -230,6 +265,19 @@ pub(crate) fn call(
             let target = if chance.one_in(2) { json!("index") } else { Json::Null };
             let (nir, red) = if chance.one_in(2) { ("nir", "red") } else { ("B0", "B1") };
             json!({ "nir": nir, "red": red, "target_band": target })
+        }
+        "predict_curve" => {
+            let (count, function) = learning::curve(chance);
+            let own = schema.dims.iter().find(|dim| dim.len().is_some_and(|n| n >= count))?;
+            let labels = learning::labels(chance, &own.kind);
+            return Some(json!({ "process_id": "predict_curve", "arguments": {
+                "parameters": data, "function": function, "dimension": own.name, "labels": labels,
+            } }));
+        }
+        "predict_onnx" => json!({ "model": chance.pick(&learning::NETWORKS) }),
+        "raster_to_vector" => {
+            schema.spatial(SpatialAxis::X).and(schema.spatial(SpatialAxis::Y))?;
+            json!({})
         }
         "reduce_dimension" => {
             json!({ "dimension": dim(chance), "reducer": reducer(chance, numeric) })
@@ -309,11 +357,31 @@ pub(crate) fn call(
             let names: Vec<String> = (0..count).map(|i| format!("part{i}_{from}")).collect();
             json!({ "dimension": own.name, "target_dimensions": names, "label_separator": separator })
         }
+        "vector_buffer" => {
+            geometries(schema)?;
+            let distance = *chance.pick(&[5.0, 20.5, -3.0]);
+            return Some(json!({ "process_id": "vector_buffer",
+                "arguments": { "geometries": data, "distance": distance } }));
+        }
+        "vector_reproject" => {
+            geometries(schema)?;
+            json!({ "projection": chance.pick(&[4326, 3857, 32633]) })
+        }
+        "vector_to_raster" => {
+            geometries(schema)?;
+            other?.schema.grid().ok()?;
+            json!({ "target": { "from_parameter": "second" } })
+        }
         other => panic!("no arguments for {other}"),
     };
     let mut arguments = arguments;
     arguments["data"] = data;
     Some(json!({ "process_id": id, "arguments": arguments }))
+}
+
+/// The position of the geometries.
+fn geometries(schema: &Schema) -> Option<usize> {
+    schema.dims.iter().position(|dim| matches!(dim.kind, Kind::Geometry(_)))
 }
 
 /// Features of four corners each in and around the grid of a cube.
@@ -342,11 +410,13 @@ pub(crate) fn rewire(
     from: &str,
     earlier: &Map<String, Json>,
 ) {
-    for name in ["data", "cube1"] {
-        if node["arguments"].get(name).is_some() {
-            node["arguments"][name] = json!({ "from_node": from });
-        }
-    }
+    let first = match node["process_id"].as_str() {
+        Some("merge_cubes") => "cube1",
+        Some("vector_buffer") => "geometries",
+        Some("predict_curve") => "parameters",
+        _ => "data",
+    };
+    node["arguments"][first] = json!({ "from_node": from });
     let names: Vec<&String> = earlier.keys().collect();
     for name in ["mask", "cube2", "normals", "target"] {
         if node["arguments"].get(name).is_some() && chance.one_in(2) {

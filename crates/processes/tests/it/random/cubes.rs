@@ -1,12 +1,15 @@
 //! Random cubes: one to five dimensions in any order, every storage type, several types of bands, no-data, NaN and
-//! infinities.
+//! infinities; pixels or geometries.
+
+use std::sync::Arc;
 
 use eolith_cube::time::{Instant, TimeLabel};
 use eolith_cube::{
-    Block, Crs, DType, Dimension, Kind, Label, Labels, Number, Regular, Schema, SpatialAxis,
-    Values, Variable,
+    Block, Crs, DType, Dimension, Features, Kind, Label, Labels, Number, Regular, Schema,
+    SpatialAxis, Values, Variable,
 };
 use eolith_plan::op::Cube;
+use serde_json::{Value as Json, json};
 
 use super::chance::Chance;
 
@@ -84,7 +87,9 @@ fn dimensions(chance: &mut Chance) -> Vec<Dimension> {
         let labels = Labels::texts((0..n).map(|i| format!("B{i}")));
         dims.push(Dimension::new("bands", Kind::Bands, labels));
     }
-    if !chance.one_in(3) {
+    if chance.one_in(5) {
+        dims.push(geometries(chance));
+    } else if !chance.one_in(3) {
         for (name, axis, first, step) in
             [("y", SpatialAxis::Y, 5_000_095.0, -10.0), ("x", SpatialAxis::X, 500_005.0, 10.0)]
         {
@@ -104,6 +109,33 @@ fn dimensions(chance: &mut Chance) -> Vec<Dimension> {
         dims.push(Dimension::new("t", Kind::Temporal, times(chance, n)));
     }
     dims
+}
+
+/// Points, boxes and nothing at all, in and around the pixels of other cubes.
+fn geometries(chance: &mut Chance) -> Dimension {
+    let place = |chance: &mut Chance| {
+        [500_000.0 + chance.below(60) as f64, 5_000_040.0 + chance.below(80) as f64]
+    };
+    let features: Vec<Json> = (0..=chance.below(4))
+        .map(|i| {
+            let [x, y] = place(chance);
+            let (width, height) = (1.0 + chance.below(30) as f64, 1.0 + chance.below(30) as f64);
+            let (east, north) = (x + width, y + height);
+            let geometry = match chance.below(5) {
+                0 => Json::Null,
+                1 => json!({ "type": "Point", "coordinates": [x, y] }),
+                2 => json!({ "type": "LineString", "coordinates": [[x, y], [east, north]] }),
+                _ => json!({ "type": "Polygon",
+                    "coordinates": [[[x, y], [east, y], [east, north], [x, north], [x, y]]] }),
+            };
+            json!({ "type": "Feature", "id": i, "properties": { "n": i }, "geometry": geometry })
+        })
+        .collect();
+    let crs = json!({ "type": "name", "properties": { "name": "EPSG:32633" } });
+    let all = json!({ "type": "FeatureCollection", "features": features, "crs": crs });
+    let features = Features::parse(&all).unwrap();
+    let labels = features.labels();
+    Dimension::new("geometry", Kind::Geometry(Arc::new(features)), labels)
 }
 
 fn times(chance: &mut Chance, n: usize) -> Labels {

@@ -186,6 +186,11 @@ fn bound(graph: &Map<String, Json>, cubes: &[Cube; 2]) -> Option<Logical> {
             return bound.issues.is_empty().then_some(bound.logical);
         }
         for need in bound.needs {
+            if let Need::Network { uri, features } = &need {
+                let network = super::learning::network(uri, *features);
+                snapshot.insert(need, Answer::Network(network));
+                continue;
+            }
             let subplan = need.subplan().expect("both collections are known");
             let answer = subplan.answer_with(|plan, id| -> Result<Block, Failure> {
                 reference::evaluate(plan, id, |scan| {
