@@ -81,7 +81,7 @@ class Contract:
             self.ask("PUT", f"/process_graphs/{name}", json=ADD)
             return name
         if kind == "service_id":
-            load = graphs.graph(load=graphs.load(self.collection), save=graphs.save("load", "PNG"))
+            load = graphs.graph(load=graphs.load(self.collection, bands=["B04"]), save=graphs.save("load", "PNG"))
             body = {"type": "XYZ", "process": load}
             return self.ask("POST", "/services", json=body).headers["OpenEO-Identifier"]
         if kind == "path":
@@ -117,7 +117,7 @@ class Contract:
         if real and name == "PUT /process_graphs/{process_graph_id}":
             case.body, case.path_parameters = ADD, {"process_graph_id": f"q{self.random.randrange(10**6)}"}
         if real and name == "POST /services":
-            load = graphs.graph(load=graphs.load(self.collection), save=graphs.save("load", "PNG"))
+            load = graphs.graph(load=graphs.load(self.collection, bands=["B04"]), save=graphs.save("load", "PNG"))
             case.body = {"type": "XYZ", "process": load}
         return case.call(base_url=self.root, headers=headers, timeout=60, **how)
 
