@@ -1,8 +1,8 @@
 //! Where the pixels of a result lie in its store: brick after brick, each in C order.
 //!
-//! A brick is what the reader of the result reads at once, or where that is no certain box, what its writers bring at
-//! once: then those of a task lie side by side. With bricks nobody moves a few pixels at a time, which a file pays for
-//! dearly. A single brick is plain C order.
+//! A brick is what the reader of the result reads at once, or where nobody reads it, what its writers bring at once:
+//! then those of a task lie side by side. With bricks nobody moves a few pixels at a time, which a file pays for dearly.
+//! A single brick is plain C order.
 
 use eolith_cube::{ChunkGrid, Region};
 

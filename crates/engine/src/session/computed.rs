@@ -67,7 +67,8 @@ impl Session {
         computing.report.bytes_read += bytes;
         let mut blocks: Vec<Block> = Vec::new();
         for part in physical.roots.iter().flatten() {
-            let result = self.place(&physical, part, None, None).map_err(one)?;
+            let rows = Some(part.partition.shape.clone());
+            let result = self.place(&physical, part, rows, None).map_err(one)?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let run = self.machine.run(&physical, part, &stored, &boxes, listener, cancel);
             computing.report.bytes_read += run.await.map_err(one)?;

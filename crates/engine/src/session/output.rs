@@ -53,10 +53,11 @@ pub(super) struct Outcome {
 }
 
 impl Destination {
-    /// The box in which the file's writer reads its result.
+    /// The box in which the file's writer reads its result: all of it where that is in the order of rows. `None` where
+    /// there is no file.
     pub(super) fn brick(&self, schema: &Schema) -> Option<Vec<usize>> {
         let (_, format, options) = self.file.as_ref()?;
-        format.brick(schema, options)
+        format.brick(schema, options).or_else(|| schema.shape())
     }
 }
 

@@ -28,7 +28,9 @@ impl Session {
     ) -> Result<(Stored, u64), Issue> {
         let (mut stored, mut bytes) = (Stored::default(), 0);
         for (number, part) in physical.stages.iter().enumerate() {
-            let result = self.place(physical, part, None, kept.map(|kept| kept.part(number)))?;
+            // Tasks read rows of x.
+            let rows = Some(part.partition.shape.clone());
+            let result = self.place(physical, part, rows, kept.map(|kept| kept.part(number)))?;
             let boxes: Arc<dyn Boxes> = Arc::clone(&result) as _;
             let machine = self.machine_for(physical, part, listener).await?;
             bytes += machine.run(physical, part, &stored, &boxes, listener, cancel).await?;
