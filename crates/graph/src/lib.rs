@@ -12,6 +12,7 @@
 //! Deliberately not here: what a process does (the crate `processes`), which types and dimensions
 //! its cubes have (`plan`), and which collections and formats exist (`engine`).
 
+mod advice;
 pub mod definition;
 pub mod graph;
 pub mod issue;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::advice::advice;
 use crate::definition::{Definition, Definitions, Parameter};
 use crate::graph::{Arg, Graph, Node};
 use crate::issue::{Code, Issue, NodePath, short};
@@ -153,7 +154,8 @@ impl<'a> Checker<'a> {
             return;
         }
         if let Some(mismatch) = self.matcher.mismatch(arg, &parameter.schema) {
-            let issue = self.issue(Code::PROCESS_PARAMETER_INVALID, mismatch.message);
+            let mut issue = self.issue(Code::PROCESS_PARAMETER_INVALID, mismatch.message);
+            issue.hint = advice(arg, &parameter.schema, &mut self.nearest);
             self.issues.push(issue.argument(format!("{name}{}", mismatch.place)));
         }
     }

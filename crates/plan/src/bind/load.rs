@@ -91,7 +91,8 @@ impl Call<'_, '_> {
         let mut node = scan;
         for features in &request.geometries {
             node = self.cut_out(node, features)?;
-            refuse_empty(&request, &self.schema(node))?;
+            let schema = self.schema(node);
+            refuse_empty(&request, &schema, &schema)?;
         }
         self.binder.loads.insert(node, request);
         Ok(Term::Cube(node))
@@ -270,19 +271,36 @@ fn cube_scan(request: LoadRequest, mut source: ScanSource) -> Result<(Op, Schema
         }
         schema = Op::select(&schema, indices).1;
     }
-    refuse_empty(&request, &schema)?;
+    refuse_empty(&request, &source.schema, &schema)?;
     Ok(Op::scan(Scan { request, source: Some(Arc::new(source)), window, level: None }, schema))
 }
 
-fn refuse_empty(request: &LoadRequest, schema: &Schema) -> Result<(), Problem> {
-    let Some(empty) = schema.dims.iter().find(|dim| dim.is_empty()) else { return Ok(()) };
-    Err(Problem::new(
+/// `whole` is what there was before anything was selected.
+fn refuse_empty(request: &LoadRequest, whole: &Schema, schema: &Schema) -> Result<(), Problem> {
+    let Some(at) = schema.dims.iter().position(|dim| dim.is_empty()) else { return Ok(()) };
+    let empty = &schema.dims[at];
+    let problem = Problem::new(
         "NoDataAvailable",
         format!(
             "{} has no data in the requested extent (nothing is left of dimension `{}`)",
             request.source, empty.name
         ),
-    ))
+    );
+    let spatial = matches!(empty.kind, Kind::Spatial { .. });
+    if spatial && request.boxes.iter().any(|bbox| bbox.west > bbox.east) {
+        return Err(
+            problem.hint("the box has its west beyond its east: it crosses the antimeridian")
+        );
+    }
+    Err(match whole.dims[at].labels().filter(|labels| !labels.is_empty()) {
+        Some(labels) => {
+            let (first, last) = (labels.get(0), labels.get(labels.len() - 1));
+            let crs = whole.dims[at].crs().and_then(|crs| crs.code());
+            let crs = crs.map_or_else(String::new, |code| format!(" (EPSG:{code})"));
+            problem.hint(format!("`{}` is from {first} to {last}{crs}", empty.name))
+        }
+        None => problem,
+    })
 }
 
 /// Indices kept along each dimension.

@@ -289,7 +289,12 @@ pub(crate) fn time_problem(error: &TimeError, name: &str) -> Problem {
         TimeError::Empty => "TemporalExtentEmpty",
         TimeError::Text(_) | TimeError::Unbounded => "ProcessParameterInvalid",
     };
-    Problem::new(code, error.to_string()).at(name)
+    let hint = match error {
+        TimeError::Empty => "the first value is the start, the second the end, which is left out",
+        TimeError::Text(_) => "like `2021-05-31` or `2021-05-31T10:00:00Z`",
+        TimeError::Unbounded => "leave the argument out, or make it null, for all times",
+    };
+    Problem::new(code, error.to_string()).at(name).hint(hint)
 }
 
 /// The temporal dimension to aggregate.
