@@ -6,6 +6,7 @@
 mod collections;
 mod computed;
 mod estimate;
+mod expand;
 mod exports;
 mod kept;
 mod output;
@@ -286,11 +287,11 @@ impl Session {
 
     /// All problems that can be found without reading pixels and without running code of users.
     pub async fn validate(&self, process: &Process) -> Vec<Issue> {
-        let issues = self.check(process).await;
-        if !issues.is_empty() {
-            return issues;
-        }
-        match self.plan(process, &self.options(), None).await {
+        let process = match self.checked(process).await {
+            Ok(process) => process,
+            Err(issues) => return issues,
+        };
+        match self.plan(&process, &self.options(), None).await {
             Ok(PlanState::Ready(plan)) => {
                 self.check_exports(&plan.physical.logical).await.err().into_iter().collect()
             }

@@ -1,12 +1,15 @@
-//! What a user has: files, results of earlier jobs, places to export to.
+//! What a user has: files, results of earlier jobs, places to export to, processes.
 //!
 //! Everything of it is reached through [`Workspace`], so that one engine serves a command line with a folder and a
-//! server with many users. Answers are local paths; nothing is read here. Paths that a process graph names never lead
+//! server with many users. Files are named by local paths; they are not read here. Paths that a process graph names never lead
 //! out of the workspace, by `..`, by links or otherwise.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Component, Path, PathBuf};
 
+use futures::future::BoxFuture;
+use serde_json::Value;
 use thiserror::Error;
 
 /// The places of one user.
@@ -23,6 +26,12 @@ pub trait Workspace: Send + Sync + Debug {
     /// There is no such job, or it has no results.
     fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError>;
 
+    /// The folder with the results that an address leads to, where it is one of this back-end: nothing is fetched then.
+    fn results_at(&self, address: &str) -> Option<PathBuf> {
+        let _ = address;
+        None
+    }
+
     /// Where a path of a workspace is, or would be; the workspace itself for an empty path.
     ///
     /// # Errors
@@ -37,6 +46,17 @@ pub trait Workspace: Send + Sync + Debug {
 
     /// The ids of the user's collections, sorted.
     fn collections(&self) -> Vec<String>;
+
+    /// Those of the processes that are stored, by id: of the user, or of a namespace in which another user has made
+    /// them public.
+    fn processes<'a>(
+        &'a self,
+        namespace: Option<&'a str>,
+        ids: &'a [String],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, WorkspaceError>> {
+        let _ = (namespace, ids);
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
+    }
 }
 
 /// Why there is nothing.
@@ -54,6 +74,8 @@ pub enum WorkspaceError {
     Path(String),
     #[error("a collection of the user cannot have the id `{0}`")]
     Collection(String),
+    #[error("stored processes cannot be read: {0}")]
+    Processes(String),
 }
 
 /// A folder: files in `files/`, results in `results/<job>/`, workspaces in `workspaces/<name>/`, collections in

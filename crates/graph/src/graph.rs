@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
+use crate::process::Process;
+
 /// The nodes of one scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -33,6 +35,8 @@ pub struct Node {
     pub arguments: Vec<(String, Arg)>,
     pub result: bool,
     pub description: Option<String>,
+    /// The stored process that is called, once [`crate::expand`] has put it in place.
+    pub own: Option<Arc<Process>>,
 }
 
 /// The value of an argument, or a part of it.

@@ -23,7 +23,8 @@ pub struct Issue {
 /// The way to a node: node ids and the names of the arguments that hold callbacks, alternating.
 ///
 /// `["reduce1", "reducer", "mean1"]` is the node `mean1` in the callback `reducer` of `reduce1`. A
-/// callback inside a value has its place as its name: `properties.eo:cloud_cover`. Steps of more than
+/// callback inside a value has its place as its name: `properties.eo:cloud_cover`. Between a node that calls a stored
+/// process and the nodes of that process stands the id with `()`. Steps of more than
 /// 100 characters are shortened, so that thousands of issues about one long name stay small.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodePath(pub Vec<String>);
@@ -79,14 +80,24 @@ impl NodePath {
         steps.push(step.into());
         NodePath(steps)
     }
+
+    /// The path of a node, and on into the stored process that it calls.
+    pub fn calling(&self, id: &str) -> Self {
+        self.join(format!("{}()", short(id)))
+    }
 }
 
 impl fmt::Display for NodePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.0.iter().enumerate() {
             let arrow = if index > 0 { " → " } else { "" };
-            let kind = if index % 2 == 0 { "node" } else { "callback" };
-            write!(f, "{arrow}{kind} `{step}`")?;
+            match step.strip_suffix("()").filter(|_| index % 2 == 1) {
+                Some(process) => write!(f, "{arrow}process `{process}`")?,
+                None => {
+                    let kind = if index % 2 == 0 { "node" } else { "callback" };
+                    write!(f, "{arrow}{kind} `{step}`")?;
+                }
+            }
         }
         Ok(())
     }
@@ -149,6 +160,7 @@ codes! {
     PREDEFINED_PROCESS_EXISTS = "PredefinedProcessExists" 400;
     PROCESS_GRAPH_COMPLEXITY = "ProcessGraphComplexity" 400;
     PROCESS_UNSUPPORTED = "ProcessUnsupported" 400;
+    PROCESS_NAMESPACE_INVALID = "ProcessNamespaceInvalid" 400;
     PROCESS_PARAMETER_UNSUPPORTED = "ProcessParameterUnsupported" 400;
     PROCESS_PARAMETER_INVALID = "ProcessParameterInvalid" 400;
     PROCESS_PARAMETER_REQUIRED = "ProcessParameterRequired" 400;

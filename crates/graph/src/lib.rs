@@ -5,7 +5,8 @@
 //! ```
 //!
 //! [`parse()`] reads the wire form and never fails, it reports; [`check`] holds a process against
-//! the [`Definitions`] it uses; [`wants`] lists what it asks a back-end for; [`substitute`] fills in
+//! the [`Definitions`] it uses; [`expand`] puts stored processes in
+//! place; [`wants`] lists what it asks a back-end for; [`substitute`] fills in
 //! the parameters of a process. Everything
 //! that can be wrong is an [`Issue`] with an openEO error [`Code`] and the path of the node.
 //!
@@ -14,6 +15,7 @@
 
 mod advice;
 pub mod definition;
+mod expand;
 pub mod graph;
 pub mod issue;
 mod matching;
@@ -29,6 +31,7 @@ mod validate;
 mod wants;
 
 pub use definition::{Definition, Definitions, Exception, Link, Parameter, Returns, param};
+pub use expand::{Expansion, Library, Lookup, Reference, expand};
 pub use graph::{Arg, Graph, Node};
 pub use issue::{Code, Issue, NodePath};
 pub use parse::{parse, parse_value};

@@ -125,6 +125,7 @@ impl<'a> Parser<'a> {
             arguments: Vec::new(),
             result: false,
             description: None,
+            own: None,
         };
         let Value::Object(object) = value else {
             self.report(format!("a node is an object, not {}", kind(value)));

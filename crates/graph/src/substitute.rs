@@ -15,7 +15,7 @@ use crate::signature::Place;
 use crate::validate::{called, takes_null};
 
 /// How many values a graph may gain: one long list named ten thousand times is refused.
-const MOST_VALUES: usize = 4_000_000;
+pub(crate) const MOST_VALUES: usize = 4_000_000;
 
 /// Replaces every `from_parameter` that names a parameter of the process by the value given for it
 /// or by its default, also in callbacks, except where a parameter of the callback has the same name.
@@ -78,6 +78,21 @@ pub fn substitute(
         issues.push(Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, NodePath::default(), message));
     }
     (process, issues)
+}
+
+/// Replaces the parameters that have a value, which may hold callbacks. Whether there was room for all of them.
+pub(crate) fn fill(
+    graph: &mut Graph,
+    values: BTreeMap<String, Arg>,
+    definitions: &dyn Definitions,
+    values_left: &mut usize,
+) -> bool {
+    let values = values.into_iter().map(|(name, arg)| (name, (size(&arg), arg))).collect();
+    let mut filling =
+        Filling { definitions, values, shadows: Vec::new(), values_left: *values_left };
+    let complete = filling.graph(graph);
+    *values_left = filling.values_left;
+    complete
 }
 
 struct Filling<'a> {

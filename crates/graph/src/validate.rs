@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::advice::advice;
 use crate::definition::{Definition, Definitions, Parameter};
+use crate::expand::PREDEFINED;
 use crate::graph::{Arg, Graph, Node};
 use crate::issue::{Code, Issue, NodePath, short};
 use crate::matching::Matcher;
@@ -44,14 +45,21 @@ pub(crate) fn takes_null(parameter: &Parameter) -> bool {
 
 /// The definition that a node calls, unless it asks for a namespace other than the predefined one.
 pub(crate) fn called<'d>(node: &Node, definitions: &'d dyn Definitions) -> Option<&'d Definition> {
+    if node.own.is_some() {
+        return None;
+    }
     match node.namespace.as_deref() {
         None | Some(PREDEFINED) => definitions.get(&node.process_id),
         Some(_) => None,
     }
 }
 
-/// The namespace of the processes that a back-end defines itself.
-const PREDEFINED: &str = "backend";
+/// What is called, as far as a call can be wrong.
+#[derive(Clone, Copy)]
+struct Callee<'a> {
+    id: &'a str,
+    parameters: &'a [Parameter],
+}
 
 struct Checker<'a> {
     definitions: &'a dyn Definitions,
@@ -78,16 +86,20 @@ impl<'a> Checker<'a> {
     }
 
     fn node(&mut self, node: &'a Node) {
-        let definition = called(node, self.definitions);
-        if definition.is_none() && !node.process_id.is_empty() {
+        let callee = match &node.own {
+            Some(own) => Some(Callee { id: &node.process_id, parameters: &own.parameters }),
+            None => called(node, self.definitions)
+                .map(|own| Callee { id: own.id, parameters: &own.parameters }),
+        };
+        if callee.is_none() && !node.process_id.is_empty() {
             self.unknown_process(node);
         }
         for (name, arg) in &node.arguments {
             let outer_place = std::mem::replace(&mut self.place, short(name).into_owned());
-            self.argument(name, arg, definition);
+            self.argument(name, arg, callee);
             self.place = outer_place;
         }
-        for parameter in definition.iter().flat_map(|definition| &definition.parameters) {
+        for parameter in callee.iter().flat_map(|callee| callee.parameters) {
             if !parameter.optional && node.argument(&parameter.name).is_none() {
                 let (process, name) = (&node.process_id, &parameter.name);
                 let message = format!("the process `{process}` needs the argument `{name}`");
@@ -95,6 +107,20 @@ impl<'a> Checker<'a> {
                 self.issues.push(issue.argument(name.as_ref()));
             }
         }
+        if let Some(own) = &node.own {
+            self.inside(&node.process_id, own);
+        }
+    }
+
+    /// Checks a stored process at the place of its call: it sees its own parameters only.
+    fn inside(&mut self, id: &str, process: &'a Process) {
+        let parameters = process.parameters.iter().map(|own| own.name.as_ref()).collect();
+        let scopes = std::mem::replace(&mut self.scopes, vec![Some(parameters)]);
+        let inside = self.path.calling(id);
+        let outside = std::mem::replace(&mut self.path, inside);
+        self.graph(&process.graph);
+        self.path = outside;
+        self.scopes = scopes;
     }
 
     fn unknown_process(&mut self, node: &Node) {
@@ -112,15 +138,15 @@ impl<'a> Checker<'a> {
         self.issues.push(issue);
     }
 
-    fn argument(&mut self, name: &str, arg: &'a Arg, definition: Option<&'a Definition>) {
+    fn argument(&mut self, name: &str, arg: &'a Arg, callee: Option<Callee<'a>>) {
         let mut place = Place::unknown();
-        if let Some(definition) = definition {
-            match definition.parameter(name) {
+        if let Some(callee) = callee {
+            match callee.parameters.iter().find(|parameter| parameter.name == name) {
                 Some(parameter) => {
                     place = Place::of(&parameter.schema);
                     self.value(name, arg, parameter);
                 }
-                None => self.unknown_argument(name, definition),
+                None => self.unknown_argument(name, callee),
             }
         }
         // Most large arguments are plain values: geometries, tables, lists.
@@ -129,18 +155,18 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unknown_argument(&mut self, name: &str, definition: &Definition) {
-        let names = definition.parameters.iter().map(|parameter| parameter.name.as_ref());
+    fn unknown_argument(&mut self, name: &str, callee: Callee<'_>) {
+        let names = callee.parameters.iter().map(|parameter| parameter.name.as_ref());
         let hint = self.nearest.hint(name, names.clone()).or_else(|| {
             let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-            let id = definition.id;
+            let id = callee.id;
             Some(match names.as_slice() {
                 [] => format!("`{id}` takes no arguments"),
                 names => format!("`{id}` takes {}", names.join(", ")),
             })
         });
         let name = short(name);
-        let message = format!("the process `{}` has no parameter `{name}`", definition.id);
+        let message = format!("the process `{}` has no parameter `{name}`", short(callee.id));
         let mut issue = self.issue(Code::PROCESS_PARAMETER_UNSUPPORTED, message).argument(name);
         issue.hint = hint;
         self.issues.push(issue);

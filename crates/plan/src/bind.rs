@@ -13,6 +13,7 @@ mod load;
 mod nested;
 mod onto;
 mod outside;
+mod own;
 mod scope;
 mod uses;
 
@@ -156,6 +157,9 @@ impl Binder<'_> {
         scope: &mut Scope,
         path: &NodePath,
     ) -> Result<Term, Problem> {
+        if let Some(process) = &node.own {
+            return self.own(node, process, scope, path);
+        }
         let Some(process) = self.registry.process(&node.process_id) else {
             return Err(Problem::Issue {
                 code: Code::PROCESS_UNSUPPORTED,

@@ -19,7 +19,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version as Http};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use eolith_engine::session::Session;
 use eolith_graph::Code;
 use serde_json::Value;
@@ -30,9 +30,9 @@ use tower_http::compression::CompressionLayer;
 use tracing::{error, info};
 
 use crate::api::{
-    capabilities, collections, conformance, credentials, file_formats, job_logs, job_results,
-    job_runs, jobs, me, ogc_tiles, processes, result, service_types, services, signed_results,
-    tiles, udf_runtimes, validation, wmts,
+    capabilities, collections, conformance, credentials, file_formats, files, job_logs, job_results,
+    job_runs, jobs, me, ogc_tiles, process_graphs, processes, processing_parameters, result,
+    service_types, services, signed_results, tiles, udf_runtimes, validation, wmts,
 };
 use crate::auth::{CredentialsError, Guard, random_id};
 use crate::error::ApiError;
@@ -56,18 +56,30 @@ pub(crate) struct Endpoint {
 }
 
 /// Everything there is below the root of a version.
-pub(crate) static ENDPOINTS: [Endpoint; 28] = [
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
     of("/", Method::GET, || get(capabilities::show)),
     of("/conformance", Method::GET, || get(conformance::show)),
     of("/collections", Method::GET, || get(collections::list)),
     of("/collections/{collection_id}", Method::GET, || get(collections::show)),
+    of("/collections/{collection_id}/queryables", Method::GET, || get(collections::show)),
     of("/processes", Method::GET, || get(processes::list)),
+    of("/processes/{namespace}", Method::GET, || get(process_graphs::list_public)),
+    of("/processes/{namespace}/{process_id}", Method::GET, || get(process_graphs::show_public)),
+    of("/process_graphs", Method::GET, || get(process_graphs::list)),
+    of("/process_graphs/{process_graph_id}", Method::GET, || get(process_graphs::show)),
+    of("/process_graphs/{process_graph_id}", Method::PUT, || put(process_graphs::store)),
+    of("/process_graphs/{process_graph_id}", Method::DELETE, || delete(process_graphs::remove)),
     of("/file_formats", Method::GET, || get(file_formats::list)),
     of(udf_runtimes::PATH, Method::GET, || get(udf_runtimes::list)),
     of("/credentials/basic", Method::GET, || get(credentials::basic)),
     of("/me", Method::GET, || get(me::show)),
     of("/validation", Method::POST, || post(validation::check)),
     of("/result", Method::POST, || post(result::create)),
+    of("/processing_parameters", Method::GET, || get(processing_parameters::list)),
+    of("/files", Method::GET, || get(files::list)),
+    of("/files/{path}", Method::GET, || get(files::download)),
+    of("/files/{path}", Method::PUT, || put(files::upload)),
+    of("/files/{path}", Method::DELETE, || delete(files::remove)),
     of("/jobs", Method::GET, || get(jobs::list)),
     of("/jobs", Method::POST, || post(jobs::create)),
     of("/jobs/{job_id}", Method::GET, || get(jobs::show)),
@@ -96,8 +108,7 @@ const fn of(
 }
 
 /// Paths of openEO that this server does not have.
-const UNSUPPORTED: [&str; 4] =
-    ["/credentials/oidc", "/files", "/process_graphs", "/processing_parameters"];
+const UNSUPPORTED: &[&str] = &["/credentials/oidc"];
 
 const EXPOSED: &str = "Link, Location, OpenEO-Costs, OpenEO-Identifier, Content-Range, Accept-Ranges, \
     Content-Length, Content-Disposition, ETag";
@@ -237,8 +248,13 @@ pub fn router(state: AppState) -> Router {
 /// The resources of one version.
 fn api(version: Version) -> Router<AppState> {
     let routes = ENDPOINTS.iter().fold(Router::new(), |routes, endpoint| {
-        // Ids of collections may contain slashes.
+        // What is below a collection goes to the collection, whose id may contain slashes.
+        if endpoint.path.starts_with(collections::BELOW) {
+            return routes;
+        }
+        // Paths of files may contain slashes too.
         let path = endpoint.path.replace("{collection_id}", "{*collection_id}");
+        let path = path.replace("{path}", "{*path}");
         routes.route(&path, (endpoint.handler)())
     });
     // Addresses that only answers name.
@@ -301,7 +317,7 @@ async fn no_path(uri: Uri) -> ApiError {
     if mount.is_none() && path.starts_with("/openeo/") {
         let message = format!("`{path}` is of no version that is here; see /.well-known/openeo");
         ApiError::new(Code::UNSUPPORTED_API_VERSION, message)
-    } else if let Some(feature) = UNSUPPORTED.into_iter().find(is_below) {
+    } else if let Some(feature) = UNSUPPORTED.iter().find(|root| is_below(root)) {
         let message = format!("`{feature}` is a part of openEO that this server does not have");
         ApiError::new(Code::FEATURE_UNSUPPORTED, message)
     } else {

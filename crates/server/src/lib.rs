@@ -6,8 +6,7 @@
 //! Nothing is planned, read or computed here: a handler checks who asks, calls the session or the store and words the
 //! answer. Batch jobs are run by [`queue`], by the rules of `job`, from what [`store`] keeps; their files are in
 //! `folders`. [`app`] holds the router and the rules for every answer, [`auth`] who may ask, [`serve`](mod@serve) the
-//! socket. A `service` shows a result as a map; `maps` draws its tiles. Deliberately missing so far: stored processes and
-//! files; they answer `FeatureUnsupported`.
+//! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload.
 
 mod api;
 pub mod app;
@@ -16,6 +15,7 @@ pub mod auth;
 mod body;
 mod entries;
 mod error;
+mod files;
 mod folders;
 mod job;
 mod links;

@@ -1,15 +1,19 @@
-//! What a user has, as the engine wants it: files, workspaces and collections in a folder, results of the jobs.
+//! What a user has, as the engine wants it: files, workspaces and collections in a folder, results of the jobs, stored
+//! processes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use eolith_engine::workspace::{Folder, Workspace, WorkspaceError};
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::folders::Folders;
 use crate::job::{Job, Status};
 use crate::store::{Store, StoreError};
 
+/// How the namespaces of users begin.
+pub(crate) const OF_USER: &str = "u:";
 /// How ids of jobs begin.
 pub(crate) const JOB: &str = "j-";
 
@@ -18,6 +22,8 @@ pub(crate) const JOB: &str = "j-";
 pub(crate) struct Places {
     folder: Folder,
     results: BTreeMap<String, PathBuf>,
+    user: String,
+    store: Store,
 }
 
 /// The folder of a user below the folder of the server's state. Ids of users are safe names of files, but for dots.
@@ -43,7 +49,12 @@ impl Places {
                 results.insert(id, files);
             }
         }
-        Ok(Places { folder: Folder::new(root), results })
+        Ok(Places {
+            folder: Folder::new(root),
+            results,
+            user: user.to_owned(),
+            store: store.clone(),
+        })
     }
 }
 
@@ -62,6 +73,10 @@ impl Workspace for Places {
         self.results.get(job).cloned().ok_or_else(|| WorkspaceError::Job(job.to_owned()))
     }
 
+    fn results_at(&self, address: &str) -> Option<PathBuf> {
+        self.results.get(job_at(address)?).cloned()
+    }
+
     fn place(&self, workspace: &str, path: &str) -> Result<PathBuf, WorkspaceError> {
         self.folder.place(workspace, path)
     }
@@ -72,6 +87,36 @@ impl Workspace for Places {
 
     fn collections(&self) -> Vec<String> {
         self.folder.collections()
+    }
+
+    fn processes<'a>(
+        &'a self,
+        namespace: Option<&'a str>,
+        ids: &'a [String],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, Value>, WorkspaceError>> {
+        let (owner, public) = match namespace {
+            None => (self.user.as_str(), false),
+            Some(namespace) => (namespace.strip_prefix(OF_USER).unwrap_or_default(), true),
+        };
+        Box::pin(async move {
+            let found = self.store.processes_named(owner, ids, public).await;
+            found.map_err(|error| {
+                tracing::error!(%error, "the store has failed");
+                WorkspaceError::Processes("the store has failed".to_owned())
+            })
+        })
+    }
+}
+
+/// The job whose results an address leads to: for its owner, or by a signed link. Ids of jobs cannot be guessed, so that
+/// one which the user has says enough of whose address it is.
+fn job_at(address: &str) -> Option<&str> {
+    let (_, address) = address.split_once("://")?;
+    let mut parts = address.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/');
+    match (parts.next()?, parts.next()?, parts.next()?) {
+        ("results", id, "jobs") => Some(id),
+        (token, "signed", _) => token.split('.').next(),
+        _ => None,
     }
 }
 
@@ -100,6 +145,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn addresses_of_results_name_their_job() {
+        let results = "https://h/openeo/1.2/jobs/j-1/results";
+        assert_eq!(job_at(results), Some("j-1"));
+        assert_eq!(job_at(&format!("{results}/?partial=true")), Some("j-1"));
+        assert_eq!(job_at("http://h:1/openeo/1.2/signed/j-2.1.99.abc"), Some("j-2"));
+        for other in
+            ["j-1", "jobs/j-1/results", "https://h/jobs/j-1", "https://h/jobs/j-1/results/x"]
+        {
+            assert_eq!(job_at(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn jobs_are_found_by_id_and_in_addresses() {

@@ -10,6 +10,7 @@
 mod jobs;
 mod logs;
 mod migrations;
+mod processes;
 mod secrets;
 mod services;
 

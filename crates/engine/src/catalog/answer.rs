@@ -48,10 +48,16 @@ impl Catalog {
                     },
                 }
             }
-            Source::Stac(url) => match self.external.listed(url, &self.headers).await {
-                Ok(listed) => listed,
-                Err(reason) => return failed(source, reason),
-            },
+            Source::Stac(url) => {
+                let read = match workspace.results_at(url) {
+                    Some(folder) => self.only(None, &folder).await.map(Some),
+                    None => self.external.listed(url, &self.headers).await,
+                };
+                match read {
+                    Ok(listed) => listed,
+                    Err(reason) => return failed(source, reason),
+                }
+            }
             Source::Url(url, format) if format.is_vector() => {
                 return match self.external.features(url, *format).await {
                     Ok(Some(features)) => Answer::Features(Arc::new(features)),

@@ -34,6 +34,8 @@ pub struct CollectionRecord {
     /// `cube:dimensions`: name and object, in the order of the cube.
     pub dimensions: Vec<(String, Value)>,
     pub summaries: Map<String, Value>,
+    /// Whether it consists of items, which can be filtered by their properties.
+    pub has_items: bool,
     pub bands: Vec<(String, Variable)>,
     /// STAC links of the source with absolute addresses: licence, citation, more to read.
     pub links: Vec<Value>,
@@ -72,6 +74,48 @@ impl CollectionRecord {
             value["providers"] = json!(self.providers);
         }
         without_nulls(value)
+    }
+
+    /// The properties that a filter of items can name, as a JSON Schema: those whose values the collection sums up.
+    /// Items may have others.
+    pub fn queryables(&self) -> Value {
+        let known = self.summaries.iter().filter(|_| self.has_items);
+        let known = known.filter_map(|(name, summary)| Some((name.clone(), queryable(summary)?)));
+        json!({
+            "$schema": "https://json-schema.org/draft/2019-09/schema",
+            "type": "object",
+            "title": self.title.as_ref().unwrap_or(&self.id),
+            "properties": known.collect::<Map<_, _>>(),
+            "additionalProperties": self.has_items,
+        })
+    }
+}
+
+/// The schema of the values that a summary stands for; `None` for those that are no single values.
+fn queryable(summary: &Value) -> Option<Value> {
+    let kind = |value: &Value| match value {
+        Value::String(_) => Some("string"),
+        Value::Number(_) => Some("number"),
+        Value::Bool(_) => Some("boolean"),
+        _ => None,
+    };
+    match summary {
+        Value::Array(values) => {
+            let first = values.first().and_then(kind)?;
+            let alike = values.iter().all(|value| kind(value) == Some(first));
+            alike.then(|| json!({"type": first, "enum": values}))
+        }
+        Value::Object(range) => {
+            let (least, most) = (range.get("minimum")?, range.get("maximum")?);
+            match (kind(least)?, kind(most)?) {
+                ("number", "number") => {
+                    Some(json!({"type": "number", "minimum": least, "maximum": most}))
+                }
+                ("string", "string") => Some(json!({"type": "string"})),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

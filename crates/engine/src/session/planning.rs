@@ -1,5 +1,6 @@
 //! From a process to a plan: the questions of the planner and who answers them.
 
+use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
@@ -63,8 +64,8 @@ impl Session {
         options: &Options,
         computing: Option<&mut Computing<'_>>,
     ) -> Result<PlanState, Vec<Issue>> {
-        let issues = self.check(process).await;
-        if issues.is_empty() { self.plan(process, options, computing).await } else { Err(issues) }
+        let process = self.checked(process).await?;
+        self.plan(&process, options, computing).await
     }
 
     /// Asks the catalogue, and computes what only pixels answer, until the plan is complete. Without `computing` the
@@ -170,8 +171,21 @@ impl Session {
         issues
     }
 
+    /// The process with stored ones in place.
+    ///
+    /// # Errors
+    /// What is wrong with it before anything is planned.
+    pub(super) async fn checked<'p>(
+        &self,
+        process: &'p Process,
+    ) -> Result<Cow<'p, Process>, Vec<Issue>> {
+        let process = self.expanded(process).await?;
+        let issues = self.check(&process).await;
+        if issues.is_empty() { Ok(process) } else { Err(issues) }
+    }
+
     /// What is wrong with a process before anything is asked.
-    pub(super) async fn check(&self, process: &Process) -> Vec<Issue> {
+    async fn check(&self, process: &Process) -> Vec<Issue> {
         let issues = eolith_graph::check(process, registry());
         if !issues.is_empty() {
             return issues;

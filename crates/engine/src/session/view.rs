@@ -140,10 +140,7 @@ impl Session {
     /// # Errors
     /// All problems that can be found without planning.
     pub async fn view(&self, process: Process) -> Result<View, Vec<Issue>> {
-        let issues = self.check(&process).await;
-        if !issues.is_empty() {
-            return Err(issues);
-        }
+        let process = self.checked(&process).await?.into_owned();
         Ok(View {
             session: self.clone(),
             process,

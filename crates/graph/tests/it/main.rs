@@ -4,6 +4,7 @@
 
 mod cases;
 mod definitions;
+mod expansion;
 mod large;
 mod mutations;
 mod standard;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eolith_cube::Region;
 use eolith_graph::Arg;
 
-use crate::bind::{Call, Problem, Term};
+use crate::bind::{Call, Problem, Term, own};
 use crate::logical::NodeId;
 use crate::need::{Answer, Need};
 use crate::op::Op;
@@ -33,7 +33,7 @@ impl Call<'_, '_> {
         let takes_cubes = |id: &str| {
             registry.process(id).is_some_and(|own| matches!(own.lowering, Lowering::Outside(_)))
         };
-        if !graph.nodes.iter().any(|node| takes_cubes(&node.process_id)) {
+        if !own::calls(graph, takes_cubes) {
             return Ok(None);
         }
         let context = match self.definition.parameter("context") {

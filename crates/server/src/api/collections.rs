@@ -1,9 +1,15 @@
-//! `GET /collections` and `GET /collections/{collection_id}`: the data. Both wait until the catalogue is ready.
+//! `GET /collections`, `GET /collections/{collection_id}` and its queryables: the data. All wait until the catalogue is
+//! ready.
+//!
+//! Ids may contain slashes. Everything below `/collections/` therefore comes to [`show`], and what is at the end of the
+//! path counts as a part of the id first.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use eolith_engine::catalog::CollectionRecord;
 use eolith_graph::Code;
 use serde::Deserialize;
@@ -13,6 +19,10 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::links::{Links, link};
 
+/// How the endpoints begin that [`show`] answers besides its own.
+pub(crate) const BELOW: &str = "/collections/{collection_id}/";
+const QUERYABLES: &str = "/queryables";
+const SCHEMA: &str = "application/schema+json";
 /// What is said of a single collection only.
 const DETAILS: [&str; 3] = ["cube:dimensions", "stac_extensions", "summaries"];
 
@@ -71,16 +81,28 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     links: Links,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let Ok(Path(id)) = id else {
         let message = "the id of the collection is no text in UTF-8";
         return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
     };
     let Some(record) = state.session().collection(&id).await else {
+        if let Some(of) = id.strip_suffix(QUERYABLES)
+            && let Some(record) = state.session().collection(of).await
+        {
+            return Ok(queryables(&record, &links));
+        }
         let message = format!("there is no collection `{id}`");
         return Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message));
     };
-    Ok(Json(described(&record, &links)))
+    Ok(Json(described(&record, &links)).into_response())
+}
+
+/// What the items of a collection can be filtered by.
+fn queryables(record: &CollectionRecord, links: &Links) -> Response {
+    let mut schema = record.queryables();
+    schema["$id"] = format!("{}{QUERYABLES}", links.collection(&record.id)).into();
+    ([(CONTENT_TYPE, SCHEMA)], schema.to_string()).into_response()
 }
 
 /// A STAC Collection with the links of the API before those of the data.
@@ -93,6 +115,10 @@ fn described(record: &CollectionRecord, links: &Links) -> Value {
         link("root", root.clone(), "Capabilities"),
         link("parent", root, "Capabilities"),
     ];
+    let mut about = link("", format!("{}{QUERYABLES}", links.collection(&record.id)), "Queryables");
+    about["rel"] = "http://www.opengis.net/def/rel/ogc/1.0/queryables".into();
+    about["type"] = SCHEMA.into();
+    all.push(about);
     if let Some(Value::Array(given)) = value.get_mut("links") {
         all.append(given);
     }

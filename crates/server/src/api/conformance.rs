@@ -13,12 +13,15 @@ pub(crate) async fn show(links: Links) -> Json<Value> {
 /// prefix; exactly one may be listed.
 pub(crate) fn classes(version: Version) -> Vec<&'static str> {
     const STAC: &str = "https://api.stacspec.org/v1.0.0/collections";
-    match version {
-        Version::V1_2 => vec!["https://api.openeo.org/1.2.0", STAC],
-        Version::V1_3 => vec![
-            "https://api.openeo.org/1.3.0",
-            "https://api.openeo.org/1.3.0/authentication/jwt",
-            STAC,
-        ],
-    }
+    const EXTENSIONS: [&str; 2] = [
+        "https://api.openeo.org/extensions/processing-parameters/0.1.0",
+        "https://api.openeo.org/extensions/remote-process-definition/0.1.0",
+    ];
+    let own: &[&str] = match version {
+        Version::V1_2 => &["https://api.openeo.org/1.2.0"],
+        Version::V1_3 => {
+            &["https://api.openeo.org/1.3.0", "https://api.openeo.org/1.3.0/authentication/jwt"]
+        }
+    };
+    [own, &EXTENSIONS, &[STAC]].concat()
 }

@@ -1,5 +1,7 @@
 //! `POST` and `DELETE /jobs/{job_id}/results`, `GET /jobs/{job_id}/estimate`: starting, stopping, and what it would take.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -62,11 +64,12 @@ pub(crate) async fn estimate(
 ) -> Result<Json<Value>, ApiError> {
     let job = owned(&state, &user, &id).await?;
     let mut answer = json!({"costs": 0, "downloads_included": 1000});
-    let process =
-        eolith_graph::parse_value(job.request.get("process").cloned().unwrap_or_default());
-    if let (Some(process), issues) = process
+    let given = job.request.get("process").cloned().unwrap_or_default();
+    let places = state.places(&user.id, &given).await?;
+    let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
+    if let (Some(process), issues) = eolith_graph::parse_value(given)
         && issues.is_empty()
-        && let Ok(Some(estimate)) = state.session().estimate(&process).await
+        && let Ok(Some(estimate)) = session.estimate(&process).await
     {
         answer["size"] = estimate.result_bytes.into();
         answer["duration"] = duration(estimate.bytes_read).into();

@@ -94,7 +94,8 @@ async fn claimed(state: &AppState, token: &str) -> Result<(Job, Claim), ApiError
     Ok((job, claim))
 }
 
-async fn sent(
+/// A file, or the ranges of it that are wanted. What is known of it is its type and its tag.
+pub(crate) async fn sent(
     path: PathBuf,
     file: Option<&ResultFile>,
     request: Request,

@@ -75,7 +75,7 @@ pub(crate) fn session(folder: &Path, scratch: &Path) -> Arc<Session> {
         id: Some(id.to_owned()),
         path: folder.join(id.replace('/', "-")).display().to_string() + ".zarr",
     });
-    let catalog = Arc::new(Catalog::open(entries.to_vec(), None));
+    let catalog = Arc::new(Catalog::open(entries.to_vec(), None).for_requests(false));
     let threads = NonZeroUsize::new(2).unwrap();
     let settings = Settings {
         memory: 256 << 20,

@@ -120,7 +120,7 @@ impl Step {
                 .push(("authorization".to_owned(), format!("Basic {}", base64(both.as_bytes()))));
         }
         let body = match (&self.json, &self.text, self.spaces) {
-            (Some(json), ..) => json.to_string().into_bytes(),
+            (Some(json), ..) => replaced(json, names).to_string().into_bytes(),
             (_, Some(text), _) => text.clone().into_bytes(),
             (.., Some(spaces)) => vec![b' '; spaces],
             _ => Vec::new(),
