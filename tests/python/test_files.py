@@ -32,7 +32,7 @@ def test_a_file_comes_back_as_it_was(connection, tmp_path):
     local.write_bytes(bytes(range(256)) * 5000)
     connection.get_file("deep/er/münster a.bin").upload(local)
     (listed,) = connection.list_files()
-    assert (listed.path, listed.metadata["size"]) == ("deep/er/münster a.bin", 256 * 5000)
+    assert (str(listed.path), listed.metadata["size"]) == ("deep/er/münster a.bin", 256 * 5000)
     listed.download(tmp_path / "back.bin")
     assert (tmp_path / "back.bin").read_bytes() == local.read_bytes()
     local.write_bytes(b"shorter")

@@ -64,7 +64,7 @@ def test_a_process_of_cubes_and_one_in_its_callback(connection):
     used = connection.datacube_from_process("range_of_band", cube=loaded, band="B08")
     plain = loaded.filter_bands(["B08"])
     plain = plain.reduce_dimension(dimension="t", reducer=lambda data: data.max() - data.min())
-    values = [np.array(cube.save_result("JSON").execute()["values"]) for cube in (used, plain)]
+    values = [np.array(connection.execute(cube.save_result("JSON").flat_graph())["values"]) for cube in (used, plain)]
     assert values[0].size > 1000 and np.array_equal(*values)
 
 

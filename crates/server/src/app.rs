@@ -30,9 +30,9 @@ use tower_http::compression::CompressionLayer;
 use tracing::{error, info};
 
 use crate::api::{
-    capabilities, collections, conformance, credentials, file_formats, files, job_logs, job_results,
-    job_runs, jobs, me, ogc_tiles, process_graphs, processes, processing_parameters, result,
-    service_types, services, signed_results, tiles, udf_runtimes, validation, wmts,
+    capabilities, collections, conformance, credentials, file_formats, files, job_logs,
+    job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes, processing_parameters,
+    result, service_types, services, signed_results, tiles, udf_runtimes, validation, wmts,
 };
 use crate::auth::{CredentialsError, Guard, random_id};
 use crate::error::ApiError;

@@ -6,6 +6,7 @@ mod compare;
 mod computed;
 mod effects;
 mod exports;
+mod map;
 mod page;
 mod session;
 mod target;

@@ -21,7 +21,7 @@ const DATES: usize = 2;
 const CORNER: (f64, f64) = (600_000.0, 5_100_000.0);
 
 /// COGs with overviews, one a date.
-fn session(folder: &Path) -> Session {
+pub(crate) fn session(folder: &Path) -> Session {
     let sample = Sample::new(DATES, SIZE).unwrap();
     let path = folder.join("s2.tif");
     let options = Options::from([("overview_resampling".to_owned(), json!("average"))]);
@@ -60,7 +60,7 @@ fn bounds() -> [f64; 4] {
 }
 
 /// The tile in the middle of the sample.
-fn tile(z: u8) -> (u8, u32, u32) {
+pub(crate) fn tile(z: u8) -> (u8, u32, u32) {
     let half = 20_037_508.342_789_244;
     let [west, south, east, north] = bounds();
     let place = |offset: f64| (offset / (2.0 * half) * f64::from(1u32 << z)) as u32;
