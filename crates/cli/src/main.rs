@@ -5,6 +5,7 @@
 //! 2 a wrong command line.
 
 mod collections;
+mod config;
 mod data;
 mod eval;
 mod explain;
@@ -15,6 +16,7 @@ mod sample;
 mod serve;
 mod target;
 mod usage;
+mod user;
 mod validate;
 
 use std::process::ExitCode;
@@ -52,6 +54,8 @@ enum Command {
     Collections(collections::Args),
     /// Write a small generated cube with clouds, the same on any machine.
     Sample(sample::Args),
+    /// Add, list, change and remove those who may log in to a server.
+    User(user::Args),
     /// Answer process calls on stdin, one JSON object a line, over data for those that load some.
     Eval(eval::Args),
 }
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
             Command::Processes(args) => processes::run(args).await,
             Command::Collections(args) => collections::run(args).await,
             Command::Sample(args) => sample::run(&args),
+            Command::User(args) => user::run(args).await,
             Command::Eval(args) => eval::run(args).await,
         }
     });

@@ -2,19 +2,18 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use eolith_server::queue::Limits as Jobs;
-use eolith_server::{Config, Credentials, Server};
+use eolith_server::rates::Rates;
+use eolith_server::{Config, FIRST, Server};
 
+use crate::config::File;
 use crate::data::{Data, Limits};
 use crate::failure::{Failure, say};
-
-/// The name of the only user there is.
-const USER: &str = "eolith";
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -23,12 +22,17 @@ pub(crate) struct Args {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Address to listen on. Anything but loopback needs `--auth basic`.
+    /// Address to listen on. Anything but loopback needs authentication.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Who may use it: anyone on this machine, or a user with a password.
-    #[arg(long, value_enum, default_value_t = Auth::None)]
-    auth: Auth,
+    /// Who may use it: anyone on this machine (`none`), users with a password (`basic`, see `eolith user`; the first one is
+    /// made at the first start), the same by OpenID Connect from this server (`oidc`). Several with commas between.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "none")]
+    auth: Vec<Auth>,
+    /// TOML file with identity providers (`[[providers]]`), the built-in issuer (`[issuer]`) and how often somebody may ask
+    /// (`[rates]`).
+    #[arg(long, value_name = "FILE", env = "EOLITH_CONFIG")]
+    config: Option<PathBuf>,
     /// Folder for the database, results of jobs, files of users, and what was found in the data; the user's data folder if
     /// not given.
     #[arg(long, value_name = "DIR", env = "EOLITH_STATE")]
@@ -60,10 +64,11 @@ pub(crate) struct Args {
     limits: Limits,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Auth {
     None,
     Basic,
+    Oidc,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
@@ -78,13 +83,22 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             state.display()
         )));
     }
-    std::fs::create_dir_all(&state).map_err(|e| {
+    eolith_server::store::private_folder(&state).map_err(|e| {
         Failure::text(format!("cannot make the state folder `{}`: {e}", state.display()))
     })?;
-    let auth = match args.auth {
-        Auth::None => eolith_server::Auth::None,
-        Auth::Basic => basic(&state)?,
+    let file = args.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+    let has = |way| args.auth.contains(&way);
+    let auth = eolith_server::Auth {
+        basic: has(Auth::Basic),
+        issuer: has(Auth::Oidc).then_some(file.issuer),
+        providers: file.providers,
     };
+    if has(Auth::None) && auth.has_users() {
+        return Err(Failure::text("`--auth none` stands alone"));
+    }
+    let (open, has_users) = (auth.is_none(), auth.has_users());
+    // On one's own machine nobody is in the way of others.
+    let rates = file.rates.unwrap_or_else(|| if open { Rates::none() } else { Rates::default() });
     let folder = state.clone();
     let session = Arc::new(args.data.served(&args.limits, state, args.allow_private)?);
     // Every answer about what is offered depends on it, and Python takes a while to start.
@@ -96,11 +110,27 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         lease: Duration::from_secs(args.lease.get()),
     };
     let (public_url, database) = (args.public_url, args.database);
-    let config =
-        Config { bind, auth, public_url, state: folder, database, jobs, ..Config::default() };
+    let config = Config {
+        bind,
+        auth,
+        public_url,
+        state: folder,
+        database,
+        jobs,
+        rates,
+        ..Config::default()
+    };
     let server = Server::bind(session, config).await.map_err(|e| Failure::text(e.to_string()))?;
     say(&format!("openEO at {}", server.url()));
-    if matches!(args.auth, Auth::None) {
+    if let Some(password) = server.first_password() {
+        say(&format!(
+            "user `{FIRST}`, password `{password}` (shown once; only a hash of it is kept)"
+        ));
+    }
+    if has_users {
+        say("users and passwords are managed by `eolith user`");
+    }
+    if open {
         say(
             "anyone on this machine may use it, and any web page open in a browser here (openEO demands open CORS)",
         );
@@ -109,24 +139,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     server.run(eolith_server::serve::terminated()).await.map_err(|e| Failure::text(e.to_string()))
 }
 
-/// The user with a password; a new password is told once.
-fn basic(state: &Path) -> Result<eolith_server::Auth, Failure> {
-    let (credentials, password) =
-        Credentials::open(state, USER).map_err(|e| Failure::text(e.to_string()))?;
-    match password {
-        Some(password) => {
-            say(&format!(
-                "user `{}`, password `{password}` (shown once; only a hash of it is kept)",
-                credentials.user()
-            ));
-        }
-        None => say(&format!("user `{}`, password as told at the first start", credentials.user())),
-    }
-    Ok(eolith_server::Auth::Basic(credentials))
-}
-
 /// Where this user's programs keep what they know.
-fn state_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn state_folder() -> Result<PathBuf, Failure> {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
     let base = data.filter(|path| path.is_absolute()).or_else(home);

@@ -229,13 +229,12 @@ impl<'a> Expander<'a> {
         if let Some(parsed) = self.parsed.get(name) {
             return parsed.clone();
         }
-        let (process, issues) = match value.get("process_graph") {
-            Some(_) => parse_value(value.clone()),
-            None => {
-                let message = "the process has no process graph: it can run elsewhere only";
-                let issue = Issue::new(Code::PROCESS_GRAPH_MISSING, NodePath::default(), message);
-                (None, vec![issue])
-            }
+        let (process, issues) = if value.get("process_graph").is_some() {
+            parse_value(value.clone())
+        } else {
+            let message = "the process has no process graph: it can run elsewhere only";
+            let issue = Issue::new(Code::PROCESS_GRAPH_MISSING, NodePath::default(), message);
+            (None, vec![issue])
         };
         let process = process.filter(|_| issues.is_empty()).map(Arc::new);
         for mut issue in issues {

@@ -91,12 +91,11 @@ impl fmt::Display for NodePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.0.iter().enumerate() {
             let arrow = if index > 0 { " → " } else { "" };
-            match step.strip_suffix("()").filter(|_| index % 2 == 1) {
-                Some(process) => write!(f, "{arrow}process `{process}`")?,
-                None => {
-                    let kind = if index % 2 == 0 { "node" } else { "callback" };
-                    write!(f, "{arrow}{kind} `{step}`")?;
-                }
+            if let Some(process) = step.strip_suffix("()").filter(|_| index % 2 == 1) {
+                write!(f, "{arrow}process `{process}`")?;
+            } else {
+                let kind = if index % 2 == 0 { "node" } else { "callback" };
+                write!(f, "{arrow}{kind} `{step}`")?;
             }
         }
         Ok(())

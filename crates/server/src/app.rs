@@ -34,14 +34,16 @@ use crate::api::{
     job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes, processing_parameters,
     result, service_types, services, signed_results, tiles, udf_runtimes, validation, wmts,
 };
-use crate::auth::{CredentialsError, Guard, random_id};
+use crate::auth::{Guard, UserError, Users, random_id};
 use crate::error::ApiError;
 use crate::folders::Folders;
+use crate::issuer;
 use crate::links::Version;
 use crate::maps::Maps;
 use crate::operations;
 use crate::places::{self, Places};
 use crate::queue::Queue;
+use crate::rates::{self, Buckets};
 use crate::runs::Runs;
 use crate::serve::Config;
 use crate::signed::Signer;
@@ -71,7 +73,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     of("/process_graphs/{process_graph_id}", Method::DELETE, || delete(process_graphs::remove)),
     of("/file_formats", Method::GET, || get(file_formats::list)),
     of(udf_runtimes::PATH, Method::GET, || get(udf_runtimes::list)),
-    of("/credentials/basic", Method::GET, || get(credentials::basic)),
+    of(credentials::BASIC, Method::GET, || get(credentials::basic)),
+    of(credentials::OIDC, Method::GET, || get(credentials::oidc)),
     of("/me", Method::GET, || get(me::show)),
     of("/validation", Method::POST, || post(validation::check)),
     of("/result", Method::POST, || post(result::create)),
@@ -107,27 +110,24 @@ const fn of(
     Endpoint { path, method, handler }
 }
 
-/// Paths of openEO that this server does not have.
-const UNSUPPORTED: &[&str] = &["/credentials/oidc"];
-
 const EXPOSED: &str = "Link, Location, OpenEO-Costs, OpenEO-Identifier, Content-Range, Accept-Ranges, \
-    Content-Length, Content-Disposition, ETag";
+    Content-Length, Content-Disposition, ETag, Retry-After";
 const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Range";
 const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, PUT, DELETE";
 /// JSON that is smaller is sent as it is.
 const WORTH_COMPRESSING: u64 = 1024;
-/// The database below the folder of the state.
-const DATABASE: &str = "eolith.db";
 
 /// What handlers share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppState(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     session: Arc<Session>,
     config: Config,
     guard: Guard,
+    first_password: Option<String>,
+    /// How often addresses and users may ask.
+    requests: Buckets,
     runs: Runs,
     store: Store,
     folders: Folders,
@@ -140,11 +140,9 @@ struct Shared {
 #[derive(Debug, Error)]
 pub enum StateError {
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Users(#[from] UserError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the folder `{folder}` cannot be used: {error}")]
-    Folder { folder: String, error: std::io::Error },
 }
 
 impl AppState {
@@ -153,14 +151,15 @@ impl AppState {
     /// # Errors
     /// They cannot be used, or the system has no random numbers.
     pub async fn open(session: Arc<Session>, config: Config) -> Result<AppState, StateError> {
-        let folder =
-            |error| StateError::Folder { folder: config.state.display().to_string(), error };
-        std::fs::create_dir_all(&config.state).map_err(folder)?;
-        let store = match &config.database {
-            Some(url) => Store::postgres(url).await?,
-            None => Store::sqlite(&config.state.join(DATABASE)).await?,
+        let store = Store::open(&config.state, config.database.as_deref()).await?;
+        let first_password = if config.auth.has_users() {
+            Users::new(store.clone(), &config.state).first().await?
+        } else {
+            None
         };
-        let guard = Guard::new(config.auth.clone())?;
+        let (rates, public_url) = (&config.rates, config.public_url.as_deref());
+        let requests = Buckets::new(rates.requests, rates.requests_at_once);
+        let guard = Guard::new(config.auth.clone(), rates, public_url, store.clone()).await?;
         let made = format!("{}{}", random_id(), random_id());
         let signer = Signer::new(&store.secret("links", &made).await?);
         let folders = Folders::new(&config.state);
@@ -173,8 +172,25 @@ impl AppState {
         );
         let runs = Runs::default();
         let maps = Maps::default();
-        let shared = Shared { session, config, guard, runs, store, folders, queue, signer, maps };
+        let shared = Shared {
+            session,
+            config,
+            guard,
+            first_password,
+            requests,
+            runs,
+            store,
+            folders,
+            queue,
+            signer,
+            maps,
+        };
         Ok(AppState(Arc::new(shared)))
+    }
+
+    /// The password of the user [`crate::auth::FIRST`], if the user was made just now: it is stored nowhere.
+    pub fn first_password(&self) -> Option<&str> {
+        self.0.first_password.as_deref()
     }
 
     pub(crate) fn session(&self) -> &Arc<Session> {
@@ -187,6 +203,10 @@ impl AppState {
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.0.guard
+    }
+
+    pub(crate) fn requests(&self) -> &Buckets {
+        &self.0.requests
     }
 
     pub(crate) fn runs(&self) -> &Runs {
@@ -230,6 +250,12 @@ impl AppState {
     }
 }
 
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("config", self.config()).finish_non_exhaustive()
+    }
+}
+
 /// The whole API, ready to be served or asked in-process.
 pub fn router(state: AppState) -> Router {
     let mut routes = Router::new()
@@ -242,7 +268,12 @@ pub fn router(state: AppState) -> Router {
     for version in Version::ALL {
         routes = routes.nest(version.mount(), api(version));
     }
-    wrap(routes.layer(middleware::from_fn(operations::count)).with_state(state))
+    if state.guard().issuer().is_some() {
+        routes = routes.nest(issuer::MOUNT, issuer::routes());
+    }
+    let limit = middleware::from_fn_with_state(state.clone(), rates::limit);
+    let routes = routes.layer(middleware::from_fn(operations::count));
+    wrap(routes.with_state(state).layer(limit))
 }
 
 /// The resources of one version.
@@ -310,19 +341,17 @@ fn wrap(routes: Router) -> Router {
 async fn no_path(uri: Uri) -> ApiError {
     let path = uri.path();
     let mount = Version::ALL.iter().find_map(|version| path.strip_prefix(version.mount()));
-    let below = mount.unwrap_or(path);
-    let is_below = |root: &&'static str| {
-        below.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     if mount.is_none() && path.starts_with("/openeo/") {
         let message = format!("`{path}` is of no version that is here; see /.well-known/openeo");
         ApiError::new(Code::UNSUPPORTED_API_VERSION, message)
-    } else if let Some(feature) = UNSUPPORTED.iter().find(|root| is_below(root)) {
-        let message = format!("`{feature}` is a part of openEO that this server does not have");
-        ApiError::new(Code::FEATURE_UNSUPPORTED, message)
     } else {
         ApiError::new(Code::NOT_FOUND, format!("there is nothing at `{path}`"))
     }
+}
+
+/// What the paths of the built-in issuer are without it.
+pub(crate) fn no_issuer() -> ApiError {
+    ApiError::new(Code::NOT_FOUND, "this server issues no tokens of OpenID Connect")
 }
 
 async fn no_method(method: Method, uri: Uri) -> ApiError {

@@ -1,7 +1,9 @@
 //! The one shape of every error answer: a status, an openEO code, a message and an id that is also in the log.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use eolith_graph::{Code, Issue};
@@ -20,6 +22,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: Code,
     message: String,
+    /// Seconds after which the request may be sent again.
+    wait: Option<u64>,
 }
 
 impl ApiError {
@@ -27,7 +31,7 @@ impl ApiError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> ApiError {
         let status =
             StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        ApiError { status, code, message: message.into() }
+        ApiError { status, code, message: message.into(), wait: None }
     }
 
     /// An error of HTTP that openEO has no code for.
@@ -36,7 +40,20 @@ impl ApiError {
         code: &'static str,
         message: impl Into<String>,
     ) -> ApiError {
-        ApiError { status, code: Code::new(code), message: message.into() }
+        ApiError { status, code: Code::new(code), message: message.into(), wait: None }
+    }
+
+    /// Somebody asks too often.
+    pub(crate) fn too_many(wait: Duration) -> ApiError {
+        let seconds = (wait.as_secs_f64().ceil() as u64).max(1);
+        let message = format!("too many requests: the next one is answered in {seconds} s");
+        let error = ApiError::http(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        ApiError { wait: Some(seconds), ..error }
+    }
+
+    /// Whether it has that code.
+    pub(crate) fn is(&self, code: &Code) -> bool {
+        self.code == *code
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> ApiError {
@@ -93,6 +110,9 @@ impl IntoResponse for ApiError {
         }
         let body = json!({"id": id, "code": code, "message": self.message, "links": []});
         let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             // Not `Basic`: a browser would open its own dialog over the one of the client.
             let challenge = HeaderValue::from_static("Bearer realm=\"openEO\"");

@@ -58,13 +58,18 @@ impl Links {
         format!("{}{}{path}", self.base, self.version.mount())
     }
 
+    /// The address of something that is of no version.
+    pub(crate) fn beside(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// The root of a version, with the slash at the end that clients expect.
     pub(crate) fn root(&self, version: Version) -> String {
         format!("{}{}/", self.base, version.mount())
     }
 
     pub(crate) fn well_known(&self) -> String {
-        format!("{}/.well-known/openeo", self.base)
+        self.beside("/.well-known/openeo")
     }
 
     pub(crate) fn collection(&self, id: &str) -> String {

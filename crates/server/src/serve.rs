@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::app::{AppState, StateError, router};
 use crate::auth::Auth;
 use crate::queue::Limits;
+use crate::rates::Rates;
 
 /// How long requests may go on after the end was asked for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ pub struct Config {
     /// PostgreSQL, if the database is not a file in that folder.
     pub database: Option<String>,
     pub jobs: Limits,
+    pub rates: Rates,
     /// How long signed links can be used.
     pub links_valid: Duration,
     pub title: String,
@@ -58,7 +60,7 @@ pub enum ServeError {
     #[error("`{0}` cannot be the public address: it starts with http:// or https://")]
     PublicUrl(String),
     #[error(transparent)]
-    Credentials(#[from] StateError),
+    State(#[from] StateError),
     #[error("the server has ended: {0}")]
     Ended(#[source] std::io::Error),
 }
@@ -75,12 +77,13 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            auth: Auth::None,
+            auth: Auth::default(),
             public_url: None,
             body_limit: 10 << 20,
             state: std::env::temp_dir().join(format!("eolith-{}", std::process::id())),
             database: None,
             jobs: Limits::default(),
+            rates: Rates::none(),
             links_valid: Duration::from_hours(7 * 24),
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
@@ -112,7 +115,7 @@ impl Server {
     /// An address that is taken, or one that strangers can reach while there is no authentication.
     pub async fn bind(session: Arc<Session>, config: Config) -> Result<Server, ServeError> {
         let address = config.bind;
-        if matches!(config.auth, Auth::None) && !address.ip().to_canonical().is_loopback() {
+        if config.auth.is_none() && !address.ip().to_canonical().is_loopback() {
             return Err(ServeError::Unprotected(address));
         }
         if let Some(url) = &config.public_url
@@ -138,6 +141,11 @@ impl Server {
         public.unwrap_or_else(|| format!("http://{}", self.address))
     }
 
+    /// The password of the user [`crate::auth::FIRST`], if the user was made just now: it is stored nowhere.
+    pub fn first_password(&self) -> Option<&str> {
+        self.state.first_password()
+    }
+
     /// Answers until `end`. Requests that are under way then have some seconds to finish; after that their runs are
     /// cancelled.
     pub async fn run(
@@ -154,12 +162,12 @@ impl Server {
             }
         });
         let (ending, ended) = oneshot::channel::<()>();
-        let serving =
-            axum::serve(listener, router(self.state)).with_graceful_shutdown(async move {
-                end.await;
-                // The other side is gone only when serving has ended anyway.
-                let _ = ending.send(());
-            });
+        let routes = router(self.state).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
+            end.await;
+            // The other side is gone only when serving has ended anyway.
+            let _ = ending.send(());
+        });
         let grace = async {
             if ended.await.is_ok() {
                 tokio::time::sleep(GRACE).await;

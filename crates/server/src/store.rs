@@ -7,13 +7,16 @@
 //!
 //! What a status may become is decided in [`crate::job`], not here. Files are not here either: see [`crate::folders`].
 
+mod grants;
 mod jobs;
 mod logs;
 mod migrations;
 mod processes;
 mod secrets;
 mod services;
+mod users;
 
+use std::fs::{DirBuilder, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,10 +24,14 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Executor};
 use thiserror::Error;
 
+pub(crate) use grants::{StoredClient, StoredGrant};
 pub(crate) use jobs::Changed;
 pub(crate) use logs::Logged;
 pub(crate) use services::Kept;
+pub(crate) use users::StoredUser;
 
+/// The database below the folder of the state.
+const FILE: &str = "eolith.db";
 /// Connections that are open at most. SQLite writes one at a time anyway.
 const CONNECTIONS: u32 = 8;
 /// How long a statement waits for a connection.
@@ -49,11 +56,28 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("the database holds something that this version does not understand: {0}")]
     Record(#[from] serde_json::Error),
+    #[error("the folder of the database cannot be used: {0}")]
+    Folder(#[from] std::io::Error),
     #[error("too many servers change `{0}` at the same time")]
     Contention(String),
 }
 
 impl Store {
+    /// Opens the database of the folder of a server's state, or the one at `url`; makes what is not there. The folder and
+    /// the file are for their owner only: hashes of passwords and secrets are in them.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is of a later version.
+    pub async fn open(state: &Path, url: Option<&str>) -> Result<Store, StoreError> {
+        private_folder(state)?;
+        if let Some(url) = url {
+            return Store::postgres(url).await;
+        }
+        let path = state.join(FILE);
+        private_file(&path)?;
+        Store::sqlite(&path).await
+    }
+
     /// Opens the file at `path`, or makes it.
     ///
     /// # Errors
@@ -101,6 +125,27 @@ impl Store {
     }
 }
 
+/// Makes a folder for its owner only. One that is there already stays as it is.
+///
+/// # Errors
+/// It cannot be made.
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Makes a file for its owner only, if it is not there. What SQLite puts beside it gets the same rights.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -131,5 +176,22 @@ pub(crate) mod tests {
         Store::sqlite(&path).await.unwrap();
         assert!(matches!(Store::postgres("mysql://x").await, Err(StoreError::Address(_))));
         assert!(matches!(Store::sqlite(dir.path()).await, Err(StoreError::Database(_))));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_the_owner_can_read_the_database() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("a/state");
+        let _open = Store::open(&state, None).await.unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&state), 0o700);
+        let mut files = 0;
+        for entry in std::fs::read_dir(&state).unwrap() {
+            files += 1;
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+        assert!(files > 0);
     }
 }

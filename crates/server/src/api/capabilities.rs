@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::conformance;
-use super::udf_runtimes;
+use super::{conformance, credentials, udf_runtimes};
 use crate::app::{AppState, ENDPOINTS};
 use crate::links::{Links, Version, link};
 
@@ -25,7 +24,13 @@ pub(crate) async fn well_known(links: Links) -> Json<Value> {
 pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Value> {
     let mut endpoints: Vec<(&str, Vec<&str>)> = Vec::new();
     let runs_udfs = state.session().host().await.is_ok();
-    let offered = |path: &str| runs_udfs || path != udf_runtimes::PATH;
+    let auth = &state.config().auth;
+    let offered = |path: &str| match path {
+        udf_runtimes::PATH => runs_udfs,
+        credentials::BASIC => auth.basic || auth.is_none(),
+        credentials::OIDC => auth.has_oidc(),
+        _ => true,
+    };
     for endpoint in ENDPOINTS.iter().filter(|endpoint| offered(endpoint.path)) {
         match endpoints.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, methods)) => methods.push(endpoint.method.as_str()),

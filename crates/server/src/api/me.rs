@@ -6,5 +6,5 @@ use serde_json::{Value, json};
 use crate::auth::User;
 
 pub(crate) async fn show(user: User) -> Json<Value> {
-    Json(json!({"user_id": user.id, "name": user.id, "links": []}))
+    Json(json!({"user_id": user.id, "name": user.name.as_ref().unwrap_or(&user.id), "links": []}))
 }

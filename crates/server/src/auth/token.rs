@@ -1,4 +1,4 @@
-//! Tokens: JSON Web Tokens that this server signs and checks itself (HS256).
+//! Tokens: JSON Web Tokens that the servers of a store sign and check themselves (HS256).
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 
-const ISSUER: &str = "eolith";
+pub(super) const ISSUER: &str = "eolith";
 const SECONDS: i64 = 24 * 60 * 60;
 
 /// Signs and checks with one secret.
@@ -16,10 +16,13 @@ pub(super) struct Tokens {
     rules: Validation,
 }
 
+/// What a token says.
 #[derive(Serialize, Deserialize)]
-struct Claims {
+pub(super) struct Claims {
     iss: String,
-    sub: String,
+    pub(super) sub: String,
+    /// Which password of the user it was made with.
+    pub(super) pwd: String,
     iat: i64,
     exp: i64,
 }
@@ -38,22 +41,27 @@ impl Tokens {
     }
 
     /// A token for `user` that is valid for a day.
-    pub(super) fn issue(&self, user: &str) -> Result<String, ApiError> {
-        self.issue_until(user, SECONDS)
+    pub(super) fn issue(&self, user: &str, password: &str) -> Result<String, ApiError> {
+        self.issue_until(user, password, SECONDS)
     }
 
     /// A token that ends `seconds` from now.
-    pub(super) fn issue_until(&self, user: &str, seconds: i64) -> Result<String, ApiError> {
+    pub(super) fn issue_until(
+        &self,
+        user: &str,
+        password: &str,
+        seconds: i64,
+    ) -> Result<String, ApiError> {
         let now = Timestamp::now().as_second();
-        let (iss, sub) = (ISSUER.to_owned(), user.to_owned());
-        let claims = Claims { iss, sub, iat: now, exp: now + seconds };
+        let (iss, sub, pwd) = (ISSUER.to_owned(), user.to_owned(), password.to_owned());
+        let claims = Claims { iss, sub, pwd, iat: now, exp: now + seconds };
         encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
             .map_err(|error| ApiError::internal(format!("no token could be made: {error}")))
     }
 
-    /// The user of a token that is genuine and not expired.
-    pub(super) fn check(&self, token: &str) -> Option<String> {
-        decode::<Claims>(token, &self.check, &self.rules).ok().map(|token| token.claims.sub)
+    /// What a token says that is genuine and not expired.
+    pub(super) fn check(&self, token: &str) -> Option<Claims> {
+        decode::<Claims>(token, &self.check, &self.rules).ok().map(|token| token.claims)
     }
 }
 

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const ALL: [(&str, &str); 1] = [("jobs", include_str!("../../migrations/0001_jobs.sql"))];
+const ALL: [(&str, &str); 2] = [
+    ("jobs", include_str!("../../migrations/0001_jobs.sql")),
+    ("access", include_str!("../../migrations/0002_access.sql")),
+];
 
 pub(super) fn all() -> Migrator {
     let migration = |(i, (name, sql)): (usize, (&'static str, &'static str))| {

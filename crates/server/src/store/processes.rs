@@ -42,16 +42,16 @@ impl Store {
     ) -> Result<BTreeMap<String, Value>, StoreError> {
         let mut found = BTreeMap::new();
         for some in ids.chunks(TOGETHER) {
-            let mut sql = sqlx::QueryBuilder::<sqlx::Any>::new(
-                "SELECT id, record FROM processes WHERE user_id = ",
+            let places: Vec<String> = (0..some.len()).map(|i| format!("${}", i + 3)).collect();
+            // Numbered by hand: the builder of `sqlx::Any` writes what PostgreSQL does not understand.
+            let sql = format!(
+                "SELECT id, record FROM processes WHERE user_id = $1 AND public >= $2 AND id IN ({})",
+                places.join(", ")
             );
-            sql.push_bind(user).push(" AND public >= ").push_bind(i64::from(only_public));
-            let mut list = sql.push(" AND id IN (").separated(", ");
-            for id in some {
-                list.push_bind(id.as_str());
-            }
-            list.push_unseparated(")");
-            let rows: Vec<(String, String)> = sql.build_query_as().fetch_all(&self.pool).await?;
+            let query = sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(sql));
+            let query = query.bind(user).bind(i64::from(only_public));
+            let query = some.iter().fold(query, |query, id| query.bind(id.as_str()));
+            let rows = query.fetch_all(&self.pool).await?;
             for (id, record) in rows {
                 found.insert(id, serde_json::from_str(&record)?);
             }

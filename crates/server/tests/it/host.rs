@@ -10,7 +10,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::session::{Session, Settings};
-use eolith_server::{AppState, Auth, Config, Credentials, Server, router};
+use eolith_server::issuer;
+use eolith_server::rates::Rates;
+use eolith_server::{AppState, Auth, Config, Server, Store, Users, router};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -21,7 +23,6 @@ use crate::{data, socket};
 
 /// The name in-process requests call the server by.
 const NAME: &str = "eolith.test:8080";
-const USER: &str = "eolith";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Access {
@@ -33,7 +34,13 @@ pub(crate) enum Access {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
+    /// With authentication; a user `eolith` if there are no others.
     pub(crate) password: bool,
+    /// Names and passwords.
+    pub(crate) users: BTreeMap<String, String>,
+    /// With the built-in issuer.
+    pub(crate) issuer: bool,
+    pub(crate) rates: Option<Rates>,
     pub(crate) public_url: Option<String>,
     pub(crate) body_limit: Option<usize>,
 }
@@ -42,6 +49,7 @@ pub(crate) struct Options {
 pub(crate) struct Host {
     pub(crate) base: String,
     pub(crate) password: Option<String>,
+    pub(crate) users: Users,
     /// Where results are kept while they are sent.
     pub(crate) results: TempDir,
     _data: TempDir,
@@ -97,24 +105,30 @@ impl Host {
             ..Config::default()
         };
         config.body_limit = options.body_limit.unwrap_or(config.body_limit);
-        let mut password = None;
-        if options.password {
-            let (credentials, made) = Credentials::open(&data.path().join("state"), USER).unwrap();
-            password = made;
-            config.auth = Auth::Basic(credentials);
+        if options.password || !options.users.is_empty() {
+            config.auth = Auth::basic();
+        }
+        config.auth.issuer = options.issuer.then(issuer::Settings::default);
+        config.rates = options.rates.clone().unwrap_or_else(Rates::none);
+        let store = Store::open(&config.state, None).await.unwrap();
+        let users = Users::new(store, &config.state);
+        for (user, password) in &options.users {
+            users.add(user, Some(password)).await.unwrap();
         }
         let session = session(data.path(), results.path());
-        let (authority, way) = match access {
+        let (authority, password, way) = match access {
             Access::InProcess => {
                 let state = AppState::open(session, config).await.unwrap();
                 let working = state.clone();
                 tokio::spawn(async move { working.work().await });
+                let password = state.first_password().map(str::to_owned);
                 let routes = router(state);
-                (NAME.to_owned(), Way::InProcess(Box::new(routes)))
+                (NAME.to_owned(), password, Way::InProcess(Box::new(routes)))
             }
             Access::Socket => {
                 let server = Server::bind(session, config).await.unwrap();
                 let authority = server.address().to_string();
+                let password = server.first_password().map(str::to_owned);
                 let (end, ended) = oneshot::channel();
                 let server = tokio::spawn(async move {
                     let end = async {
@@ -122,11 +136,11 @@ impl Host {
                     };
                     server.run(end).await.unwrap();
                 });
-                (authority.clone(), Way::Socket { authority, end, server })
+                (authority.clone(), password, Way::Socket { authority, end, server })
             }
         };
         let base = format!("http://{authority}");
-        Host { base, password, results, _data: data, way }
+        Host { base, password, users, results, _data: data, way }
     }
 
     pub(crate) async fn ask(

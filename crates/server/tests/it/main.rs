@@ -6,6 +6,7 @@
 mod connections;
 mod data;
 mod host;
+mod issuer;
 mod scenario;
 mod socket;
 

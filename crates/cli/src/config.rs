@@ -1,0 +1,32 @@
+//! The configuration file of a server (TOML): what is too long for the command line.
+
+use std::path::Path;
+
+use eolith_server::Provider;
+use eolith_server::issuer::Settings;
+use eolith_server::rates::Rates;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// All of it may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    /// Identity providers whose users may use the server.
+    pub(crate) providers: Vec<Provider>,
+    /// The built-in issuer (`--auth oidc`).
+    pub(crate) issuer: Settings,
+    /// How often somebody may ask.
+    pub(crate) rates: Option<Rates>,
+}
+
+impl File {
+    pub(crate) fn read(path: &Path) -> Result<File, Failure> {
+        let failed = |reason: String| {
+            Failure::text(format!("cannot use the configuration `{}`: {reason}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| failed(error.to_string()))
+    }
+}

@@ -1,0 +1,151 @@
+//! `eolith user`: who may log in to a server.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+use eolith_server::{Store, UserError, Users};
+
+use crate::failure::{Failure, print, say};
+use crate::serve::state_folder;
+
+/// Bytes that are read of a password.
+const LONGEST: u64 = 4096;
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// Folder of the server's state; the user's data folder if not given.
+    #[arg(long, value_name = "DIR", env = "EOLITH_STATE", global = true)]
+    state: Option<PathBuf>,
+    /// Database of the server, if it is not a file in that folder: `postgres://USER:PASSWORD@HOST/DATABASE`.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "EOLITH_DATABASE",
+        hide_env_values = true,
+        global = true
+    )]
+    database: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Add a user. The password is made and shown, unless it is given.
+    Add(Password),
+    /// List the users.
+    List,
+    /// Give a user another password; whoever is logged in has to log in again.
+    Password(Password),
+    /// Programs that get tokens for a user with a secret, where the server issues tokens (`serve --auth oidc`).
+    #[command(subcommand)]
+    Client(Client),
+    /// Remove a user with everything the user has: jobs, results, services, processes and files.
+    Remove {
+        /// Name of the user.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Client {
+    /// Add a client of a user; prints its id and its secret.
+    Add {
+        /// Name of the user.
+        user: String,
+    },
+    /// List the clients with their users.
+    List,
+    /// Remove a client.
+    Remove {
+        /// Id of the client.
+        id: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+struct Password {
+    /// Name of the user: letters, digits, `_`, `-` and `.`.
+    name: String,
+    /// Take the first line of stdin as the password.
+    #[arg(long)]
+    stdin: bool,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let state = match args.state {
+        Some(folder) => folder,
+        None => state_folder()?,
+    };
+    let store = Store::open(&state, args.database.as_deref()).await;
+    let users = Users::new(store.map_err(|e| Failure::text(e.to_string()))?, &state);
+    match args.action {
+        Action::Add(user) => {
+            let made = users.add(&user.name, user.given()?.as_deref()).await?;
+            say(&format!("user `{}` is added", user.name));
+            show(made)
+        }
+        Action::Password(user) => {
+            let made = users.set_password(&user.name, user.given()?.as_deref()).await?;
+            say(&format!("user `{}` has another password", user.name));
+            show(made)
+        }
+        Action::List => {
+            let lines =
+                users.list().await?.into_iter().map(|u| format!("{}  {}\n", u.created, u.id));
+            print(&lines.collect::<String>())
+        }
+        Action::Client(Client::Add { user }) => {
+            let (id, secret) = users.add_client(&user).await?;
+            say(&format!(
+                "client of `{user}`: id and secret (shown once; only a hash of it is kept)"
+            ));
+            print(&format!("{id} {secret}\n"))
+        }
+        Action::Client(Client::List) => {
+            let lines =
+                users.clients().await?.into_iter().map(|(id, user)| format!("{id}  {user}\n"));
+            print(&lines.collect::<String>())
+        }
+        Action::Client(Client::Remove { id }) => {
+            users.remove_client(&id).await?;
+            say(&format!("client `{id}` is removed"));
+            Ok(())
+        }
+        Action::Remove { name } => {
+            users.remove(&name).await?;
+            say(&format!("user `{name}` is removed"));
+            Ok(())
+        }
+    }
+}
+
+impl Password {
+    /// The password, if it comes from outside.
+    fn given(&self) -> Result<Option<String>, Failure> {
+        if !self.stdin {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        std::io::stdin().take(LONGEST).read_to_string(&mut text)?;
+        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+/// A password that was made is the only line on stdout.
+fn show(made: Option<String>) -> Result<(), Failure> {
+    match made {
+        Some(password) => {
+            say("password (shown once; only a hash of it is kept):");
+            print(&format!("{password}\n"))
+        }
+        None => Ok(()),
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Failure {
+        Failure::text(error.to_string())
+    }
+}
