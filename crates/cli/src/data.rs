@@ -111,6 +111,10 @@ impl Data {
         Ok(self.with_workspace(Session::new(Arc::new(catalog), limits.settings())?))
     }
 
+    pub(crate) fn workspace(&self) -> Option<PathBuf> {
+        self.workspace.clone()
+    }
+
     fn with_workspace(&self, session: Session) -> Session {
         match &self.workspace {
             Some(folder) => session.with_workspace(Arc::new(Folder::new(folder))),

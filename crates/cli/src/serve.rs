@@ -96,6 +96,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if has(Auth::None) && auth.has_users() {
         return Err(Failure::text("`--auth none` stands alone"));
     }
+    if !auth.is_none() && args.data.workspace().is_some() {
+        return Err(Failure::text(
+            "`--workspace` is the folder of the only user of a server without authentication; \
+             with it, all users have folders of their own below `--state`",
+        ));
+    }
     let (open, has_users) = (auth.is_none(), auth.has_users());
     // On one's own machine nobody is in the way of others.
     let rates = file.rates.unwrap_or_else(|| if open { Rates::none() } else { Rates::default() });
@@ -115,6 +121,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         auth,
         public_url,
         state: folder,
+        workspace: args.data.workspace(),
         database,
         jobs,
         rates,

@@ -41,7 +41,7 @@ use crate::issuer;
 use crate::links::Version;
 use crate::maps::Maps;
 use crate::operations;
-use crate::places::{self, Places};
+use crate::places::{Homes, Places};
 use crate::queue::Queue;
 use crate::rates::{self, Buckets};
 use crate::runs::Runs;
@@ -131,6 +131,7 @@ struct Shared {
     runs: Runs,
     store: Store,
     folders: Folders,
+    homes: Homes,
     queue: Queue,
     signer: Signer,
     maps: Maps,
@@ -163,12 +164,13 @@ impl AppState {
         let made = format!("{}{}", random_id(), random_id());
         let signer = Signer::new(&store.secret("links", &made).await?);
         let folders = Folders::new(&config.state);
+        let homes = Homes::new(&config);
         let queue = Queue::new(
             store.clone(),
             folders.clone(),
             Arc::clone(&session),
             config.jobs.clone(),
-            config.state.clone(),
+            homes.clone(),
         );
         let runs = Runs::default();
         let maps = Maps::default();
@@ -181,6 +183,7 @@ impl AppState {
             runs,
             store,
             folders,
+            homes,
             queue,
             signer,
             maps,
@@ -233,9 +236,13 @@ impl AppState {
         &self.0.signer
     }
 
+    pub(crate) fn homes(&self) -> &Homes {
+        &self.0.homes
+    }
+
     /// What a process of the user can name.
     pub(crate) async fn places(&self, user: &str, process: &Value) -> Result<Places, StoreError> {
-        let root = places::root(&self.config().state, user);
+        let root = self.homes().of(user);
         Places::open(root, user, process, self.store(), self.folders()).await
     }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::folders::Folders;
 use crate::job::{Job, Status};
+use crate::serve::Config;
 use crate::store::{Store, StoreError};
 
 /// How the namespaces of users begin.
@@ -29,6 +30,25 @@ pub(crate) struct Places {
 /// The folder of a user below the folder of the server's state. Ids of users are safe names of files, but for dots.
 pub(crate) fn root(state: &Path, user: &str) -> PathBuf {
     state.join("users").join(format!("u-{user}"))
+}
+
+/// Where the folders of all users are.
+#[derive(Clone, Debug)]
+pub(crate) struct Homes {
+    state: PathBuf,
+    /// Of the only user of a server without authentication, if the operator has named one.
+    only: Option<PathBuf>,
+}
+
+impl Homes {
+    pub(crate) fn new(config: &Config) -> Homes {
+        let only = config.workspace.clone().filter(|_| config.auth.is_none());
+        Homes { state: config.state.clone(), only }
+    }
+
+    pub(crate) fn of(&self, user: &str) -> PathBuf {
+        self.only.clone().unwrap_or_else(|| root(&self.state, user))
+    }
 }
 
 impl Places {

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use crate::folders::Folders;
 use crate::job::{self, Change, Job, Status};
+use crate::places::Homes;
 use crate::store::{Changed, Store, StoreError};
 
 /// How long a server may be silent before its jobs go to another one.
@@ -63,7 +64,7 @@ struct Shared {
     limits: Limits,
     /// Of this server, among all that use the store.
     name: String,
-    state: std::path::PathBuf,
+    homes: Homes,
     wake: Notify,
     ending: Cancel,
     /// Runs of this server, by job.
@@ -71,18 +72,18 @@ struct Shared {
 }
 
 impl Queue {
-    /// The queue of a server whose state is in `state`; nothing runs before [`Queue::work`].
+    /// The queue of a server; nothing runs before [`Queue::work`].
     pub(crate) fn new(
         store: Store,
         folders: Folders,
         session: Arc<Session>,
         limits: Limits,
-        state: std::path::PathBuf,
+        homes: Homes,
     ) -> Queue {
         let name = format!("{}-{}", std::process::id(), &crate::auth::random_id()[..8]);
         let (wake, ending) = (Notify::new(), Cancel::default());
         let running = Mutex::default();
-        let shared = Shared { store, folders, session, limits, name, state, wake, ending, running };
+        let shared = Shared { store, folders, session, limits, name, homes, wake, ending, running };
         Queue(Arc::new(shared))
     }
 

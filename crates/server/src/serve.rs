@@ -36,6 +36,8 @@ pub struct Config {
     pub body_limit: usize,
     /// Folder of the database, of results and of what users have.
     pub state: PathBuf,
+    /// The folder of the only user of a server without authentication; one below `state` if `None`.
+    pub workspace: Option<PathBuf>,
     /// PostgreSQL, if the database is not a file in that folder.
     pub database: Option<String>,
     pub jobs: Limits,
@@ -81,6 +83,7 @@ impl Default for Config {
             public_url: None,
             body_limit: 10 << 20,
             state: std::env::temp_dir().join(format!("eolith-{}", std::process::id())),
+            workspace: None,
             database: None,
             jobs: Limits::default(),
             rates: Rates::none(),

@@ -20,7 +20,6 @@ use crate::files::{Files, FilesError, UserFile};
 use crate::job::instant;
 use crate::links::{Links, escaped, link};
 use crate::page::Page;
-use crate::places;
 
 /// Bytes of one file.
 const MOST_BYTES: u64 = 50 << 30;
@@ -130,7 +129,7 @@ pub(crate) async fn remove(
 }
 
 fn files(state: &AppState, user: &User) -> Files {
-    Files::new(places::root(&state.config().state, &user.id))
+    Files::new(state.homes().of(&user.id))
 }
 
 fn valid(path: FilePath) -> Result<String, ApiError> {

@@ -3,7 +3,6 @@
 mod results;
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +17,7 @@ use super::Queue;
 use crate::entries;
 use crate::folders::Attempt;
 use crate::job::{self, Change, Job, Outcome, Usage};
-use crate::places::{self, Places};
+use crate::places::Places;
 use crate::store::{Changed, StoreError};
 use watch::Watch;
 
@@ -125,7 +124,7 @@ impl Queue {
     }
 
     async fn places(&self, job: &Job) -> Result<Places, StoreError> {
-        let root: PathBuf = places::root(&self.0.state, &job.user);
+        let root = self.0.homes.of(&job.user);
         let process = job.request.get("process").unwrap_or(&Value::Null);
         Places::open(root, &job.user, process, &self.0.store, &self.0.folders).await
     }
