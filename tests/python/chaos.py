@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import rasterio.crs
 import requests
-import zarr
 
+import cubes
 import graphs
 from binary import Server
 
@@ -36,25 +35,8 @@ LEASE = 2
 
 def sample(folder, dates, size):
     """A cube of one band in many small chunks; zeros are no-data, and not in every task."""
-    path = Path(folder) / "chaos.zarr"
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-
-    def array(name, values, dims, chunks, **attributes):
-        made = group.create_array(
-            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=dims, attributes=attributes
-        )
-        made[...] = values
-
-    places = np.arange(size) + 0.5
-    array("t", np.arange(dates), ["t"], (dates,), units="days since 2021-01-01", standard_name="time", axis="T")
-    array("y", 5_200_000 - 10 * places, ["y"], (size,), standard_name="projection_y_coordinate", units="m", axis="Y")
-    array("x", 600_000 + 10 * places, ["x"], (size,), standard_name="projection_x_coordinate", units="m", axis="X")
-    text = rasterio.crs.CRS.from_epsg(32632).to_wkt()
-    group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": text})
-    pixels = np.random.default_rng(3).integers(1, 9000, (dates, size, size), dtype="u2")
-    pixels[::4, : size // 2, : size // 2] = 0
-    array("B04", pixels, ["t", "y", "x"], (10, 40, 120), grid_mapping="spatial_ref", _FillValue=0)
-    return path
+    hidden = np.s_[::4, : size // 2, : size // 2]
+    return cubes.chunked(Path(folder) / "chaos.zarr", dates, size, (10, 40, 120), hidden)
 
 
 def jobs():

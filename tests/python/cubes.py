@@ -6,8 +6,10 @@ from functools import cache
 
 import numpy as np
 import rasterio
+import rasterio.crs
 import rioxarray  # noqa: F401  (the accessor `rio`)
 import xarray as xr
+import zarr
 from rasterio.shutil import copy as translate
 
 from binary import REAL
@@ -149,3 +151,26 @@ def slovenia():
     dx, dy = (x[-1] - x[0]) / (len(x) - 1), (y[-1] - y[0]) / (len(y) - 1)
     dates = json.loads((REAL / "expected.json").read_text())["s2_l1c_slovenia"]["dates"]
     return Cube("slovenia", 32633, paths, bands, (x[0] - dx / 2, y[0] - dy / 2, dx, dy), dates)
+
+
+def chunked(path, dates, size, chunks, hidden=None):
+    """A Zarr store with one band (`B04`) over t, y, x in EPSG:32632, in chunks of a choice; what is `hidden` has no data."""
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+
+    def array(name, values, dims, chunks, **attributes):
+        made = group.create_array(
+            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=dims, attributes=attributes
+        )
+        made[...] = values
+
+    array("t", np.arange(dates), ["t"], (dates,), units="days since 2021-01-01", standard_name="time", axis="T")
+    places = np.arange(size) + 0.5
+    array("y", 5_200_000 - 10 * places, ["y"], (size,), standard_name="projection_y_coordinate", units="m", axis="Y")
+    array("x", 600_000 + 10 * places, ["x"], (size,), standard_name="projection_x_coordinate", units="m", axis="X")
+    text = rasterio.crs.CRS.from_epsg(32632).to_wkt()
+    group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": text})
+    pixels = np.random.default_rng(3).integers(1, 9000, (dates, size, size), dtype="u2")
+    if hidden:
+        pixels[hidden] = 0
+    array("B04", pixels, ["t", "y", "x"], chunks, grid_mapping="spatial_ref", _FillValue=0)
+    return path

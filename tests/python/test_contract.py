@@ -3,10 +3,9 @@
 import pytest
 
 import contract
-from binary import STANDARD
 
 
-@pytest.mark.skipif(STANDARD is None, reason="the document is reference data")
+@pytest.mark.reference
 def test_answers_are_what_the_document_says(tmp_path):
     with contract.serve(tmp_path) as server:
         asked = contract.Contract(server, *server.credentials(), "sample")

@@ -6,12 +6,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-import numpy as np
 import pytest
-import rasterio.crs
 import xarray as xr
 import zarr
 
+import cubes
 from binary import eolith, run
 from graphs import graph, load, node, of, reducer, save
 
@@ -25,21 +24,7 @@ SLACK = {"data": 24 * MIB, "netcdf": 48 * MIB, "remote": 48 * MIB}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("memory") / "cube.zarr"
-    pixels = np.random.default_rng(3).integers(1, 9000, (DATES, SIZE, SIZE), dtype="u2")
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-
-    def array(name, values, dims, chunks, **attributes):
-        made = group.create_array(
-            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=dims, attributes=attributes
-        )
-        made[...] = values
-
-    array("t", np.arange(DATES), ["t"], (DATES,), units="days since 2021-01-01", standard_name="time", axis="T")
-    places = np.arange(SIZE) + 0.5
-    array("y", 5_200_000 - 10 * places, ["y"], (SIZE,), standard_name="projection_y_coordinate", units="m", axis="Y")
-    array("x", 600_000 + 10 * places, ["x"], (SIZE,), standard_name="projection_x_coordinate", units="m", axis="X")
-    group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": rasterio.crs.CRS.from_epsg(32632).to_wkt()})
-    array("B04", pixels, ["t", "y", "x"], (1, CHUNK, CHUNK), grid_mapping="spatial_ref", _FillValue=0)
+    cubes.chunked(path, DATES, SIZE, (1, CHUNK, CHUNK))
     zarr.consolidate_metadata(path)
     return f"cube={path}"
 

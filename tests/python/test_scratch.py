@@ -8,11 +8,9 @@ import signal
 import subprocess
 import time
 
-import numpy as np
 import pytest
-import rasterio.crs
-import zarr
 
+import cubes
 from binary import BINARY, eolith, run
 from graphs import graph, load, node, of, reducer, save, whole
 
@@ -25,22 +23,7 @@ BYTES = DATES * SIZE * SIZE * 3
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("scratch") / "cube.zarr"
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-
-    def array(name, values, dims, chunks, **attributes):
-        made = group.create_array(
-            name, shape=values.shape, dtype=values.dtype, chunks=chunks, dimension_names=dims, attributes=attributes
-        )
-        made[...] = values
-
-    array("t", np.arange(DATES), ["t"], (DATES,), units="days since 2021-01-01", standard_name="time", axis="T")
-    places = np.arange(SIZE) + 0.5
-    array("y", 5_200_000 - 10 * places, ["y"], (SIZE,), standard_name="projection_y_coordinate", units="m", axis="Y")
-    array("x", 600_000 + 10 * places, ["x"], (SIZE,), standard_name="projection_x_coordinate", units="m", axis="X")
-    group.create_array("spatial_ref", shape=(), dtype="i8", attributes={"crs_wkt": rasterio.crs.CRS.from_epsg(32632).to_wkt()})
-    pixels = np.random.default_rng(3).integers(1, 9000, (DATES, SIZE, SIZE), dtype="u2")
-    array("B04", pixels, ["t", "y", "x"], (1, 512, 512), grid_mapping="spatial_ref", _FillValue=0)
-    return f"cube={path}"
+    return f"cube={cubes.chunked(path, DATES, SIZE, (1, 512, 512))}"
 
 
 def test_a_result_beyond_the_limit_is_refused_with_both_figures(data, tmp_path):

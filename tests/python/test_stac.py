@@ -309,7 +309,7 @@ def test_the_client_loads_from_a_service(cube, collection, tmp_path):
                 assert np.array_equal(file[band].values, cube.bands[band].data[[0]])
 
 
-@pytest.mark.skipif(REAL is None, reason="the reference data is absent")
+@pytest.mark.reference
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_reference_catalogues_load_alike(version):
     path = REAL / f"stac-{version}/s2-l1c-slovenia/collection.json"

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::graph::Arg;
+use crate::issue::short;
 use crate::nearest::Nearest;
 
 /// A hint for a value that none of the alternatives of `schema` takes.
@@ -25,7 +26,8 @@ pub(crate) fn advice(arg: &Arg, schema: &Value, nearest: &mut Nearest) -> Option
         Arg::Text(text) if numeric => number(text),
         Arg::Text(text) if takes("subtype", "process-graph") => Some(callback(text)),
         Arg::Text(text) if takes("subtype", "temporal-interval") => Some(format!(
-            "an interval has a start and an end, which is left out: `[\"{text}\", \"2021-02-01\"]`"
+            "an interval has a start and an end, which is left out: `[\"{}\", \"2021-02-01\"]`",
+            short(text)
         )),
         Arg::Text(text) if is_geojson(text) && takes("subtype", "geojson") => {
             Some("GeoJSON is an object here: leave out the quotes around it".to_owned())
@@ -47,12 +49,12 @@ pub(crate) fn advice(arg: &Arg, schema: &Value, nearest: &mut Nearest) -> Option
 fn number(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.parse::<f64>().is_ok_and(f64::is_finite) {
-        return Some(format!("numbers have no quotes: `{trimmed}`"));
+        return Some(format!("numbers have no quotes: `{}`", short(trimmed)));
     }
     let end = trimmed.find(|c: char| !(c.is_ascii_digit() || ".-".contains(c)))?;
     let digits = &trimmed[..end];
     let is_number = digits.parse::<f64>().is_ok_and(f64::is_finite);
-    is_number.then(|| format!("numbers have neither units nor quotes: `{digits}`"))
+    is_number.then(|| format!("numbers have neither units nor quotes: `{}`", short(digits)))
 }
 
 /// For the name of a process in the place of a callback.

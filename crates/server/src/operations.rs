@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -27,6 +27,17 @@ const RUNS: &str = "eolith_synchronous_runs";
 
 /// Upper ends of the classes of times, in seconds.
 const CLASSES: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+/// How often recorded times are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How long the store may take to answer before the server is taken for ill.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -61,13 +72,24 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
     recorder();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "none".to_owned());
-    let method = request.method().as_str().to_owned();
+    // Anybody can make up methods; each would be counted for ever.
+    let known = METHODS.contains(request.method());
+    let method = if known { request.method().as_str() } else { "other" }.to_owned();
     let start = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     histogram!(SECONDS, "route" => route.clone()).record(start.elapsed().as_secs_f64());
     counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
     response
+}
+
+/// Folds what was recorded since the last time, which is kept one by one until then, for as long as the server runs.
+pub(crate) async fn upkeep() {
+    let mut beat = tokio::time::interval(UPKEEP);
+    loop {
+        beat.tick().await;
+        recorder().run_upkeep();
+    }
 }
 
 /// The one recorder of the process.

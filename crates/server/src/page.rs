@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::links::link;
+use crate::job::Millis;
+use crate::links::{escaped, link};
 
 /// Which part of a list is wanted: without a limit everything.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,7 +38,19 @@ impl Page {
         }
         list.truncate(limit);
         let after = after(list.last()?);
+        let after = escaped(&after);
         Some(link("next", format!("{address}?limit={limit}&after={after}"), "Next page"))
+    }
+
+    /// Where the part begins, of a list by time and id: the last element of the part before.
+    pub(crate) fn place(&self) -> Result<(Millis, &str), ApiError> {
+        let Some(after) = &self.after else { return Ok((-1, "")) };
+        let parts = after.split_once('_');
+        let place = parts.and_then(|(time, id)| Some((time.parse().ok()?, id)));
+        place.ok_or_else(|| {
+            let message = "`after` is not of a link to the next page";
+            ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message)
+        })
     }
 }
 

@@ -13,9 +13,9 @@ use crate::entries;
 use crate::store::Logged;
 
 /// Runs whose logs are kept.
-const LOGS: usize = 1000;
+const LOGS: usize = 200;
 /// Entries of one run that are kept.
-const ENTRIES: usize = 1000;
+const ENTRIES: usize = 500;
 
 /// The runs of all requests.
 #[derive(Clone, Debug, Default)]

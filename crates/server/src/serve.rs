@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::app::{AppState, StateError, router};
 use crate::auth::Auth;
+use crate::operations;
 use crate::queue::Limits;
 use crate::rates::Rates;
 
@@ -158,6 +159,7 @@ impl Server {
         let runs = self.state.runs().clone();
         let state = self.state.clone();
         let working = tokio::spawn(async move { state.work().await });
+        let folding = tokio::spawn(operations::upkeep());
         let state = self.state.clone();
         let listener = self.listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
@@ -185,6 +187,7 @@ impl Server {
                 Ok(())
             }
         };
+        folding.abort();
         state.stop_work();
         runs.stop(CLEANUP).await;
         if tokio::time::timeout(CLEANUP, working).await.is_err() {

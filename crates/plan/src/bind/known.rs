@@ -37,42 +37,23 @@ impl Call<'_, '_> {
     }
 
     /// A model that was saved.
-    pub fn saved_model(&mut self, uri: &str) -> Result<Arc<Forest>, Problem> {
-        let need = Need::Model { uri: uri.to_owned() };
-        match self.binder.snapshot.get(&need) {
-            Some(Answer::Model(model)) => Ok(Arc::clone(model)),
-            Some(Answer::Missing) => {
-                Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
-            }
-            Some(Answer::Failed(reason)) => {
-                Err(Problem::new("ModelUnsuitable", format!("the model cannot be used: {reason}")))
-            }
-            Some(_) | None => {
-                self.binder.needs.insert(need);
-                Err(Problem::Blocked)
-            }
-        }
-    }
-
-    /// A model in an ONNX file, for samples of so many values.
     ///
     /// # Errors
     /// `FileNotFound`; `ModelUnsuitable`, which says what is wrong with it.
+    pub fn saved_model(&mut self, uri: &str) -> Result<Arc<Forest>, Problem> {
+        self.model(uri, Need::Model { uri: uri.to_owned() }, |answer| match answer {
+            Answer::Model(model) => Some(Arc::clone(model)),
+            _ => None,
+        })
+    }
+
+    /// A model in an ONNX file, for samples of so many values; errors are those of [`Call::saved_model`].
     pub fn network(&mut self, uri: &str, features: usize) -> Result<Arc<Network>, Problem> {
         let need = Need::Network { uri: uri.to_owned(), features };
-        match self.binder.snapshot.get(&need) {
-            Some(Answer::Network(network)) => Ok(Arc::clone(network)),
-            Some(Answer::Missing) => {
-                Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
-            }
-            Some(Answer::Failed(reason)) => {
-                Err(Problem::new("ModelUnsuitable", format!("the model cannot be used: {reason}")))
-            }
-            Some(_) | None => {
-                self.binder.needs.insert(need);
-                Err(Problem::Blocked)
-            }
-        }
+        self.model(uri, need, |answer| match answer {
+            Answer::Network(network) => Some(Arc::clone(network)),
+            _ => None,
+        })
     }
 
     /// Stands for a cube with these dimensions until it is known what it looks like.
@@ -104,6 +85,26 @@ impl Call<'_, '_> {
                 Value::Array(Arc::new(Array { values, labels }))
             }
         })
+    }
+
+    fn model<T>(
+        &mut self,
+        uri: &str,
+        need: Need,
+        found: impl Fn(&Answer) -> Option<T>,
+    ) -> Result<T, Problem> {
+        match self.binder.snapshot.get(&need) {
+            Some(Answer::Missing) => {
+                Err(Problem::new("FileNotFound", format!("there is no model at `{uri}`")))
+            }
+            Some(Answer::Failed(reason)) => {
+                Err(Problem::new("ModelUnsuitable", format!("the model cannot be used: {reason}")))
+            }
+            answer => answer.and_then(found).ok_or_else(|| {
+                self.binder.needs.insert(need);
+                Problem::Blocked
+            }),
+        }
     }
 
     fn known(

@@ -14,6 +14,12 @@ use crate::error::ApiError;
 use crate::job::{self, Change};
 use crate::store::Changed;
 
+/// Results may be fetched as often as one likes. The field has no number for that: null breaks validators of the standard,
+/// and without it a client cannot print the estimate.
+const DOWNLOADS: u32 = 1000;
+/// Cubes of 100 GB were read at 130 (medians of masked bands) to 330 MB (NDVI and maximum) a second on two cores.
+const BYTES_A_SECOND: u64 = 200_000_000;
+
 /// Queues the job; its earlier results and log go. One that is queued or running stays as it is.
 pub(crate) async fn start(
     State(state): State<AppState>,
@@ -63,7 +69,7 @@ pub(crate) async fn estimate(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let job = owned(&state, &user, &id).await?;
-    let mut answer = json!({"costs": 0, "downloads_included": 1000});
+    let mut answer = json!({"costs": 0, "downloads_included": DOWNLOADS});
     let given = job.request.get("process").cloned().unwrap_or_default();
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
@@ -77,8 +83,7 @@ pub(crate) async fn estimate(
     Ok(Json(answer))
 }
 
-/// ISO 8601. Reading and decoding is most of the work: 200 MB a second is what two cores do.
+/// ISO 8601, and rough: nothing is known of the work but how much is decoded.
 fn duration(bytes_read: u64) -> String {
-    const BYTES_A_SECOND: u64 = 200_000_000;
     format!("PT{}S", bytes_read.div_ceil(BYTES_A_SECOND).max(1))
 }

@@ -52,9 +52,7 @@ pub(crate) async fn list(
     links: Links,
     page: Page,
 ) -> Result<Json<Value>, ApiError> {
-    let after = page.after.as_deref().and_then(|after| after.split_once('_'));
-    let after = after.and_then(|(time, id)| Some((time.parse().ok()?, id))).unwrap_or((-1, ""));
-    let mut jobs = state.store().jobs(&user.id, after, page.fetched()).await?;
+    let mut jobs = state.store().jobs(&user.id, page.place()?, page.fetched()).await?;
     let address = links.to("/jobs");
     let next = page.cut(&mut jobs, &address, |job| format!("{}_{}", job.created, job.id));
     let shown: Vec<Value> = jobs

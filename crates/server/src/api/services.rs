@@ -42,9 +42,7 @@ pub(crate) async fn list(
     links: Links,
     page: Page,
 ) -> Result<Json<Value>, ApiError> {
-    let after = page.after.as_deref().and_then(|after| after.split_once('_'));
-    let after = after.and_then(|(time, id)| Some((time.parse().ok()?, id))).unwrap_or((-1, ""));
-    let mut services = state.store().services(&user.id, after, page.fetched()).await?;
+    let mut services = state.store().services(&user.id, page.place()?, page.fetched()).await?;
     let address = links.to("/services");
     let next = page.cut(&mut services, &address, |s| format!("{}_{}", s.created, s.id));
     let shown = services.iter().map(|service| {

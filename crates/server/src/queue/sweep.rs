@@ -3,13 +3,18 @@
 use std::io;
 
 use super::Queue;
+use tracing::warn;
+
 use crate::store::StoreError;
 
 impl Queue {
     /// Looks through all folders of jobs.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
         for id in self.0.folders.jobs().map_err(failed)? {
-            self.tidy(&id).await?;
+            // What cannot be removed of one job must not keep the rest.
+            if let Err(error) = self.tidy(&id).await {
+                warn!(job = id, %error, "files that nobody needs could not be removed yet");
+            }
         }
         Ok(())
     }

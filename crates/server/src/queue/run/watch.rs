@@ -158,6 +158,7 @@ impl Queue {
             time: watch.lease,
             progress: watch.progress(),
             usage,
+            // Files are told when all are there.
             outcome: None,
         };
         match self.0.store.change_job(&job.id, change, job::now()).await? {
