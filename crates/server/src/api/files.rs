@@ -18,7 +18,7 @@ use crate::auth::User;
 use crate::error::ApiError;
 use crate::files::{Files, FilesError, UserFile};
 use crate::job::instant;
-use crate::links::{Links, escaped, link};
+use crate::links::{Links, link};
 use crate::page::Page;
 
 /// Bytes of one file.
@@ -41,7 +41,7 @@ pub(crate) async fn list(
         found.retain(|file| file.path.as_str() > after.as_str());
     }
     let address = links.to("/files");
-    let next = page.cut(&mut found, &address, |file| escaped(&file.path));
+    let next = page.cut(&mut found, &address, |file| file.path.clone());
     let mut own = vec![link("self", address, "Files")];
     own.extend(next);
     let shown: Vec<Value> = found.iter().map(described).collect();
