@@ -20,9 +20,9 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::issuer;
+use crate::state::AppState;
 
 pub(crate) use self::base64::for_addresses;
 pub(crate) use self::basic::credentials as basic_credentials;

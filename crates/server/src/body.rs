@@ -9,8 +9,8 @@ use axum::http::header::CONTENT_LENGTH;
 use futures::StreamExt;
 use serde_json::Value;
 
-use crate::app::AppState;
 use crate::error::ApiError;
+use crate::state::AppState;
 
 /// A body above the limit is read on up to this many times the limit: a client that is still sending when the
 /// connection is closed does not see the answer.

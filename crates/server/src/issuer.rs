@@ -25,10 +25,10 @@ use sha2::{Digest, Sha256};
 
 use self::form::Forms;
 pub(crate) use self::keys::Keys;
-use crate::app::AppState;
 use crate::auth::{Client, Provider, UserError, hex, random};
 use crate::job::Millis;
 use crate::links::Links;
+use crate::state::AppState;
 use crate::store::Store;
 
 /// Where it is on the server.

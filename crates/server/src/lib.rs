@@ -5,7 +5,7 @@
 //! ```
 //! Nothing is planned, read or computed here: a handler checks who asks, calls the session or the store and words the
 //! answer. Batch jobs are run by [`queue`], by the rules of `job`, from what [`store`] keeps; their files are in
-//! `folders`. [`app`] holds the router and the rules for every answer, [`auth`] who may ask, [`serve`](mod@serve) the
+//! `folders`. [`app`] holds the router and the rules for every answer, [`state`](mod@state) what handlers share, [`auth`] who may ask, [`serve`](mod@serve) the
 //! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload.
 
 mod api;
@@ -30,10 +30,12 @@ mod runs;
 pub mod serve;
 mod service;
 mod signed;
+pub mod state;
 pub mod store;
 
-pub use app::{AppState, StateError, router};
+pub use app::router;
 pub use auth::{Auth, Client, FIRST, Provider, UserError, Users};
 pub use queue::Limits;
 pub use serve::{Config, ServeError, Server, serve};
+pub use state::{AppState, StateError};
 pub use store::{Store, StoreError};

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use serde_json::{Value, json};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// A version of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

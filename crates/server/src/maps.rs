@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
-use crate::app::AppState;
 use crate::auth::random_id;
 use crate::entries::{self, severity};
 use crate::error::ApiError;
 use crate::job::now;
 use crate::service::{About, Service, Style};
+use crate::state::AppState;
 use crate::store::Logged;
 
 /// Maps that are kept.

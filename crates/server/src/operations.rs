@@ -17,8 +17,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::app::AppState;
 use crate::job::Status;
+use crate::state::AppState;
 
 const REQUESTS: &str = "eolith_http_requests_total";
 const SECONDS: &str = "eolith_http_request_seconds";

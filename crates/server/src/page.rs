@@ -6,10 +6,10 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::job::Millis;
 use crate::links::{escaped, link};
+use crate::state::AppState;
 
 /// Which part of a list is wanted: without a limit everything.
 #[derive(Clone, Debug, Default, Deserialize)]

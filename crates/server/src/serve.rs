@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::app::{AppState, StateError, router};
+use crate::app::router;
 use crate::auth::Auth;
 use crate::operations;
 use crate::queue::Limits;
 use crate::rates::Rates;
+use crate::state::{AppState, StateError};
 
 /// How long requests may go on after the end was asked for.
 const GRACE: Duration = Duration::from_secs(10);

@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::{conformance, credentials, udf_runtimes};
-use crate::app::{AppState, ENDPOINTS};
+use crate::app::ENDPOINTS;
 use crate::links::{Links, Version, link};
+use crate::state::AppState;
 
 const SERVER: &str = env!("CARGO_PKG_VERSION");
 

@@ -15,9 +15,9 @@ use eolith_graph::Code;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::links::{Links, link};
+use crate::state::AppState;
 
 /// How the endpoints begin that [`show`] answers besides its own.
 pub(crate) const BELOW: &str = "/collections/{collection_id}/";

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::links::{Links, Version};
 use crate::rates::Caller;
+use crate::state::AppState;
 
 pub(crate) const BASIC: &str = "/credentials/basic";
 pub(crate) const OIDC: &str = "/credentials/oidc";

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::signed_results::sent;
-use crate::app::AppState;
 use crate::auth::User;
 use crate::error::ApiError;
 use crate::files::{Files, FilesError, UserFile};
 use crate::job::instant;
 use crate::links::{Links, link};
 use crate::page::Page;
+use crate::state::AppState;
 
 /// Bytes of one file.
 const MOST_BYTES: u64 = 50 << 30;

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::jobs::owned;
-use crate::app::AppState;
 use crate::auth::User;
 use crate::entries::{level, severity};
 use crate::error::ApiError;
 use crate::links::{Links, Version, link};
+use crate::state::AppState;
 use crate::store::Logged;
 
 #[derive(Debug, Deserialize)]

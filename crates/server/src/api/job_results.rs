@@ -13,12 +13,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::jobs::{owned, without_nulls};
-use crate::app::AppState;
 use crate::auth::User;
 use crate::error::ApiError;
 use crate::job::{self, Job, Outcome, ResultFile, Status, instant};
 use crate::links::{Links, escaped, link};
 use crate::signed::Claim;
+use crate::state::AppState;
 
 pub(crate) const COSTS: HeaderName = HeaderName::from_static("openeo-costs");
 const VERSION: &str = "1.1.0";

@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::jobs::{owned, unknown};
-use crate::app::AppState;
 use crate::auth::User;
 use crate::error::ApiError;
 use crate::job::{self, Change};
+use crate::state::AppState;
 use crate::store::Changed;
 
 /// Results may be fetched as often as one likes. The field has no number for that: null breaks validators of the standard,

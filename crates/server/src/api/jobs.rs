@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use eolith_graph::Code;
 use serde_json::{Map, Value, json};
 
-use crate::app::AppState;
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
 use crate::error::ApiError;
@@ -19,6 +18,7 @@ use crate::links::{Links, link};
 use crate::page::Page;
 use crate::places::JOB;
 use crate::queue;
+use crate::state::AppState;
 use crate::store::Changed;
 
 pub(crate) const IDENTIFIER: HeaderName = HeaderName::from_static("openeo-identifier");

@@ -8,10 +8,10 @@ use eolith_graph::Code;
 use serde_json::{Value, json};
 
 use super::tiles::{Parameters, answer, public};
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::links::Links;
 use crate::service::{Kind, Service};
+use crate::state::AppState;
 
 const CONFORMANCE: [&str; 6] = [
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",

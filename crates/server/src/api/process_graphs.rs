@@ -12,7 +12,6 @@ use eolith_graph::Code;
 use serde_json::{Value, json};
 
 use super::jobs::without_nulls;
-use crate::app::AppState;
 use crate::auth::User;
 use crate::body::JsonBody;
 use crate::error::ApiError;
@@ -20,6 +19,7 @@ use crate::job::now;
 use crate::links::{Links, escaped, link};
 use crate::page::Page;
 use crate::places::OF_USER;
+use crate::state::AppState;
 
 /// What a list leaves out: it may be large.
 const DETAILS: [&str; 4] = ["process_graph", "exceptions", "examples", "links"];

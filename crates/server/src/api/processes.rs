@@ -11,7 +11,7 @@ use bytes::Bytes;
 use eolith_graph::Definition;
 use serde_json::json;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 pub(crate) async fn list(State(state): State<AppState>) -> impl IntoResponse {
     // Neither the processes nor their texts depend on anything but the version of the program, and on whether UDFs can

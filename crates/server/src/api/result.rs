@@ -31,7 +31,6 @@ use tracing::{info, warn};
 use super::job_logs::Part;
 use super::job_results::COSTS;
 use super::jobs::IDENTIFIER;
-use crate::app::AppState;
 use crate::archive::{self, Archive};
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
@@ -39,6 +38,7 @@ use crate::entries;
 use crate::error::ApiError;
 use crate::links::Links;
 use crate::runs::{Busy, Log};
+use crate::state::AppState;
 
 /// Bytes that are read from a file at a time.
 const CHUNK: usize = 256 << 10;

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use super::job_logs::Part;
 use super::jobs::{IDENTIFIER, checked_budget, has_graph, no_object, without_nulls};
 use super::wmts::LAYER;
-use crate::app::AppState;
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
 use crate::entries;
@@ -27,6 +26,7 @@ use crate::links::{Links, link};
 use crate::maps;
 use crate::page::Page;
 use crate::service::{Kind, SERVICE, Service};
+use crate::state::AppState;
 use crate::store::{Kept, StoreError};
 
 /// What only the server may say of a service.

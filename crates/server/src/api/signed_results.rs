@@ -17,12 +17,12 @@ use tower_http::services::ServeFile;
 use super::job_results::{self, Wanted, key, media_type};
 use super::jobs::unknown;
 use super::result::streamed;
-use crate::app::AppState;
 use crate::archive::{self, Archive};
 use crate::error::ApiError;
 use crate::job::{self, Job, ResultFile};
 use crate::links::Links;
 use crate::signed::Claim;
+use crate::state::AppState;
 
 pub(crate) async fn show(
     State(state): State<AppState>,

@@ -13,11 +13,11 @@ use eolith_graph::Code;
 use sha2::{Digest, Sha256};
 
 use super::services::unknown;
-use crate::app::AppState;
 use crate::auth::hex;
 use crate::error::ApiError;
 use crate::maps;
 use crate::service::{Kind, Service};
+use crate::state::AppState;
 
 /// How long others may show a tile without asking: as long as a change may stay unseen.
 const FRESH: &str = "public, max-age=60";

@@ -5,8 +5,8 @@ use axum::extract::State;
 use eolith_graph::Code;
 use serde_json::{Map, Value, json};
 
-use crate::app::AppState;
 use crate::error::ApiError;
+use crate::state::AppState;
 
 /// Listed in the capabilities only where functions can be run.
 pub(crate) const PATH: &str = "/udf_runtimes";

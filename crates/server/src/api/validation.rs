@@ -10,10 +10,10 @@ use axum::extract::State;
 use eolith_graph::{Code, Issue};
 use serde_json::{Value, json};
 
-use crate::app::AppState;
 use crate::auth::User;
 use crate::body::JsonBody;
 use crate::error::{self, ApiError};
+use crate::state::AppState;
 
 pub(crate) async fn check(
     State(state): State<AppState>,

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use eolith_graph::Code;
 
 use super::tiles::{self, Parameters, answer, public};
-use crate::app::AppState;
 use crate::error::ApiError;
 use crate::links::Links;
 use crate::service::{Kind, Service};
+use crate::state::AppState;
 
 /// The name of the layer.
 pub(crate) const LAYER: &str = "result";

@@ -10,7 +10,8 @@ use super::form::{Page, field, kept, plain};
 use super::params::{Params, Refusal};
 use super::token::{challenge, is_wrong_password, scope, typed};
 use super::{CLIENT, Grant, Issuer, address, hidden, secret};
-use crate::app::{AppState, no_issuer};
+use crate::app::no_issuer;
+use crate::state::AppState;
 
 use crate::job::{self, Millis};
 use crate::links::Links;

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use url::form_urlencoded;
 
-use crate::app::AppState;
 use crate::auth::basic_credentials;
 use crate::error::ApiError;
+use crate::state::AppState;
 use crate::store::StoreError;
 
 /// Bytes of a form.

@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 use super::keys::Access;
 use super::params::{Params, Refusal};
 use super::{AUDIENCE, CLIENT, DEVICE_CODE, Grant, Issuer, SCOPES, address, hidden, secret};
-use crate::app::{AppState, no_issuer};
+use crate::app::no_issuer;
 use crate::auth::{for_addresses, random_id, same};
 use crate::job::{self, Millis};
 use crate::links::Links;
+use crate::state::AppState;
 use crate::store::StoredGrant;
 
 /// How long a device may wait to be confirmed.

@@ -1,0 +1,166 @@
+//! What handlers share: the session, the store, and all that is made of the configuration when the server starts.
+//!
+//! Not what is kept: that is in the store and in files, so that several servers can share it.
+
+use std::sync::Arc;
+
+use eolith_engine::session::Session;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::auth::{Guard, UserError, Users, random_id};
+use crate::folders::Folders;
+use crate::maps::Maps;
+use crate::places::{Homes, Places};
+use crate::queue::Queue;
+use crate::rates::Buckets;
+use crate::runs::Runs;
+use crate::serve::Config;
+use crate::signed::Signer;
+use crate::store::{Store, StoreError};
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+struct Shared {
+    session: Arc<Session>,
+    config: Config,
+    guard: Guard,
+    first_password: Option<String>,
+    /// How often addresses and users may ask.
+    requests: Buckets,
+    runs: Runs,
+    store: Store,
+    folders: Folders,
+    homes: Homes,
+    queue: Queue,
+    signer: Signer,
+    maps: Maps,
+}
+
+/// Why the server has no state.
+#[derive(Debug, Error)]
+pub enum StateError {
+    #[error(transparent)]
+    Users(#[from] UserError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AppState {
+    /// Opens what is kept in the folder and the database of the configuration.
+    ///
+    /// # Errors
+    /// They cannot be used, or the system has no random numbers.
+    pub async fn open(session: Arc<Session>, config: Config) -> Result<AppState, StateError> {
+        let store = Store::open(&config.state, config.database.as_deref()).await?;
+        let first_password = if config.auth.has_users() {
+            Users::new(store.clone(), &config.state).first().await?
+        } else {
+            None
+        };
+        let (rates, public_url) = (&config.rates, config.public_url.as_deref());
+        let requests = Buckets::new(rates.requests, rates.requests_at_once);
+        let guard = Guard::new(config.auth.clone(), rates, public_url, store.clone()).await?;
+        let made = format!("{}{}", random_id(), random_id());
+        let signer = Signer::new(&store.secret("links", &made).await?);
+        let folders = Folders::new(&config.state);
+        let homes = Homes::new(&config);
+        let queue = Queue::new(
+            store.clone(),
+            folders.clone(),
+            Arc::clone(&session),
+            config.jobs.clone(),
+            homes.clone(),
+        );
+        let runs = Runs::default();
+        let maps = Maps::default();
+        let shared = Shared {
+            session,
+            config,
+            guard,
+            first_password,
+            requests,
+            runs,
+            store,
+            folders,
+            homes,
+            queue,
+            signer,
+            maps,
+        };
+        Ok(AppState(Arc::new(shared)))
+    }
+
+    /// The password of the user [`crate::auth::FIRST`], if the user was made just now: it is stored nowhere.
+    pub fn first_password(&self) -> Option<&str> {
+        self.0.first_password.as_deref()
+    }
+
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.0.session
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.0.guard
+    }
+
+    pub(crate) fn requests(&self) -> &Buckets {
+        &self.0.requests
+    }
+
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.0.runs
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.0.folders
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    pub(crate) fn maps(&self) -> &Maps {
+        &self.0.maps
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    pub(crate) fn homes(&self) -> &Homes {
+        &self.0.homes
+    }
+
+    /// What a process of the user can name.
+    pub(crate) async fn places(&self, user: &str, process: &Value) -> Result<Places, StoreError> {
+        let root = self.homes().of(user);
+        Places::open(root, user, process, self.store(), self.folders()).await
+    }
+
+    /// Runs batch jobs until [`AppState::stop_work`].
+    pub async fn work(&self) {
+        self.queue().clone().work().await;
+    }
+
+    /// Lets [`AppState::work`] end: jobs that are not finished go on with the next server.
+    pub fn stop_work(&self) {
+        self.queue().stop();
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("config", self.config()).finish_non_exhaustive()
+    }
+}
