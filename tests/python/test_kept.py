@@ -197,6 +197,99 @@ def test_an_undisturbed_kept_run_gives_the_same_and_leaves_nothing(data, undistu
         assert (own["checksum"], own["resumed"], own["recomputed"], own["attempts"]) == (figures["checksum"], 0, 0, 1)
 
 
+EXPORTED = {
+    "apart": {"merge": None},
+    "collection": {"merge": "all/of/them"},
+}
+
+
+def export(to):
+    """The median is exported before the rest is computed."""
+    return graph(
+        load=load("cube"),
+        median=MEDIAN,
+        image={**save("median", "GTiff"), "result": False},
+        copied=node("export_workspace", data=of("image"), workspace="mine", **EXPORTED[to]),
+        filled=FILLED,
+        save=save("filled", "netCDF"),
+    )
+
+
+def crc32c(text, value):
+    """The checksum of Castagnoli, bit by bit, going on from another one."""
+    value ^= 0xFFFFFFFF
+    for byte in text.encode():
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_after_a_stop_of_the_machine_pixels_that_were_not_on_the_disk_may_be_anything(job, data, undisturbed, tmp_path):
+    expected, figures = undisturbed(job)
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    folder.mkdir()
+    again = command(job, data, folder, "--keep", kept)
+    assert kill(again, done(kept, 0.5, figures["tasks"]))
+    # Another start of the machine, under which nothing was synced.
+    text, value = "", 0
+    for line in (kept / "journal").read_text().split("\n")[:-1]:
+        said = line.split(" ", 1)[1]
+        if said.startswith("synced"):
+            continue
+        if said.startswith("boot"):
+            said = "boot another"
+        value = crc32c(said, value)
+        text += f"{value:08x} {said}\n"
+    (kept / "journal").write_text(text)
+    begun = len(set(lines(kept, "begin")))
+    for pixels in kept.glob("pixels-*"):
+        pixels.write_bytes(b"\xa7" * pixels.stat().st_size)
+    result = eolith(*again)
+    assert result.code == 0, result.stderr
+    assert files(folder) == expected
+    own = result.figures
+    assert (own["resumed"], own["recomputed"], own["attempts"]) == (0, begun, 2)
+
+
+@pytest.mark.parametrize("moment", ["copying", "copied", "later"])
+@pytest.mark.parametrize("to", EXPORTED)
+def test_what_a_killed_run_exported_is_exported_once(to, moment, data, tmp_path):
+    def prepared(name):
+        root = tmp_path / name
+        (root / "workspaces/mine").mkdir(parents=True)
+        (root / "out").mkdir()
+        written = root / "graph.json"
+        written.write_text(json.dumps(export(to)))
+        run = ["run", written, data, "-o", root / "out/out.nc", "--json", *LITTLE, "--workspace", root]
+        return root, run
+
+    root, run = prepared("expected")
+    result = eolith(*run)
+    assert result.code == 0, result.stderr
+    expected = files(root / "workspaces")
+    assert expected
+    root, run = prepared("killed")
+    kept = root / "kept"
+    place = root / "workspaces/mine"
+    reached = {
+        "copying": lambda: any(place.rglob(".writing-*")),
+        "copied": lambda: any(path.name == "image" for path in place.rglob("image")),
+        "later": lambda: len(lines(kept, "effect")) > 0 and any(part == "2" for part, _ in lines(kept, "done")),
+    }[moment]
+    again = [*run, "--keep", kept]
+    assert kill(again, reached)
+    result = eolith(*again)
+    assert result.code == 0, result.stderr
+    assert files(root / "workspaces") == expected
+    assert result.figures["attempts"] == 2 and not kept.exists()
+    # What another run has put there is still in the way.
+    refused = eolith(*again)
+    assert refused.code == 1 and "ResourceExists" in refused.stderr, refused.stderr
+    assert files(root / "workspaces") == expected
+
+
 def test_another_run_starts_anew_and_says_why(data, undisturbed, tmp_path):
     expected, figures = undisturbed("gtiff")
     folder, kept = tmp_path / "out", tmp_path / "kept"

@@ -60,6 +60,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     resumed: usize,
     attempts: usize,
+    effects: BTreeSet<usize>,
     started_anew: Option<&'static str>,
 }
 
@@ -69,6 +70,7 @@ pub struct Tasks {
     shared: Arc<Shared>,
     part: usize,
     resumed: bool,
+    again: bool,
 }
 
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl Folder {
                 (Journal::create(&self.path, JOURNAL, outline)?, reason)
             }
         };
-        let Past { states, recomputed, attempts, end } = past;
+        let Past { states, recomputed, attempts, effects, end } = past;
         let mut journal = Journal::open(&path, end)?;
         journal.append(&Record::Boot(boot.to_owned()))?;
         let done = |states: &Vec<State>| states.iter().filter(|s| **s == State::Done).count();
@@ -174,7 +176,8 @@ impl Folder {
         let folder = File::open(&self.path)?;
         let shared = Arc::new(Shared { book: Mutex::new(book), wake: Condvar::new(), folder });
         sync::start(&shared)?;
-        Ok(Ledger { folder: self, shared, resumed, attempts: attempts + 1, started_anew })
+        let attempts = attempts + 1;
+        Ok(Ledger { folder: self, shared, resumed, attempts, effects, started_anew })
     }
 
     /// What the journal says of this run; else why it is of no use.
@@ -238,7 +241,27 @@ impl Ledger {
             *own = Some(file);
         }
         let resumed = book.states.get(part).is_some_and(|states| states.contains(&State::Done));
-        Ok(Tasks { shared: Arc::clone(&self.shared), part, resumed })
+        let again = self.attempts > 1;
+        Ok(Tasks { shared: Arc::clone(&self.shared), part, resumed, again })
+    }
+
+    /// Whether an earlier attempt began what a root does outside of the folder: it may be done, or half done.
+    pub fn has_effect(&self, root: usize) -> bool {
+        self.effects.contains(&root)
+    }
+
+    /// What a root does outside of the folder begins: when this returns, no later attempt will take it for the work of
+    /// somebody else.
+    ///
+    /// # Errors
+    /// What the system says of the journal.
+    pub fn begin_effect(&self, root: usize) -> std::io::Result<()> {
+        let journal = {
+            let mut book = self.shared.book();
+            book.append(&Record::Effect(root))?;
+            book.journal.file()?
+        };
+        journal.sync_data()
     }
 
     /// Tasks that earlier attempts finished.
@@ -274,6 +297,11 @@ impl Tasks {
     /// Whether any task was done before this attempt.
     pub fn resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Whether an earlier attempt may have written to the file.
+    pub fn again(&self) -> bool {
+        self.again
     }
 
     pub fn is_done(&self, task: usize) -> bool {

@@ -90,6 +90,27 @@ pub(crate) fn free(_: &File) -> Result<u64> {
     Ok(u64::MAX)
 }
 
+/// Waits until a file, or a folder with all that is in it, is on the disk.
+pub(crate) fn sync(path: &Path) -> std::io::Result<()> {
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        if !path.is_dir() {
+            File::open(&path)?.sync_all()?;
+            continue;
+        }
+        for entry in std::fs::read_dir(&path)? {
+            open.push(entry?.path());
+        }
+        sync_folder(&path)?;
+    }
+    Ok(())
+}
+
+/// Waits until the names in a folder are on the disk.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 /// Whether this is the file that a path leads to.
 #[cfg(unix)]
 pub(crate) fn is_there(file: &File, path: &Path) -> bool {

@@ -160,11 +160,15 @@ impl Scratch {
                 &part
             };
             let (values, size, masks) = (bytes_of(&part.values), self.dtype.size(), self.masks());
-            let missing: Option<Vec<u8>> = part.validity.as_ref().map(|mask| {
+            let mut missing: Option<Vec<u8>> = part.validity.as_ref().map(|mask| {
                 let mut missing = columns::take(mask.len());
                 missing.iter_mut().zip(mask).for_each(|(no, &valid)| *no = u8::from(!valid));
                 missing
             });
+            if missing.is_none() && self.tasks.as_ref().is_some_and(Tasks::again) {
+                // After the machine stopped, what was being written may be anything.
+                missing = Some(vec![0; part.len()]);
+            }
             let mut writer = self.store.writer();
             for (offset, at, run) in runs {
                 writer.write(&values[at * size..(at + run) * size], offset * size)?;

@@ -293,7 +293,7 @@ impl Session {
         };
         match self.plan(&process, &self.options(), None).await {
             Ok(PlanState::Ready(plan)) => {
-                self.check_exports(&plan.physical.logical).await.err().into_iter().collect()
+                self.check_exports(&plan.physical.logical, None).await.err().into_iter().collect()
             }
             Ok(PlanState::Open { .. }) => Vec::new(),
             Err(issues) => issues,
@@ -352,11 +352,11 @@ impl Session {
         let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
         let target = staging.as_ref().map_or(target, |staging| &staging.target);
         let files = output::plan(&plan, target).map_err(one)?;
-        self.check_exports(&plan.physical.logical).await.map_err(one)?;
         let physical = Arc::new(plan.physical);
         let kept = folder.map(|folder| Kept::take_up(folder, &physical, &files, staging.clone()));
         let kept = kept.transpose()?;
         let kept = kept.as_ref();
+        self.check_exports(&physical.logical, kept).await.map_err(one)?;
         let tasks = tasks(&physical);
         report.tasks += tasks;
         listener(Event::Planned { tasks });

@@ -171,6 +171,20 @@ fn after_another_start_of_the_machine_only_what_was_synced_is_done() {
 }
 
 #[test]
+fn effects_that_were_begun_are_known_under_any_start_of_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, tasks) = open(folder.path(), "a");
+    tasks.begin(0).unwrap();
+    tasks.end(0).unwrap();
+    ledger.begin_effect(1).unwrap();
+    // This attempt has begun it itself.
+    assert!(!ledger.has_effect(1));
+    drop(ledger);
+    let (ledger, _) = open(folder.path(), "b");
+    assert!(ledger.has_effect(1) && !ledger.has_effect(0));
+}
+
+#[test]
 fn what_is_done_is_soon_synced() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, tasks) = open(folder.path(), "a");

@@ -5,7 +5,8 @@ use eolith_graph::{Code, Issue, NodePath};
 use eolith_plan::logical::{Effect, Logical, NodeId, Root, RootValue, StacChange, StacEffect};
 use eolith_plan::op::Op;
 
-use super::resource::{ExportError, Place, Resource};
+use super::kept::Kept;
+use super::resource::{Copying, ExportError, Place, Resource};
 use super::{Session, Target};
 use crate::sink::SinkFormat;
 use crate::workspace::WorkspaceError;
@@ -48,9 +49,13 @@ pub(super) fn source_times(logical: &Logical, node: NodeId) -> Option<[Instant; 
 }
 
 impl Session {
-    /// Finds out whether all that is to be exported has a place.
-    pub(super) async fn check_exports(&self, logical: &Logical) -> Result<(), Issue> {
-        for root in &logical.roots {
+    /// Finds out whether all that is to be exported has a place. What an earlier attempt at the run exported is in no way.
+    pub(super) async fn check_exports(
+        &self,
+        logical: &Logical,
+        kept: Option<&Kept>,
+    ) -> Result<(), Issue> {
+        for (i, root) in logical.roots.iter().enumerate() {
             let Some(Effect::Stac(effect)) = &root.effect else { continue };
             let Some(place) = self.export_place(&effect.change, &root.path).await? else {
                 continue;
@@ -77,6 +82,9 @@ impl Session {
                 let issue = Issue::new(Code::new("FeatureUnsupported"), root.path.clone(), message);
                 return Err(issue.argument("data").hint("save the result as `GTiff`"));
             }
+            if kept.is_some_and(|kept| kept.has_copied(i)) {
+                continue;
+            }
             let folder = place.folder(&id.unwrap_or_default());
             if tokio::fs::symlink_metadata(&folder).await.is_ok() {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -93,6 +101,7 @@ impl Session {
         change: &StacChange,
         resource: Option<Resource>,
         target: &Target,
+        kept: Option<(&Kept, usize)>,
     ) -> Result<Resource, Issue> {
         let lost = |reason: &str| Issue::new(Code::INTERNAL, root.path.clone(), reason);
         let resource = resource.ok_or_else(|| lost("there is no resource"))?;
@@ -104,7 +113,15 @@ impl Session {
             return Ok(resource);
         }
         let Some(place) = self.export_place(change, &root.path).await? else { return Ok(resource) };
-        let copied = tokio::task::spawn_blocking(move || resource.exported(&place)).await;
+        if let Some((kept, number)) = kept
+            && !kept.has_copied(number)
+        {
+            // What somebody else has put there meanwhile is not taken for this run's.
+            resource.check_free(&place).map_err(|error| export_issue(&error, &root.path))?;
+        }
+        let copying = kept.map_or_else(|| Ok(Copying::default()), |(kept, i)| kept.copying(i));
+        let copying = copying.map_err(|error| lost(&error.to_string()))?;
+        let copied = tokio::task::spawn_blocking(move || resource.exported(&place, &copying)).await;
         copied
             .map_err(|_| lost("copying ended early"))?
             .map_err(|error| export_issue(&error, &root.path))

@@ -5,7 +5,6 @@
 //! in after that.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +15,11 @@ use eolith_plan::physical::{Part, Physical};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::output::Destination;
+use super::resource::Copying;
 use super::{Report, Session, Target};
 use crate::events::{Event, Listener};
 use crate::ledger::{Folder, Ledger, LedgerError, Outline, Size};
+use crate::place;
 use crate::scratch::Scratch;
 use crate::sink::OutputFile;
 
@@ -26,6 +27,8 @@ use crate::sink::OutputFile;
 #[derive(Debug)]
 pub(super) struct Kept {
     ledger: Ledger,
+    /// Made of the place of the folder: every attempt has the same.
+    name: String,
     /// Tasks that are kept.
     tasks: usize,
     /// `None` where nothing is written.
@@ -80,10 +83,10 @@ impl Kept {
             let made = staging.make().map_err(|error| LedgerError::failed(&staging.path, error));
             made.map_err(failed)?;
         }
-        let outline = outline(physical, files);
+        let (name, outline) = (name(folder.path()), outline(physical, files));
         let tasks = outline.parts.iter().map(|size| size.tasks).sum();
         let ledger = folder.take_up(&outline).map_err(failed)?;
-        Ok(Kept { ledger, tasks, staging })
+        Ok(Kept { ledger, name, tasks, staging })
     }
 
     /// Says what was taken over.
@@ -108,6 +111,21 @@ impl Kept {
     /// A stage or root, as the ledger counts them.
     pub(super) fn part(&self, number: usize) -> (&Ledger, usize) {
         (&self.ledger, number)
+    }
+
+    /// How what a root exports is copied: by this attempt alone, or once more after an earlier one. Blocks for as long as
+    /// the disk takes for a line.
+    pub(super) fn copying(&self, root: usize) -> std::io::Result<Copying> {
+        let again = self.ledger.has_effect(root);
+        if !again {
+            self.ledger.begin_effect(root)?;
+        }
+        Ok(Copying { run: Some(self.name.clone()), again })
+    }
+
+    /// Whether a copy of what a root exports may be this run's.
+    pub(super) fn has_copied(&self, root: usize) -> bool {
+        self.ledger.has_effect(root)
     }
 
     /// A listener that hears of files where they will be.
@@ -143,9 +161,7 @@ impl Staging {
             Target::Folder(folder) | Target::CubeFolder(folder) => folder,
         };
         let folder = folder.to_owned();
-        let own = kept.canonicalize().unwrap_or_else(|_| kept.to_owned());
-        let own = xxh3_128(own.as_os_str().as_encoded_bytes());
-        let path = folder.join(format!(".writing-{own:032x}"));
+        let path = folder.join(format!(".writing-{}", name(kept)));
         let target = match target {
             Target::Discard => return None,
             Target::File(file) => Target::File(path.join(file.file_name()?)),
@@ -175,28 +191,34 @@ impl Staging {
 
     fn publish(&self, mut files: Vec<OutputFile>) -> std::io::Result<Vec<OutputFile>> {
         for file in &mut files {
-            let Some(place) = self.place(&file.path) else { continue };
-            sync(&file.path)?;
+            let Some(own) = self.place(&file.path) else { continue };
+            place::sync(&file.path)?;
             // A folder takes the place of nothing, and nothing but a file that of a file.
-            let there = place.symlink_metadata();
+            let there = own.symlink_metadata();
             if there.is_ok_and(|there| there.is_dir() || file.path.is_dir()) {
                 let old = self.path.join(".replaced");
-                std::fs::rename(&place, &old)?;
-                std::fs::rename(&file.path, &place)?;
+                std::fs::rename(&own, &old)?;
+                std::fs::rename(&file.path, &own)?;
                 if old.is_dir() {
                     std::fs::remove_dir_all(&old)
                 } else {
                     std::fs::remove_file(&old)
                 }?;
             } else {
-                std::fs::rename(&file.path, &place)?;
+                std::fs::rename(&file.path, &own)?;
             }
-            file.path = place;
+            file.path = own;
         }
         let here = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        sync_folder(here)?;
+        place::sync_folder(here)?;
         Ok(files)
     }
+}
+
+/// The name of the run that is kept in a folder.
+fn name(folder: &Path) -> String {
+    let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    format!("{:032x}", xxh3_128(place.as_os_str().as_encoded_bytes()))
 }
 
 /// What a run is.
@@ -249,27 +271,6 @@ impl std::fmt::Write for Digest {
         self.0.update(text.as_bytes());
         Ok(())
     }
-}
-
-/// Waits until a file, or a folder with all that is in it, is on the disk.
-fn sync(path: &Path) -> std::io::Result<()> {
-    let mut open = vec![path.to_owned()];
-    while let Some(path) = open.pop() {
-        if !path.is_dir() {
-            File::open(&path)?.sync_all()?;
-            continue;
-        }
-        for entry in std::fs::read_dir(&path)? {
-            open.push(entry?.path());
-        }
-        sync_folder(&path)?;
-    }
-    Ok(())
-}
-
-/// Waits until the names in a folder are on the disk.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 fn issue(error: &LedgerError) -> Issue {

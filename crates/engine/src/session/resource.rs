@@ -17,7 +17,7 @@ use crate::catalog::{describe, metadata};
 use crate::crs_text;
 use crate::sink::{Image, OutputFile};
 
-pub(super) use export::{ExportError, Place};
+pub(super) use export::{Copying, ExportError, Place};
 
 const VERSION: &str = "1.1.0";
 const PROJECTION: &str = "https://stac-extensions.github.io/projection/v2.0.0/schema.json";

@@ -54,7 +54,8 @@ impl Session {
             }
             if let Some(Effect::Stac(effect)) = &root.effect {
                 let resource = resources.get(&effect.of).cloned();
-                let changed = self.changed(root, &effect.change, resource, target).await?;
+                let own = kept.map(|kept| (kept, i));
+                let changed = self.changed(root, &effect.change, resource, target, own).await?;
                 if root.is_result {
                     report.value = Some(Value::from_json(&changed.json));
                 }

@@ -12,11 +12,15 @@ use thiserror::Error as ThisError;
 
 use super::{Resource, name};
 use crate::catalog::bounds;
+use crate::place as disk;
 
 /// Collections are changed one after the other.
 static CHANGING: Mutex<()> = Mutex::new(());
 
 const COLLECTION: &str = "collection.json";
+
+/// How the names of what is not complete begin.
+const WRITING: &str = ".writing-";
 
 /// Where a copy goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,16 @@ pub(crate) enum Place {
     Apart(PathBuf),
     /// Into the collection that this document describes; it is made if it is not there.
     Into { document: PathBuf, id: String },
+}
+
+/// How a copy is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Copying {
+    /// The name of the run, if it can be taken up again: what it left half done is removed, and what it copies is on the
+    /// disk when it says so.
+    pub(crate) run: Option<String>,
+    /// Whether an earlier attempt at the run may have made the copy: it is replaced.
+    pub(crate) again: bool,
 }
 
 /// Why there is no copy.
@@ -57,21 +71,71 @@ impl Place {
     }
 }
 
+impl Copying {
+    /// How the names of what is not complete begin.
+    fn prefix(&self) -> String {
+        self.run.as_ref().map_or_else(|| WRITING.to_owned(), |run| format!("{WRITING}{run}-"))
+    }
+
+    /// Removes what an earlier attempt was writing in a folder.
+    fn clean(&self, folder: &Path) -> std::io::Result<()> {
+        if !self.again {
+            return Ok(());
+        }
+        let prefix = self.prefix();
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let entry = entry?;
+            if !entry.file_name().to_string_lossy().starts_with(&prefix) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Resource {
     /// A copy at a place; gives what is there now. Blocks.
-    pub(crate) fn exported(self, place: &Place) -> Result<Resource, ExportError> {
+    pub(crate) fn exported(
+        self,
+        place: &Place,
+        copying: &Copying,
+    ) -> Result<Resource, ExportError> {
         let id = self.json["id"].as_str().filter(|id| !id.is_empty());
         let id =
             id.ok_or_else(|| ExportError::Unsuitable("the resource has no `id`".to_owned()))?;
         let folder = place.folder(id);
-        match place {
-            Place::Apart(_) => self.apart(&folder),
-            Place::Into { document, id } => self.part(&folder, document, id),
+        let base = folder.parent().unwrap_or(&folder);
+        copying.clean(base)?;
+        let exported = match place {
+            Place::Apart(_) => self.apart(&folder, copying),
+            Place::Into { document, id } => self.part(&folder, document, id, copying),
+        }?;
+        if copying.run.is_some() {
+            disk::sync(&folder)?;
+            if let Place::Into { document, .. } = place {
+                disk::sync(document)?;
+            }
+            disk::sync_folder(base)?;
         }
+        Ok(exported)
+    }
+
+    /// Finds out whether there is something at the place.
+    pub(crate) fn check_free(&self, place: &Place) -> Result<(), ExportError> {
+        let folder = place.folder(id_of(&self.json));
+        if folder.symlink_metadata().is_ok() {
+            return Err(ExportError::Exists(name(&folder)));
+        }
+        Ok(())
     }
 
     /// Items beside their files, a collection beside its items.
-    fn apart(mut self, folder: &Path) -> Result<Resource, ExportError> {
+    fn apart(mut self, folder: &Path, copying: &Copying) -> Result<Resource, ExportError> {
         if self.is_collection() {
             let links = self.links("./");
             add_links(&mut self.json, links);
@@ -82,7 +146,7 @@ impl Resource {
             (format!("{}.json", folder_name(id_of(&self.json))), String::new())
         };
         let json = self.json.clone();
-        self.staged(folder, |resource, staged| {
+        self.staged(folder, copying, |resource, staged| {
             for item in &mut resource.items {
                 item["collection"] = own.as_str().into();
                 add_links(item, to_collection(&format!("./{COLLECTION}")));
@@ -93,7 +157,13 @@ impl Resource {
     }
 
     /// Items of a collection, in a folder of their own beside its document.
-    fn part(self, folder: &Path, document: &Path, id: &str) -> Result<Resource, ExportError> {
+    fn part(
+        self,
+        folder: &Path,
+        document: &Path,
+        id: &str,
+        copying: &Copying,
+    ) -> Result<Resource, ExportError> {
         let base = document.parent().unwrap_or(document);
         let _alone = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole = match std::fs::read(document) {
@@ -116,7 +186,7 @@ impl Resource {
             widen(&mut whole, item);
         }
         let own = id_of(&whole).to_owned();
-        let mut resource = resource.staged(folder, |resource, staged| {
+        let mut resource = resource.staged(folder, copying, |resource, staged| {
             for item in &mut resource.items {
                 item["collection"] = own.as_str().into();
                 add_links(item, to_collection(&up));
@@ -124,8 +194,12 @@ impl Resource {
             }
             Ok(())
         })?;
+        if let Some(known) = whole["links"].as_array_mut() {
+            // Those of an earlier attempt.
+            known.retain(|link| !links.contains(link));
+        }
         add_links(&mut whole, links);
-        let mut staged = beside(0o666).tempfile_in(base)?;
+        let mut staged = beside(0o666, &copying.prefix()).tempfile_in(base)?;
         writeln!(staged, "{whole:#}")?;
         staged.persist(document).map_err(|e| e.error)?;
         resource.json = whole;
@@ -136,20 +210,30 @@ impl Resource {
     fn staged(
         mut self,
         folder: &Path,
+        copying: &Copying,
         more: impl FnOnce(&mut Resource, &Path) -> std::io::Result<()>,
     ) -> Result<Resource, ExportError> {
-        if folder.symlink_metadata().is_ok() {
+        let there = folder.symlink_metadata().is_ok();
+        if there && !copying.again {
             return Err(ExportError::Exists(name(folder)));
         }
         let base = folder.parent().unwrap_or(folder);
-        let staged = beside(0o777).tempdir_in(base)?;
+        let prefix = copying.prefix();
+        let staged = beside(0o777, &prefix).tempdir_in(base)?;
         let wanted: Vec<PathBuf> =
             self.files.iter().filter(|file| self.refers_to(file)).cloned().collect();
         for file in &wanted {
             copy(file, &staged.path().join(name(file)))?;
         }
         more(&mut self, staged.path())?;
-        std::fs::rename(staged.path(), folder)?;
+        if there {
+            // It goes with what was written beside its place.
+            let old = beside(0o777, &prefix).tempdir_in(base)?;
+            std::fs::rename(folder, old.path().join("replaced"))?;
+            std::fs::rename(staged.path(), folder)?;
+        } else {
+            std::fs::rename(staged.path(), folder)?;
+        }
         self.files = wanted.iter().map(|file| folder.join(name(file))).collect();
         Ok(self)
     }
@@ -285,10 +369,10 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// What is written beside its place is as readable as any other file.
-fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
+fn beside(mode: u32, prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    builder.prefix(".writing-");
+    builder.prefix(prefix);
     builder
 }
