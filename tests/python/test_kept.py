@@ -281,12 +281,14 @@ def test_what_a_killed_run_exported_is_exported_once(to, moment, data, tmp_path)
         "copied": lambda: any(path.name == "image" for path in place.rglob("image")),
         "later": lambda: len(lines(kept, "effect")) > 0 and any(part == "2" for part, _ in lines(kept, "done")),
     }[moment]
-    again = [*run, "--keep", kept]
-    assert kill(again, reached)
+    assert kill([*run, "--keep", kept], reached)
+    # A server gives the next attempt what was kept at another place.
+    moved = kept.rename(root / "moved")
+    again = [*run, "--keep", moved]
     result = eolith(*again)
     assert result.code == 0, result.stderr
     assert said() == expected
-    assert result.figures["attempts"] == 2 and not kept.exists()
+    assert result.figures["attempts"] == 2 and not moved.exists()
     # What another run has put there is still in the way.
     refused = eolith(*again)
     assert refused.code == 1 and "ResourceExists" in refused.stderr, refused.stderr

@@ -16,7 +16,7 @@
 mod journal;
 mod sync;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     resumed: usize,
     attempts: usize,
-    effects: BTreeSet<usize>,
+    effects: BTreeMap<usize, String>,
     started_anew: Option<&'static str>,
 }
 
@@ -245,20 +245,20 @@ impl Ledger {
         Ok(Tasks { shared: Arc::clone(&self.shared), part, resumed, again })
     }
 
-    /// Whether an earlier attempt began what a root does outside of the folder: it may be done, or half done.
-    pub fn has_effect(&self, root: usize) -> bool {
-        self.effects.contains(&root)
+    /// The name under which an earlier attempt began what a root does outside of the folder: it may be done, or half done.
+    pub fn effect(&self, root: usize) -> Option<&str> {
+        self.effects.get(&root).map(String::as_str)
     }
 
-    /// What a root does outside of the folder begins: when this returns, no later attempt will take it for the work of
-    /// somebody else.
+    /// What a root does outside of the folder begins under a name without spaces: when this returns, no later attempt will
+    /// take it for the work of somebody else.
     ///
     /// # Errors
     /// What the system says of the journal.
-    pub fn begin_effect(&self, root: usize) -> std::io::Result<()> {
+    pub fn begin_effect(&self, root: usize, name: &str) -> std::io::Result<()> {
         let journal = {
             let mut book = self.shared.book();
-            book.append(&Record::Effect(root))?;
+            book.append(&Record::Effect(root, name.to_owned()))?;
             book.journal.file()?
         };
         journal.sync_data()

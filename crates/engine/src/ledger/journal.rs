@@ -6,11 +6,11 @@
 //! 0f6b2c11 begin 0 17           part and task
 //! 55d01e9a done 0 17            its pixels are written
 //! c2a94b70 synced 4             so many lines, and the pixels they speak of, are on the disk
-//! 7be3f0a6 effect 2             what root 2 does outside of the folder begins
+//! 7be3f0a6 effect 2 5e0c…       what root 2 does outside of the folder begins, under this name
 //! ```
 //! A process that is killed may leave half a line, which the next one cuts off with all that follows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -53,7 +53,7 @@ pub(super) enum Record {
     Begin(usize, usize),
     Done(usize, usize),
     Synced(u64),
-    Effect(usize),
+    Effect(usize, String),
 }
 
 /// What earlier attempts came to.
@@ -62,8 +62,8 @@ pub(super) struct Past {
     pub(super) states: Vec<Vec<State>>,
     pub(super) recomputed: usize,
     pub(super) attempts: usize,
-    /// Roots whose effects were begun.
-    pub(super) effects: BTreeSet<usize>,
+    /// Roots whose effects were begun, each with the name it was done under.
+    pub(super) effects: BTreeMap<usize, String>,
     pub(super) end: End,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn replay(bytes: &[u8], boot: &str) -> Option<(Outline, Past)> {
     let outline = Outline::parse(end.line(bytes)?)?;
     let new = |size: &Size| vec![State::New; size.tasks];
     let states = outline.parts.iter().map(new).collect();
-    let mut past = Past { states, recomputed: 0, attempts: 0, effects: BTreeSet::new(), end };
+    let mut past = Past { states, recomputed: 0, attempts: 0, effects: BTreeMap::new(), end };
     // Tasks that are done and not yet on the disk, each with its line.
     let mut waiting: Vec<(u64, usize, usize)> = Vec::new();
     let mut last: Option<String> = None;
@@ -123,7 +123,7 @@ pub(super) fn replay(bytes: &[u8], boot: &str) -> Option<(Outline, Past)> {
                 waiting.push((end.lines, part, task));
             }
             Record::Synced(lines) => waiting.retain(|(line, ..)| *line > lines),
-            Record::Effect(root) => drop(past.effects.insert(root)),
+            Record::Effect(root, name) => drop(past.effects.entry(root).or_insert(name)),
         }
         past.end = end;
     }
@@ -184,7 +184,7 @@ impl Journal {
         file.sync_all()?;
         std::fs::rename(&new, folder.join(name))?;
         let states = outline.parts.iter().map(|size| vec![State::New; size.tasks]).collect();
-        Ok(Past { states, recomputed: 0, attempts: 0, effects: BTreeSet::new(), end })
+        Ok(Past { states, recomputed: 0, attempts: 0, effects: BTreeMap::new(), end })
     }
 
     /// Goes on behind `end`.
@@ -221,7 +221,7 @@ impl Record {
             Record::Begin(part, task) => format!("begin {part} {task}"),
             Record::Done(part, task) => format!("done {part} {task}"),
             Record::Synced(lines) => format!("synced {lines}"),
-            Record::Effect(root) => format!("effect {root}"),
+            Record::Effect(root, name) => format!("effect {root} {name}"),
         }
     }
 
@@ -232,7 +232,7 @@ impl Record {
             ["begin", part, task] => Record::Begin(part.parse().ok()?, task.parse().ok()?),
             ["done", part, task] => Record::Done(part.parse().ok()?, task.parse().ok()?),
             ["synced", lines] => Record::Synced(lines.parse().ok()?),
-            ["effect", root] => Record::Effect(root.parse().ok()?),
+            ["effect", root, name] => Record::Effect(root.parse().ok()?, (*name).to_owned()),
             _ => return None,
         })
     }

@@ -176,12 +176,12 @@ fn effects_that_were_begun_are_known_under_any_start_of_the_machine() {
     let (ledger, tasks) = open(folder.path(), "a");
     tasks.begin(0).unwrap();
     tasks.end(0).unwrap();
-    ledger.begin_effect(1).unwrap();
+    ledger.begin_effect(1, "first").unwrap();
     // This attempt has begun it itself.
-    assert!(!ledger.has_effect(1));
+    assert_eq!(ledger.effect(1), None);
     drop(ledger);
     let (ledger, _) = open(folder.path(), "b");
-    assert!(ledger.has_effect(1) && !ledger.has_effect(0));
+    assert_eq!((ledger.effect(0), ledger.effect(1)), (None, Some("first")));
 }
 
 #[test]

@@ -27,7 +27,7 @@ use crate::sink::OutputFile;
 #[derive(Debug)]
 pub(super) struct Kept {
     ledger: Ledger,
-    /// Made of the place of the folder: every attempt has the same.
+    /// Made of the place of the folder, which may be another one in a later attempt.
     name: String,
     /// Tasks that are kept.
     tasks: usize,
@@ -113,19 +113,19 @@ impl Kept {
         (&self.ledger, number)
     }
 
-    /// How what a root exports is copied: by this attempt alone, or once more after an earlier one. Blocks for as long as
-    /// the disk takes for a line.
+    /// How what a root exports is copied: by this attempt alone, or once more after an earlier one, under the name of that
+    /// one. Blocks for as long as the disk takes for a line.
     pub(super) fn copying(&self, root: usize) -> std::io::Result<Copying> {
-        let again = self.ledger.has_effect(root);
-        if !again {
-            self.ledger.begin_effect(root)?;
+        if let Some(name) = self.ledger.effect(root) {
+            return Ok(Copying { run: Some(name.to_owned()), again: true });
         }
-        Ok(Copying { run: Some(self.name.clone()), again })
+        self.ledger.begin_effect(root, &self.name)?;
+        Ok(Copying { run: Some(self.name.clone()), again: false })
     }
 
     /// Whether a copy of what a root exports may be this run's.
     pub(super) fn has_copied(&self, root: usize) -> bool {
-        self.ledger.has_effect(root)
+        self.ledger.effect(root).is_some()
     }
 
     /// A listener that hears of files where they will be.
