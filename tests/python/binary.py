@@ -95,11 +95,13 @@ def collections(*data):
 class Server:
     """`eolith serve` on a free port of loopback, until the end of a `with` block."""
 
-    def __init__(self, *data, auth="none", state, options=()):
+    def __init__(self, *data, auth="none", state, options=(), certificate=None):
+        """With the file of a `certificate` that signs itself, it is spoken to by https."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.root = f"http://127.0.0.1:{port}"
+        self.verify = str(certificate) if certificate else True
+        self.root = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
         self.url = f"{self.root}/openeo/1.2/"
         self.log = Path(state) / "talk.txt"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ class Server:
         for _ in range(1000):
             assert self.child.poll() is None, self.log.read_text()
             try:
-                if requests.get(self.url, timeout=5).status_code == 200:
+                if requests.get(self.url, timeout=5, verify=self.verify).status_code == 200:
                     return self
             except requests.ConnectionError:
                 time.sleep(0.02)

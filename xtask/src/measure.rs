@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::apt;
 use crate::served::Served;
 use crate::shell::{self, Profile, say};
 
@@ -39,6 +41,18 @@ pub(crate) fn startup() -> Result<()> {
         say(&format!("start to first answer over {what}: {} ms", times.join(", ")));
     }
     Ok(())
+}
+
+/// Requests of one client and of many; `benches/load.py` says what is wanted. Its load is made by wrk.
+pub(crate) fn load(options: &[&str]) -> Result<()> {
+    let binary = shell::build(Profile::Release)?;
+    let there = || Command::new("wrk").arg("--version").output().is_ok();
+    let ready = there() || (apt::install("wrk")? && there());
+    if !ready {
+        bail!("this needs wrk: `apt-get install wrk`, or run as root so that it can be installed");
+    }
+    let script = shell::root().join("benches/load.py");
+    shell::check(Command::new("python3").arg(script).args(options).env("EOLITH_BIN", binary))
 }
 
 /// Copies of a small GeoTIFF, a hundred a folder.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::apt::{self, is_root};
 use crate::shell::{self, say};
 
 /// A server that ends with this value.
@@ -104,16 +105,7 @@ fn programs() -> Result<PathBuf> {
     if let Some(found) = installed() {
         return Ok(found);
     }
-    if is_root() && std::env::var_os("EOLITH_TEST_APT").is_none_or(|allowed| allowed != "0") {
-        say("installing PostgreSQL by apt");
-        let apt = |args: &[&str]| {
-            shell::check(
-                Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive"),
-            )
-        };
-        apt(&["update", "-qq"])?;
-        apt(&["install", "-qq", "-y", "--no-install-recommends", "postgresql"])?;
-    }
+    apt::install("postgresql")?;
     installed().context(
         "the tests need PostgreSQL: `apt-get install postgresql`, or run as root so that they can",
     )
@@ -131,15 +123,4 @@ fn installed() -> Option<PathBuf> {
         .collect();
     found.sort_unstable();
     found.pop().map(|(_, path)| path)
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
 }

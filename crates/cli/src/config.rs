@@ -1,4 +1,12 @@
-//! The configuration file of a server (TOML): what is too long for the command line.
+//! The configuration file of a server (TOML): all options of the command line, and what is too long for it.
+//!
+//! [docs/configuration.md] is the table of everything; a test keeps it complete.
+//!
+//! [docs/configuration.md]: ../../../docs/configuration.md
+
+mod layers;
+#[cfg(test)]
+mod page;
 
 use std::path::Path;
 
@@ -9,10 +17,14 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
+pub(crate) use layers::parse;
+
 /// All of it may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct File {
+    /// Options of `eolith serve` by their names on the command line.
+    pub(crate) server: toml::Table,
     /// Identity providers whose users may use the server.
     pub(crate) providers: Vec<Provider>,
     /// The built-in issuer (`--auth oidc`).

@@ -23,7 +23,7 @@ pub(crate) struct Data {
     paths: Vec<String>,
     /// Folder that process graphs name parts of: files (`files/`), results of earlier jobs (`results/ID/`), workspaces to
     /// export to (`workspaces/NAME/`, to be made before) and collections of exported results (`collections/ID/`).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "EOLITH_WORKSPACE")]
     workspace: Option<PathBuf>,
 }
 
@@ -42,25 +42,25 @@ pub(crate) struct Graph {
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// Memory for tasks and results, like 512M or 4G.
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    #[arg(long, value_name = "SIZE", env = "EOLITH_MEMORY", default_value = "1G", value_parser = size)]
     memory: u64,
     /// Threads that compute; all cores if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "EOLITH_THREADS")]
     threads: Option<NonZeroUsize>,
     /// Folder for values that do not fit into memory.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "EOLITH_SCRATCH")]
     scratch: Option<PathBuf>,
     /// Most bytes of values in that folder at a time, like 20G; what its file system has left if not given.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", env = "EOLITH_SCRATCH_LIMIT", value_parser = size)]
     scratch_limit: Option<u64>,
     /// Python that runs UDFs, with numpy and xarray; `python3` if not given.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "EOLITH_UDF_PYTHON")]
     udf_python: Option<PathBuf>,
     /// Memory that a UDF may take besides its interpreter, like 512M; an eighth of `--memory` if not given.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", env = "EOLITH_UDF_MEMORY", value_parser = size)]
     udf_memory: Option<u64>,
     /// Most seconds that a UDF may take for one cell.
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    #[arg(long, value_name = "SECONDS", env = "EOLITH_UDF_TIME", default_value = "60")]
     udf_time: NonZeroU64,
 }
 

@@ -7,6 +7,7 @@
 mod collections;
 mod config;
 mod data;
+mod doctor;
 mod eval;
 mod explain;
 mod failure;
@@ -14,6 +15,7 @@ mod processes;
 mod run;
 mod sample;
 mod serve;
+mod talk;
 mod target;
 mod usage;
 mod user;
@@ -23,7 +25,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 
@@ -34,6 +35,9 @@ struct Cli {
     /// Say more on stderr; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Form of what is said on stderr: for people, or an object of JSON a line.
+    #[arg(long, global = true, value_enum, env = "EOLITH_LOG_FORMAT", default_value = "text")]
+    log_format: talk::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,6 +48,8 @@ enum Command {
     Run(run::Args),
     /// Serve folders, files and catalogues as openEO.
     Serve(serve::Args),
+    /// Look whether a server would run with these options, without serving.
+    Doctor(serve::Args),
     /// Show the plan of a process graph.
     Explain(explain::Args),
     /// List all problems of a process graph.
@@ -62,10 +68,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli: Cli = match config::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(failure) => return failure.report(),
+    };
     // The first use of TLS needs a provider; a second installation would be the only way to fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let _talk = talk::start(cli.verbose, cli.log_format);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -75,6 +85,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(args, started).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Validate(args) => validate::run(args).await,
             Command::Processes(args) => processes::run(args).await,
@@ -88,18 +99,4 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
-}
-
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("EOLITH_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
 }

@@ -28,6 +28,9 @@ pub(crate) struct Args {
         global = true
     )]
     database: Option<String>,
+    /// Configuration file of the server; `state` and `database` of its table `[server]` count here as well.
+    #[arg(long, value_name = "FILE", env = "EOLITH_CONFIG", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

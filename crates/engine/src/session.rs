@@ -33,6 +33,7 @@ use eolith_plan::value::Value;
 use eolith_processes::{registry, registry_inside};
 use serde_json::Value as Json;
 use tokio::sync::{OnceCell, Semaphore};
+use tracing::{Instrument, info_span};
 
 use crate::budget::Budget;
 use crate::catalog::Catalog;
@@ -346,7 +347,9 @@ impl Session {
         let decoded_before = decoded();
         let folder = self.own_folder()?;
         let mut computing = Computing::new(&self.results, listener, cancel);
-        let plan = self.complete_plan(process, &self.options(), &mut computing).await?;
+        let options = self.options();
+        let planning = self.complete_plan(process, &options, &mut computing);
+        let plan = planning.instrument(info_span!("plan")).await?;
         let Computing { mut report, held: _held, .. } = computing;
         let one = |issue: Issue| vec![issue];
         let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
@@ -364,10 +367,12 @@ impl Session {
             kept.note(listener);
         }
         let started = Instant::now();
-        let (stored, bytes) = self.stages(&physical, kept, listener, cancel).await.map_err(one)?;
+        let stages = self.stages(&physical, kept, listener, cancel);
+        let (stored, bytes) = stages.instrument(info_span!("stages")).await.map_err(one)?;
         report.bytes_read += bytes;
         report.times.run += started.elapsed();
         self.roots(&physical, (files, target), (&stored, kept), &mut report, listener, cancel)
+            .instrument(info_span!("results"))
             .await
             .map_err(one)?;
         if let Some(kept) = kept {

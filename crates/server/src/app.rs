@@ -23,7 +23,8 @@ use eolith_graph::Code;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tracing::{error, info};
+use tracing::field::Empty;
+use tracing::{Instrument, error, info, info_span};
 
 use crate::api::{
     capabilities, collections, conformance, credentials, file_formats, files, job_logs,
@@ -258,7 +259,9 @@ async fn cors(request: Request, next: Next) -> Response {
 async fn log(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = next.run(request).await;
+    let span = info_span!("request", %method, path, status = Empty);
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
     let ms = start.elapsed().as_secs_f64() * 1000.0;
     info!(%method, path, status = response.status().as_u16(), ms, "request");
     response

@@ -6,13 +6,16 @@
 //! Nothing is planned, read or computed here: a handler checks who asks, calls the session or the store and words the
 //! answer. Batch jobs are run by [`queue`], by the rules of `job`, from what [`store`] keeps; their files are in
 //! `folders`. [`app`] holds the router and the rules for every answer, [`state`](mod@state) what handlers share, [`auth`] who may ask, [`serve`](mod@serve) the
-//! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload.
+//! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload. [`diagnosis`] looks whether
+//! all this would work.
 
 mod api;
 pub mod app;
 mod archive;
 pub mod auth;
 mod body;
+mod connections;
+pub mod diagnosis;
 mod entries;
 mod error;
 mod files;
@@ -35,6 +38,7 @@ pub mod store;
 
 pub use app::router;
 pub use auth::{Auth, Client, FIRST, Provider, UserError, Users};
+pub use connections::{Certificate, TlsError};
 pub use queue::Limits;
 pub use serve::{Config, ServeError, Server, serve};
 pub use state::{AppState, StateError};

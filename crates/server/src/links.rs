@@ -89,7 +89,7 @@ impl FromRequestParts<AppState> for Links {
         let version = parts.extensions.get::<Version>().copied().unwrap_or(Version::V1_2);
         let base = match &state.config().public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", host(parts)),
+            None => format!("{}://{}", state.config().scheme(), host(parts)),
         };
         Ok(Links { base, version })
     }

@@ -119,7 +119,7 @@ impl Queue {
                 match self.next().await {
                     Ok(Some(job)) => {
                         let queue = self.clone();
-                        runs.spawn(async move { queue.run(job).await });
+                        runs.spawn(async move { Box::pin(queue.run(job)).await });
                     }
                     Ok(None) => break,
                     Err(error) => {

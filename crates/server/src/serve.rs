@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use eolith_engine::session::Session;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -16,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::app::router;
 use crate::auth::Auth;
+use crate::connections::{self, Certificate, Tls, TlsError};
 use crate::operations;
 use crate::queue::Limits;
 use crate::rates::Rates;
@@ -36,6 +36,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Bytes a request may have.
     pub body_limit: usize,
+    /// With one, the server speaks `https` only.
+    pub certificate: Option<Certificate>,
     /// Folder of the database, of results and of what users have.
     pub state: PathBuf,
     /// The folder of the only user of a server without authentication; one below `state` if `None`.
@@ -63,10 +65,10 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("`{0}` cannot be the public address: it starts with http:// or https://")]
     PublicUrl(String),
+    #[error("there is no encryption: {0}")]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("the server has ended: {0}")]
-    Ended(#[source] std::io::Error),
 }
 
 /// A server that listens already; connections wait until [`Server::run`].
@@ -74,6 +76,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     state: AppState,
 }
 
@@ -84,6 +87,7 @@ impl Default for Config {
             auth: Auth::default(),
             public_url: None,
             body_limit: 10 << 20,
+            certificate: None,
             state: std::env::temp_dir().join(format!("eolith-{}", std::process::id())),
             workspace: None,
             database: None,
@@ -93,6 +97,26 @@ impl Default for Config {
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
         }
+    }
+}
+
+impl Config {
+    /// Whether its parts fit together.
+    pub(crate) fn check(&self) -> Result<(), ServeError> {
+        if self.auth.is_none() && !self.bind.ip().to_canonical().is_loopback() {
+            return Err(ServeError::Unprotected(self.bind));
+        }
+        match &self.public_url {
+            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
+                Err(ServeError::PublicUrl(url.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How the server is spoken to, where nothing stands before it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
     }
 }
 
@@ -110,7 +134,8 @@ impl fmt::Debug for Config {
 pub async fn serve(session: Arc<Session>, config: Config) -> Result<(), ServeError> {
     let server = Server::bind(session, config).await?;
     info!(url = server.url(), "listening");
-    server.run(terminated()).await
+    server.run(terminated()).await;
+    Ok(())
 }
 
 impl Server {
@@ -119,20 +144,14 @@ impl Server {
     /// # Errors
     /// An address that is taken, or one that strangers can reach while there is no authentication.
     pub async fn bind(session: Arc<Session>, config: Config) -> Result<Server, ServeError> {
+        config.check()?;
         let address = config.bind;
-        if config.auth.is_none() && !address.ip().to_canonical().is_loopback() {
-            return Err(ServeError::Unprotected(address));
-        }
-        if let Some(url) = &config.public_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
-        {
-            return Err(ServeError::PublicUrl(url.clone()));
-        }
+        let tls = config.certificate.clone().map(Tls::open).transpose()?.map(Arc::new);
         let state = AppState::open(session, config).await?;
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Server { listener, address, state })
+        Ok(Server { listener, address, tls, state })
     }
 
     /// The address it listens on, with the port that was chosen.
@@ -142,8 +161,9 @@ impl Server {
 
     /// What a client connects to.
     pub fn url(&self) -> String {
-        let public = self.state.config().public_url.clone();
-        public.unwrap_or_else(|| format!("http://{}", self.address))
+        let config = self.state.config();
+        let own = || format!("{}://{}", config.scheme(), self.address);
+        config.public_url.clone().unwrap_or_else(own)
     }
 
     /// The password of the user [`crate::auth::FIRST`], if the user was made just now: it is stored nowhere.
@@ -153,23 +173,15 @@ impl Server {
 
     /// Answers until `end`. Requests that are under way then have some seconds to finish; after that their runs are
     /// cancelled.
-    pub async fn run(
-        self,
-        end: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServeError> {
+    pub async fn run(self, end: impl Future<Output = ()> + Send + 'static) {
         let runs = self.state.runs().clone();
         let state = self.state.clone();
         let working = tokio::spawn(async move { state.work().await });
         let folding = tokio::spawn(operations::upkeep());
+        let renewing = self.tls.clone().map(|tls| tokio::spawn(async move { tls.renew().await }));
         let state = self.state.clone();
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                warn!(%error, "answers may be delayed");
-            }
-        });
         let (ending, ended) = oneshot::channel::<()>();
-        let routes = router(self.state).into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        let serving = connections::serve(self.listener, self.tls, router(self.state), async move {
             end.await;
             // The other side is gone only when serving has ended anyway.
             let _ = ending.send(());
@@ -181,20 +193,19 @@ impl Server {
                 std::future::pending::<()>().await;
             }
         };
-        let outcome = tokio::select! {
-            outcome = serving.into_future() => outcome.map_err(ServeError::Ended),
-            () = grace => {
-                warn!("requests were still under way at the end");
-                Ok(())
-            }
-        };
+        tokio::select! {
+            () = serving => {}
+            () = grace => warn!("requests were still under way at the end"),
+        }
+        if let Some(renewing) = renewing {
+            renewing.abort();
+        }
         folding.abort();
         state.stop_work();
         runs.stop(CLEANUP).await;
         if tokio::time::timeout(CLEANUP, working).await.is_err() {
             warn!("a job was still under way at the end; it goes on with the next server");
         }
-        outcome
     }
 }
 

@@ -45,6 +45,15 @@ pub struct Store {
     shared: bool,
 }
 
+/// How far the tables of a database are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// `None` where there are none yet.
+    pub version: Option<i64>,
+    /// The version that this server makes of them.
+    pub newest: i64,
+}
+
 /// Why the store failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -83,10 +92,7 @@ impl Store {
     /// # Errors
     /// It cannot be opened, or is of a later version.
     pub async fn sqlite(path: &Path) -> Result<Store, StoreError> {
-        let path = path.to_str().ok_or_else(|| StoreError::Address(path.display().to_string()))?;
-        // The address is one of the web: what has a meaning there is escaped.
-        let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-        Store::connect(&format!("sqlite://{escaped}?mode=rwc"), false).await
+        Store::connect(&sqlite_address(path, "rwc")?, false).await
     }
 
     /// Connects to PostgreSQL: `postgres://user:password@host/database`.
@@ -94,10 +100,30 @@ impl Store {
     /// # Errors
     /// There is no such server or database, or its tables are of a later version.
     pub async fn postgres(url: &str) -> Result<Store, StoreError> {
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        if !is_postgres(url) {
             return Err(StoreError::Address(url.to_owned()));
         }
         Store::connect(url, true).await
+    }
+
+    /// Looks at a database without changing it.
+    ///
+    /// # Errors
+    /// It is there, or has to be, and cannot be read.
+    pub async fn look(state: &Path, url: Option<&str>) -> Result<Standing, StoreError> {
+        let newest = migrations::newest();
+        let address = match url {
+            Some(url) if is_postgres(url) => url.to_owned(),
+            Some(url) => return Err(StoreError::Address(url.to_owned())),
+            None if !state.join(FILE).exists() => return Ok(Standing { version: None, newest }),
+            None => sqlite_address(&state.join(FILE), "ro")?,
+        };
+        sqlx::any::install_default_drivers();
+        let options = AnyPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let pool = options.connect(&address).await?;
+        let version = migrations::version(&pool).await?;
+        pool.close().await;
+        Ok(Standing { version, newest })
     }
 
     /// Whether several servers may use it.
@@ -123,6 +149,18 @@ impl Store {
         migrations::all().run(&pool).await?;
         Ok(Store { pool, shared })
     }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// The address of a file; `mode` as SQLite has it.
+fn sqlite_address(path: &Path, mode: &str) -> Result<String, StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::Address(path.display().to_string()))?;
+    // The address is one of the web: what has a meaning there is escaped.
+    let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Ok(format!("sqlite://{escaped}?mode={mode}"))
 }
 
 /// Makes a folder for its owner only. One that is there already stays as it is.

@@ -27,7 +27,7 @@ pub enum Target {
     /// This file; further files (a second save, one file a time step) get a suffix. Without a `save_result` the
     /// extension decides the format.
     File(PathBuf),
-    /// A folder, with names made from the nodes.
+    /// A folder, with names made from the nodes. It is made when there is something to write.
     Folder(PathBuf),
     /// The same for cubes; a value that is no cube is in the report only.
     CubeFolder(PathBuf),
@@ -53,6 +53,10 @@ pub(super) struct Outcome {
 }
 
 impl Destination {
+    fn writes(&self) -> bool {
+        self.file.is_some() || self.json.is_some()
+    }
+
     /// The box in which the file's writer reads its result: all of it where that is in the order of rows. `None` where
     /// there is no file.
     pub(super) fn brick(&self, schema: &Schema) -> Option<Vec<usize>> {
@@ -111,7 +115,20 @@ pub(super) fn plan(plan: &Plan, target: &Target) -> Result<Vec<Destination>, Iss
             },
         });
     }
+    if let Target::Folder(folder) | Target::CubeFolder(folder) = target
+        && let Some((_, root)) =
+            destinations.iter().zip(&logical.roots).find(|(destination, _)| destination.writes())
+    {
+        make(folder, &root.path)?;
+    }
     Ok(destinations)
+}
+
+fn make(folder: &Path, node: &NodePath) -> Result<(), Issue> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("the folder `{}` cannot be made: {error}", folder.display());
+        Issue::new(Code::INTERNAL, node.clone(), message)
+    })
 }
 
 /// A file that is written while its cube is computed.
@@ -292,6 +309,7 @@ pub(super) fn model(
         Target::Folder(folder) | Target::CubeFolder(folder) => folder,
     };
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    make(here, &root.path)?;
     listener(Event::Writing { path: here.join(&about.name).display().to_string() });
     sink::model::write(here, about, forest, &now()).map_err(|e| sink_issue(&e, root.path.clone()))
 }

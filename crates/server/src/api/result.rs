@@ -6,8 +6,8 @@
 //!
 //! The log of a run is kept in memory for a while ([`crate::runs`]), for the link of the answer.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Json;
@@ -24,7 +24,6 @@ use eolith_engine::session::{Report, Session, Target, json_text};
 use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -75,10 +74,10 @@ pub(crate) async fn create(
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
     let session = Arc::new(session.logging(level));
+    let folder = Folder::of(&session, &about.id)?;
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
     let run = tokio::spawn(async move {
-        let folder = folder(Arc::clone(&session)).await?;
-        let target = Target::CubeFolder(folder.path().to_owned());
+        let target = Target::CubeFolder(folder.0.clone());
         let report = session.run(&process, &target, &listener, &cancel).await;
         if let Err(issues) = &report {
             for issue in issues {
@@ -93,11 +92,9 @@ pub(crate) async fn create(
     drop(waiting);
     if let ([], Some(value)) = (report.outputs.as_slice(), &report.value) {
         let text = json_text(value);
-        // On a thread that may wait for the disk.
-        tokio::task::spawn_blocking(move || drop((folder, busy)));
         return respond("application/json", &about, Response::builder(), Body::from(text));
     }
-    let root = folder.path().to_owned();
+    let root = folder.0.clone();
     let delivery = tokio::task::spawn_blocking(move || delivery(&report, &root))
         .await
         .map_err(|_| ApiError::internal("the result cannot be sent"))??;
@@ -144,14 +141,6 @@ pub(crate) async fn logs(
     let part = Part::read(part)?;
     let read = |after, level, limit| async move { Ok(log.entries(after, level, limit)) };
     part.answer(&links, &address, None, read).await
-}
-
-async fn folder(session: Arc<Session>) -> Result<TempDir, ApiError> {
-    let made = tokio::task::spawn_blocking(move || {
-        tempfile::Builder::new().prefix("result-").tempdir_in(session.folder()?)
-    });
-    let made = made.await.map_err(|_| ApiError::internal("no folder for the result"))?;
-    made.map_err(|error| ApiError::internal(format!("no folder for the result: {error}")))
 }
 
 /// Decides how the files of a run are sent.
@@ -239,20 +228,27 @@ fn respond(
 }
 
 /// Sends an archive and removes its folder afterwards.
-fn stream(archive: Archive, folder: TempDir, busy: Busy) -> Body {
-    streamed(archive, Sent { folder: Some(folder), _busy: busy })
+fn stream(archive: Archive, folder: Folder, busy: Busy) -> Body {
+    streamed(archive, (folder, busy))
 }
 
-/// What goes when everything was sent, or the client is gone.
-struct Sent {
-    folder: Option<TempDir>,
-    _busy: Busy,
+/// The files of a run, which go when everything was sent, or the client is gone. Nothing is on the disk for a value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn of(session: &Session, run: &str) -> Result<Folder, ApiError> {
+        let failed = |error| ApiError::internal(format!("no folder for the result: {error}"));
+        Ok(Folder(session.folder().map_err(failed)?.join(format!("result-{run}"))))
+    }
 }
 
-impl Drop for Sent {
+impl Drop for Folder {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.folder.take().map(TempDir::close) {
-            warn!(%error, "a result could not be removed");
+        match std::fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                warn!(%error, "a result could not be removed");
+            }
+            _ => {}
         }
     }
 }

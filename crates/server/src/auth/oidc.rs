@@ -115,6 +115,14 @@ impl Provider {
         Ok(())
     }
 
+    /// Asks it for its keys; how many there are.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn reach(&self) -> Result<usize, String> {
+        keys::fetch(&self.issuer).await.map(|keys| keys.len())
+    }
+
     /// As `GET /credentials/oidc` lists it; `modern` adds what came with openEO 1.3.
     pub(crate) fn to_json(&self, modern: bool) -> Value {
         let mut fields = json!({

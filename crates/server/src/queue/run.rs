@@ -12,6 +12,7 @@ use eolith_graph::{Issue, Process};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use thiserror::Error;
+use tracing::{Instrument, info_span};
 
 use super::Queue;
 use crate::entries;
@@ -48,7 +49,8 @@ impl Queue {
             Arc::new(move |event| watch.see(&event))
         };
         let clock = Clock::start(job.usage);
-        let run = self.compute(&job, &attempt, &log, cancel);
+        let span = info_span!("job", id = job.id, attempt = job.attempt);
+        let run = self.compute(&job, &attempt, &log, cancel).instrument(span);
         let ended = self.watched(&job, &watch, &clock, cancel, run).await?;
         let usage = watch.usage(clock.usage());
         let change = match ended {

@@ -134,7 +134,7 @@ impl Host {
                     let end = async {
                         let _ = ended.await;
                     };
-                    server.run(end).await.unwrap();
+                    server.run(end).await;
                 });
                 (authority.clone(), password, Way::Socket { authority, end, server })
             }

@@ -147,7 +147,7 @@ pub(super) fn checked(address: &str) -> Result<Url, String> {
 }
 
 /// Discovery, then keys.
-async fn fetch(issuer: &str) -> Result<Vec<Jwk>, String> {
+pub(super) async fn fetch(issuer: &str) -> Result<Vec<Jwk>, String> {
     let base = issuer.trim_end_matches('/');
     let document = json(&format!("{base}/.well-known/openid-configuration")).await?;
     let named = document["issuer"].as_str().unwrap_or_default();
