@@ -15,6 +15,7 @@ from rasterio.shutil import copy as translate
 from binary import REAL
 
 COMMON = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir"}
+CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 CONTAINERS = ["cog-stac-1.0", "cog-stac-1.1", "zarr-2", "zarr-3", "zarr-3-sharded", "netcdf"]
 
 
@@ -121,7 +122,8 @@ def stac(folder, version, dates, bands, origin):
         links.append({"rel": "item", "href": f"./scene_{i}.json", "type": "application/geo+json"})
     collection = {
         "type": "Collection", "stac_version": version, "id": "scenes", "description": "generated",
-        "license": "CC0-1.0", "links": links,
+        "license": "CC0-1.0", "links": [*links, {"rel": "license", "href": CC0}],
+        "providers": [{"name": "Generator", "roles": ["producer"]}],
         "extent": {"spatial": {"bbox": [extent]}, "temporal": {"interval": [[dates[0], dates[-1]]]}},
     }
     path = folder / "collection.json"

@@ -1,5 +1,6 @@
 """Batch jobs through the openEO Python client from PyPI: a user's way from the estimate to the files."""
 
+import hashlib
 import time
 
 import numpy as np
@@ -76,6 +77,41 @@ def test_results_are_stac_and_need_no_token(connection, cube):
     assert again.status_code == 304
     job.delete()
     assert requests.get(asset["href"], timeout=20).status_code == 404
+
+
+def test_results_say_what_they_were_made_of(connection, cube):
+    data = connection.load_collection("cog-stac-1.1", temporal_extent=[cube.dates[0], cube.dates[1]], bands=["B04"])
+    job = data.save_result("GTiff").create_job()
+    job.start_and_wait(**AT_ONCE)
+    results = job.get_results().get_metadata()
+    source = connection.describe_collection("cog-stac-1.1")
+    license = source["license"] if source["license"] not in ("proprietary", "various") else "other"
+    assert results["license"] == license
+    names = [provider["name"] for provider in results["providers"]]
+    assert names == [provider["name"] for provider in source.get("providers", [])] + ["Eolith"]
+    assert results["providers"][-1]["processing:software"] == results["processing:software"]
+    licences = [link["href"] for link in source["links"] if link["rel"] == "license"]
+    assert [link["href"] for link in results["links"] if link["rel"] == "license"] == licences
+    derived = [link for link in results["links"] if link["rel"] == "derived_from"]
+    assert [link["href"].rsplit("/", 1)[1] for link in derived] == ["cog-stac-1.1", "inputs"]
+    inputs = requests.get(derived[1]["href"], timeout=20)
+    assert inputs.headers["content-type"] == "application/geo+json"
+    # The end of the extent is not in it: one date, one item.
+    (item,) = inputs.json()["features"]
+    assert item["properties"]["datetime"][:10] == str(cube.dates[0])[:10] and item["collection"] == "cog-stac-1.1"
+    pystac.validation.validate_dict(item, extensions=[])
+    (asset,) = results["assets"].values()
+    assert asset["proj:code"] == f"EPSG:{cube.epsg}" and asset["raster:spatial_resolution"] > 0
+    (band,) = asset["bands"]
+    pixels = cube.bands["B04"][0]
+    statistics = band["statistics"]
+    assert (statistics["minimum"], statistics["maximum"]) == (pixels.min(), pixels.max())
+    assert statistics["count"] == pixels.count() and abs(statistics["mean"] - pixels.mean()) < 1e-6
+    assert asset["file:checksum"] == "1220" + hashlib.sha256(requests.get(asset["href"], timeout=20).content).hexdigest()
+    (own,) = pystac.Collection.from_dict(results).get_items()
+    pystac.validation.validate_dict(own.to_dict(transform_hrefs=False), extensions=[])
+    assert own.properties["expires"] == results["expires"]
+    assert own.properties["processing:expression"]["format"] == "openeo"
 
 
 def test_zarr_is_opened_where_it_lies(connection, cube):

@@ -8,12 +8,14 @@ mod computed;
 mod estimate;
 mod expand;
 mod exports;
+mod inputs;
 mod kept;
 mod output;
 mod planning;
 mod resource;
 mod roots;
 mod stages;
+mod statistics;
 mod view;
 
 use std::collections::BTreeMap;
@@ -50,6 +52,7 @@ use kept::{Kept, Staging};
 use planning::PlanState;
 
 pub use estimate::Estimate;
+pub use inputs::{Input, Origin};
 pub(crate) use output::sink_issue;
 pub use output::{Target, json_text};
 pub use view::{Image, Subject, View};
@@ -114,6 +117,8 @@ pub struct Report {
     pub outputs: Vec<OutputFile>,
     /// What STAC says of the files, a resource for each cube that was saved.
     pub resources: Vec<Described>,
+    /// What was read, with the items that have a part in it.
+    pub inputs: Vec<Input>,
     /// The value of the result node if it is no cube.
     pub value: Option<Value>,
     pub tasks: usize,

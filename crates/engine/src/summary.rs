@@ -73,6 +73,14 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Statistics of the bands as STAC writes them; null for bands of which nothing was put.
+    pub(crate) fn statistics(&self) -> Vec<Json> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.bands.iter().map(Band::to_stac).collect()
+    }
+}
+
 impl Boxes for Summary {
     fn put(&self, region: &Region, block: Block) -> std::io::Result<()> {
         let dim = self.schema.bands();
@@ -151,6 +159,29 @@ impl Band {
             "max": self.largest.map_or(Json::Null, number),
             "mean": mean,
         })
+    }
+}
+
+impl Band {
+    fn to_stac(&self) -> Json {
+        let all = self.valid + self.missing;
+        if all == 0 {
+            return Json::Null;
+        }
+        let counted = self.valid - self.nan;
+        let mut json = json!({
+            "count": counted,
+            "valid_percent": 100.0 * counted as f64 / all as f64,
+        });
+        let mean = (counted > 0).then(|| Number::Float(self.sum.total() / counted as f64));
+        for (name, value) in [("minimum", self.smallest), ("maximum", self.largest), ("mean", mean)]
+        {
+            // Statistics are numbers: infinities are not said.
+            if let Some(value) = value.map(number).filter(Json::is_number) {
+                json[name] = value;
+            }
+        }
+        json
     }
 }
 
@@ -243,5 +274,20 @@ mod tests {
             .map(|ranges| Region(ranges.to_vec()))
             .collect();
         assert_eq!(summary(&single), whole);
+    }
+
+    #[test]
+    fn statistics_are_numbers_of_what_was_put() {
+        let (schema, block) = cube();
+        let summary = Summary::new(schema, block.shape.clone());
+        summary
+            .put(&Region(vec![1..2, 0..3, 0..4]), block.slice(&Region(vec![1..2, 0..3, 0..4])))
+            .unwrap();
+        let [first, second] = summary.statistics().try_into().unwrap();
+        assert_eq!(first, Json::Null);
+        assert_eq!(
+            second,
+            json!({"count": 11, "valid_percent": 100.0 * 11.0 / 12.0, "minimum": 12.0})
+        );
     }
 }

@@ -126,6 +126,10 @@ pub struct SceneDimensions {
 pub struct Scene {
     pub id: String,
     pub time: TimeLabel,
+    /// West, south, east, north in degrees; west is greater than east across the antimeridian.
+    pub bbox: Option<[f64; 4]>,
+    /// Where others can read its item, if that is known.
+    pub address: Option<String>,
     pub assets: Vec<SceneAsset>,
 }
 
@@ -228,6 +232,11 @@ impl ArrayRef {
 impl Snapshot {
     pub fn get(&self, need: &Need) -> Option<&Answer> {
         self.answers.get(need)
+    }
+
+    /// All of them, in the order of the questions.
+    pub fn iter(&self) -> impl Iterator<Item = (&Need, &Answer)> {
+        self.answers.iter()
     }
 
     pub fn insert(&mut self, need: Need, answer: Answer) {

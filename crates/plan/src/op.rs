@@ -81,6 +81,19 @@ pub struct Scan {
     pub level: Option<f64>,
 }
 
+impl Scan {
+    /// The arrays that hold what is kept.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        let all = self.source.iter().flat_map(|source| source.pieces.iter());
+        all.filter(|piece| {
+            piece.region.0.iter().zip(&self.window).all(|(own, window)| match window {
+                Some(window) => window.iter().any(|index| own.contains(index)),
+                None => true,
+            })
+        })
+    }
+}
+
 /// A cube laid out over arrays in files. Where pieces overlap, the first one with a valid pixel wins.
 #[derive(Clone, Debug)]
 pub struct ScanSource {

@@ -143,6 +143,7 @@ fn api(version: Version) -> Router<AppState> {
         .route("/result/{result_id}/logs", get(result::logs))
         .route("/signed/{token}", get(signed_results::show))
         .route("/signed/{token}/items/{number}", get(signed_results::item))
+        .route("/signed/{token}/inputs", get(signed_results::inputs))
         .route("/signed/{token}/files/{*path}", get(signed_results::file))
         .merge(maps());
     routes.method_not_allowed_fallback(no_method).layer(axum::Extension(version))

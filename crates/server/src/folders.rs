@@ -15,6 +15,7 @@ use crate::job::Job;
 
 const FILES: &str = "files";
 const KEPT: &str = "kept";
+const INPUTS: &str = "inputs.json";
 
 /// All folders of jobs.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Folders {
 pub(crate) struct Attempt {
     pub(crate) files: PathBuf,
     pub(crate) kept: PathBuf,
+    /// The file with the items that were read.
+    pub(crate) inputs: PathBuf,
 }
 
 impl Folders {
@@ -40,11 +43,17 @@ impl Folders {
         self.run(job).join(attempt.to_string()).join(FILES)
     }
 
+    /// Where the items are that the results of an attempt of the current run were made of.
+    pub(crate) fn inputs(&self, job: &Job, attempt: i64) -> PathBuf {
+        self.run(job).join(attempt.to_string()).join(INPUTS)
+    }
+
     /// Makes the folders of the current attempt, with what earlier ones of the same run have kept.
     pub(crate) fn begin(&self, job: &Job) -> io::Result<Attempt> {
         let run = self.run(job);
         let own = run.join(job.attempt.to_string());
-        let attempt = Attempt { files: own.join(FILES), kept: own.join(KEPT) };
+        let attempt =
+            Attempt { files: own.join(FILES), kept: own.join(KEPT), inputs: own.join(INPUTS) };
         std::fs::create_dir_all(&attempt.files)?;
         let mut earlier: Vec<i64> =
             numbers(&run)?.into_keys().filter(|n| *n < job.attempt).collect();

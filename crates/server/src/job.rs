@@ -18,6 +18,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::inputs::Input;
+
 /// How often, and for how long, a run is begun again without getting any further before it is taken for the cause.
 const FRUITLESS: u32 = 5;
 const FRUITLESS_TIME: Duration = Duration::from_mins(10);
@@ -115,6 +117,8 @@ pub(crate) struct Outcome {
     /// The dimensions of the cubes that were saved, where the items do not say them.
     #[serde(default)]
     pub(crate) dimensions: Vec<Value>,
+    #[serde(default)]
+    pub(crate) inputs: Vec<Input>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ mod entries;
 mod error;
 mod files;
 mod folders;
+mod inputs;
 pub mod issuer;
 mod job;
 mod links;

@@ -176,7 +176,7 @@ impl Queue {
         if self.0.ending.is_cancelled() {
             cancel.cancel();
         }
-        if let Err(error) = self.attempt(job, &cancel).await {
+        if let Err(error) = Box::pin(self.attempt(job, &cancel)).await {
             // The lease runs out, and the job is taken up again.
             warn!(job = id, attempt, %error, "a job could not be brought to its end");
         }

@@ -1,6 +1,6 @@
 //! Answers to the planner.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eolith_cube::Grid;
@@ -37,68 +37,26 @@ impl Catalog {
             }
             Need::Levels { array } => return self.levels(array).await,
         };
-        let listed = match source {
-            Source::Collection(id) => {
-                let own = self.index().await.listed.get(id).map(Arc::clone);
-                match own {
-                    Some(listed) => Some(listed),
-                    None => match self.exported(id, workspace).await {
-                        Ok(listed) => listed,
-                        Err(reason) => return failed(source, reason),
-                    },
-                }
-            }
-            Source::Stac(url) => {
-                let read = match workspace.results_at(url) {
-                    Some(folder) => self.only(None, &folder).await.map(Some),
-                    None => self.external.listed(url, &self.headers).await,
-                };
-                match read {
-                    Ok(listed) => listed,
-                    Err(reason) => return failed(source, reason),
-                }
-            }
+        match source {
             Source::Url(url, format) if format.is_vector() => {
                 return match self.external.features(url, *format).await {
                     Ok(Some(features)) => Answer::Features(Arc::new(features)),
                     Ok(None) => Answer::Missing,
-                    Err(Unread::Failed(reason)) => failed(source, reason),
-                    Err(Unread::Unsuitable(reason)) => Answer::Unsuitable(reason),
+                    Err(unread) => unanswered(source, unread),
                 };
             }
-            Source::Url(url, format) => {
-                match self.external.pixels(url, *format, &self.headers).await {
-                    Ok(listed) => listed,
-                    Err(Unread::Failed(reason)) => return failed(source, reason),
-                    Err(Unread::Unsuitable(reason)) => return Answer::Unsuitable(reason),
-                }
-            }
-            Source::Result(job) => {
-                let Ok(folder) = workspace.results(job) else { return Answer::Missing };
-                match self.only(None, &folder).await {
-                    Ok(listed) => Some(listed),
-                    Err(reason) => return failed(source, reason),
-                }
-            }
-            Source::Files(paths, format) => {
-                let file = |path: &String| Some((path.clone(), workspace.file(path).ok()?));
-                let Some(files) = paths.iter().map(file).collect::<Option<Vec<_>>>() else {
-                    return Answer::Missing;
+            Source::Files(paths, format) if format.is_vector() => {
+                let Some(files) = own_files(paths, workspace) else { return Answer::Missing };
+                return match uploaded::features(&files, *format).await {
+                    Ok(features) => Answer::Features(Arc::new(features)),
+                    Err(unread) => unanswered(source, unread),
                 };
-                let read = if format.is_vector() {
-                    match uploaded::features(&files, *format).await {
-                        Ok(features) => return Answer::Features(Arc::new(features)),
-                        Err(unread) => Err(unread),
-                    }
-                } else {
-                    uploaded::pixels(&files, *format, &self.headers).await
-                };
-                match read {
-                    Ok(listed) => Some(listed),
-                    Err(Unread::Failed(reason)) => return failed(source, reason),
-                    Err(Unread::Unsuitable(reason)) => return Answer::Unsuitable(reason),
-                }
             }
+            _ => {}
+        }
+        let listed = match Box::pin(self.listed(source, workspace)).await {
+            Ok(listed) => listed,
+            Err(unread) => return unanswered(source, unread),
         };
         let Some(listed) = listed else { return Answer::Missing };
         let result = match need {
@@ -131,6 +89,51 @@ impl Catalog {
             Ok(answer) => answer,
             Err(Trouble::TooMany) => Answer::TooMany(MOST_SCENES),
             Err(Trouble::Failed(reason)) => failed(source, reason),
+        }
+    }
+
+    /// What is said of the data set that a source is: whose it is, and what may be done with it. `None` for geometries.
+    pub async fn about(
+        &self,
+        source: &Source,
+        workspace: &dyn Workspace,
+    ) -> Option<Arc<CollectionRecord>> {
+        match source {
+            Source::Url(_, format) | Source::Files(_, format) if format.is_vector() => None,
+            _ => {
+                let listed = self.listed(source, workspace).await.ok()??;
+                Some(listed.record(&self.headers).await)
+            }
+        }
+    }
+
+    /// The data set that a source of pixels is; `None` where there is none.
+    async fn listed(
+        &self,
+        source: &Source,
+        workspace: &dyn Workspace,
+    ) -> Result<Option<Arc<Listed>>, Unread> {
+        let failed = Unread::Failed;
+        match source {
+            Source::Collection(id) => {
+                if let Some(listed) = self.index().await.listed.get(id) {
+                    return Ok(Some(Arc::clone(listed)));
+                }
+                self.exported(id, workspace).await.map_err(failed)
+            }
+            Source::Stac(url) => match workspace.results_at(url) {
+                Some(folder) => self.only(None, &folder).await.map(Some).map_err(failed),
+                None => self.external.listed(url, &self.headers).await.map_err(failed),
+            },
+            Source::Url(url, format) => self.external.pixels(url, *format, &self.headers).await,
+            Source::Result(job) => {
+                let Ok(folder) = workspace.results(job) else { return Ok(None) };
+                self.only(None, &folder).await.map(Some).map_err(failed)
+            }
+            Source::Files(paths, format) => {
+                let Some(files) = own_files(paths, workspace) else { return Ok(None) };
+                uploaded::pixels(&files, *format, &self.headers).await.map(Some)
+            }
         }
     }
 
@@ -341,6 +344,18 @@ fn model_of(item: &Location, bytes: &[u8]) -> Result<Location, String> {
 
 fn json(bytes: &[u8], href: &str) -> Result<serde_json::Value, String> {
     serde_json::from_slice(bytes).map_err(|e| format!("`{}`: {e}", shown(href)))
+}
+
+/// Files of the user's workspace by the paths that the user gave; `None` if one is not there.
+fn own_files(paths: &[String], workspace: &dyn Workspace) -> Option<Vec<(String, PathBuf)>> {
+    paths.iter().map(|path| Some((path.clone(), workspace.file(path).ok()?))).collect()
+}
+
+fn unanswered(source: &Source, unread: Unread) -> Answer {
+    match unread {
+        Unread::Failed(reason) => failed(source, reason),
+        Unread::Unsuitable(reason) => Answer::Unsuitable(reason),
+    }
 }
 
 fn failed(source: &Source, reason: String) -> Answer {

@@ -76,9 +76,12 @@ impl SceneSource {
         let text = |key: &str| item.properties.get(key).cloned().unwrap_or(Value::Null);
         let document = serde_json::json!({
             "id": item.id, "title": text("title"), "description": text("description"),
-            "license": text("license"), "links": [],
+            "license": text("license"), "providers": text("providers"), "links": [],
         });
-        Self::around(location.clone(), document, Some(vec![(location, item)]))
+        let links = item.links.iter().filter(|link| link.rel == "license").cloned().collect();
+        let mut source = Self::around(location.clone(), document, Some(vec![(location, item)]))?;
+        source.document.links = links;
+        Ok(source)
     }
 
     /// A collection of the items of one document.
@@ -311,7 +314,13 @@ impl SceneSource {
         let assets: Vec<Vec<SceneAsset>> =
             stream::iter(work).buffered(CONCURRENT).try_collect().await?;
         let assets = assets.into_iter().flatten().collect();
-        Ok(Scene { id: scene.id.clone(), time: scene.time.clone(), assets })
+        Ok(Scene {
+            id: scene.id.clone(),
+            time: scene.time.clone(),
+            bbox: scene.bbox.or_else(|| footprint(scene)),
+            address: scene.address.clone(),
+            assets,
+        })
     }
 
     /// The band, or the bands where the item does not list them and the file has several.

@@ -11,9 +11,10 @@ use eolith_plan::op::{Op, Save};
 use eolith_plan::physical::{Part, Physical};
 use eolith_plan::planner::Plan;
 use eolith_plan::value::Value;
+use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Session;
+use super::{Session, statistics};
 use crate::checksum::Checksum;
 use crate::events::{Event, Listener};
 use crate::scratch::Scratch;
@@ -44,6 +45,8 @@ pub(super) struct Destination {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) files: Vec<OutputFile>,
+    /// See [`statistics::of_files`]; of runs that are kept.
+    pub(super) statistics: Vec<Vec<Json>>,
     pub(super) checksum: u64,
     pub(super) value: Value,
     /// Time the checksum took.
@@ -186,7 +189,14 @@ pub(super) async fn finish(
     };
     notes(&files, listener);
     let (checksum, writing) = (direct.checksum.digest(), started.elapsed());
-    Ok(Some(Outcome { files, checksum, value: Value::Null, checking: Duration::ZERO, writing }))
+    Ok(Some(Outcome {
+        files,
+        statistics: Vec::new(),
+        checksum,
+        value: Value::Null,
+        checking: Duration::ZERO,
+        writing,
+    }))
 }
 
 /// Writes a finished cube.
@@ -211,6 +221,7 @@ pub(super) async fn write(
     }
     // The checksum reads a slab at a time, unseen by the ledger.
     let room = session.machine.reserve(budget).await;
+    let described = session.kept.is_some();
     let remark = result.remark().map(str::to_owned);
     let (send, receive) = tokio::sync::oneshot::channel();
     session.machine.pool.spawn(move || {
@@ -222,13 +233,17 @@ pub(super) async fn write(
         let ((checksum, checking), files) = rayon::join(check, write);
         // Both go on side by side: what is left of the time when the checksum is done is the files'.
         let writing = started.elapsed().saturating_sub(checking);
+        let statistics = match &files {
+            Some(Ok(files)) if described => statistics::of_files(&result, files),
+            _ => Ok(Vec::new()),
+        };
         // Nobody waits any more after a cancellation.
-        let _ = send.send((checksum, checking, files, writing));
+        let _ = send.send((checksum, checking, files, writing, statistics));
     });
-    let (checksum, checking, files, writing) =
+    let (checksum, checking, files, writing, statistics) =
         receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
-    let checksum =
-        checksum.map_err(|e| failed(&at, format!("cannot read back the result: {e}")))?;
+    let unread = |e: std::io::Error| failed(&at, format!("cannot read back the result: {e}"));
+    let (checksum, statistics) = (checksum.map_err(unread)?, statistics.map_err(unread)?);
     let mut files = match files {
         None => Vec::new(),
         Some(Ok(files)) => files,
@@ -238,7 +253,7 @@ pub(super) async fn write(
         file.notes.extend(remark.clone());
     }
     notes(&files, listener);
-    Ok(Outcome { files, checksum, value: Value::Null, checking, writing })
+    Ok(Outcome { files, statistics, checksum, value: Value::Null, checking, writing })
 }
 
 fn announce(path: &Path, format: SinkFormat, listener: &Listener) {
@@ -286,6 +301,7 @@ pub(super) fn value(
     }
     Ok(Outcome {
         files,
+        statistics: Vec::new(),
         checksum: xxh3_64(text.as_bytes()),
         value: value.clone(),
         checking: Duration::ZERO,

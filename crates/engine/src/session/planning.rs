@@ -13,6 +13,7 @@ use eolith_processes::{registry, registry_inside};
 use futures::stream::{self, StreamExt};
 
 use super::computed::Computing;
+use super::inputs;
 use super::{Session, Times};
 
 /// Rounds of questions and answers before planning gives up; each round must bring answers, so this is only a net.
@@ -105,6 +106,11 @@ impl Session {
             let (needs, so_far) = match planned {
                 Planned::Ready(plan) => {
                     if let Some(computing) = computing {
+                        let read = {
+                            let known = known.read().unwrap_or_else(PoisonError::into_inner);
+                            inputs::of(&plan.physical.logical, &known)
+                        };
+                        computing.report.inputs = Box::pin(self.inputs(read)).await;
                         computing.report.times.plan += times.plan;
                         computing.report.times.open += times.open;
                     }

@@ -19,7 +19,7 @@ use crate::sink::{Image, OutputFile};
 
 pub(super) use export::{Copying, ExportError, Place};
 
-const VERSION: &str = "1.1.0";
+pub(super) const VERSION: &str = "1.1.0";
 const PROJECTION: &str = "https://stac-extensions.github.io/projection/v2.0.0/schema.json";
 const EO: &str = "https://stac-extensions.github.io/eo/v2.0.0/schema.json";
 const RASTER: &str = "https://stac-extensions.github.io/raster/v2.0.0/schema.json";
@@ -45,6 +45,8 @@ pub(super) struct Saved<'a> {
     pub(super) id: &'a str,
     pub(super) schema: &'a Schema,
     pub(super) files: &'a [OutputFile],
+    /// Of the bands of each file, as far as they are known.
+    pub(super) statistics: &'a [Vec<Json>],
     /// First and last instant of the data that it was made of.
     pub(super) source: Option<[Instant; 2]>,
     /// This instant, which is the time of what has no other.
@@ -139,7 +141,8 @@ impl Saved<'_> {
         if shown && of_bands(|v| v.common_name.is_some() || v.center_wavelength.is_some()) {
             extensions.push(EO);
         }
-        if shown && of_bands(|v| v.scale.is_some() || v.offset.is_some()) {
+        let scaled = of_bands(|v| v.scale.is_some() || v.offset.is_some());
+        if self.pixel_size().is_some() || (shown && scaled) {
             extensions.push(RASTER);
         }
         let bbox = describe::cube_bbox(self.schema);
@@ -166,6 +169,9 @@ impl Saved<'_> {
             "type": file.media_type,
             "roles": [if picture { "visual" } else { "data" }],
         });
+        if let Some(metres) = self.pixel_size() {
+            asset["raster:spatial_resolution"] = metres.into();
+        }
         // Tables and pictures have no bands.
         if picture || self.schema.grid().is_err() {
             return asset;
@@ -173,6 +179,14 @@ impl Saved<'_> {
         let pixels = file.image.as_ref().and_then(|image| image.pixels);
         let mut bands: Vec<Json> =
             self.schema.variables.iter().map(|variable| band(variable, pixels)).collect();
+        let own = self.files.iter().position(|own| own.path == file.path);
+        for (band, found) in
+            bands.iter_mut().zip(own.and_then(|at| self.statistics.get(at)).into_iter().flatten())
+        {
+            if !found.is_null() {
+                band["statistics"] = found.clone();
+            }
+        }
         match self.schema.bands().and_then(|at| self.schema.dims[at].labels()) {
             Some(labels) => {
                 for (band, label) in bands.iter_mut().zip(labels.iter()) {
@@ -189,6 +203,13 @@ impl Saved<'_> {
             }
         }
         asset
+    }
+
+    /// Size of a pixel in metres, the mean of width and height, where these are no angles.
+    fn pixel_size(&self) -> Option<f64> {
+        let Grid { crs, x, y } = self.schema.grid().ok()?;
+        let metres = crs.unit_metres().filter(|_| !crs.is_geographic())?;
+        Some(f64::midpoint(x.step.abs(), y.step.abs()) * metres)
     }
 
     fn say_when(&self, image: Option<&Image>, properties: &mut Map<String, Json>) {
@@ -286,7 +307,7 @@ fn name(path: &Path) -> String {
 }
 
 /// A box as GeoJSON; one that crosses the antimeridian is two.
-fn outline([west, south, east, north]: [f64; 4]) -> Json {
+pub(super) fn outline([west, south, east, north]: [f64; 4]) -> Json {
     let ring = |west: f64, east: f64| {
         json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]])
     };

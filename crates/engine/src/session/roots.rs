@@ -17,7 +17,7 @@ use super::resource::{Resource, Saved};
 use super::{Report, Session, Target};
 use crate::events::{Cancel, Entry, Event, Listener};
 use crate::run::Stored;
-use crate::sink::{Boxes, OutputFile};
+use crate::sink::Boxes;
 use crate::summary::Summary;
 
 impl Session {
@@ -85,10 +85,7 @@ impl Session {
                 drop(boxes);
                 report.times.run += started.elapsed();
                 if let Some(outcome) = output::finish(&direct, listener, &at).await? {
-                    resources.insert(
-                        at,
-                        report.describe(resource(physical, part, root, &outcome.files)),
-                    );
+                    resources.insert(at, report.describe(resource(physical, part, root, &outcome)));
                     report.add(outcome, number);
                     number += 1;
                     continue;
@@ -105,7 +102,7 @@ impl Session {
             report.times.run += started.elapsed();
             let mut outcome = output::write(self, &file, result, listener, at.clone()).await?;
             outcome.files = kept::published(kept, outcome.files, &at).await?;
-            resources.insert(at, report.describe(resource(physical, part, root, &outcome.files)));
+            resources.insert(at, report.describe(resource(physical, part, root, &outcome)));
             report.add(outcome, number);
             number += 1;
         }
@@ -137,11 +134,13 @@ impl Session {
 }
 
 /// The STAC resource of a cube that was saved.
-fn resource(physical: &Physical, part: &Part, root: &Root, files: &[OutputFile]) -> Resource {
+fn resource(physical: &Physical, part: &Part, root: &Root, outcome: &output::Outcome) -> Resource {
     let logical = &physical.logical;
     let source = exports::source_times(logical, part.node);
     let (id, now) = (exports::id(root), output::now());
-    Resource::new(&Saved { id: &id, schema: logical.schema(part.node), files, source, now: &now })
+    let output::Outcome { files, statistics, .. } = outcome;
+    let schema = logical.schema(part.node);
+    Resource::new(&Saved { id: &id, schema, files, statistics, source, now: &now })
 }
 
 impl Report {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::jobs::{owned, without_nulls};
 use crate::auth::User;
 use crate::error::ApiError;
+use crate::inputs;
 use crate::job::{self, Job, Outcome, ResultFile, Status, instant};
 use crate::links::{Links, escaped, link};
 use crate::signed::Claim;
@@ -26,6 +27,7 @@ const EARTH: [f64; 4] = [-180.0, -90.0, 180.0, 90.0];
 const FILE: &str = "https://stac-extensions.github.io/file/v2.1.0/schema.json";
 const DATACUBE: &str = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json";
 const PROCESSING: &str = "https://stac-extensions.github.io/processing/v1.2.0/schema.json";
+const TIMESTAMPS: &str = "https://stac-extensions.github.io/timestamps/v1.1.0/schema.json";
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Wanted {
@@ -89,6 +91,23 @@ pub(crate) fn item(
     outcome.items.get(number).map(|item| results.item(item, number))
 }
 
+/// What the results were made of: an item collection.
+pub(crate) async fn inputs(
+    state: &AppState,
+    links: &Links,
+    job: &Job,
+) -> Result<Option<Value>, ApiError> {
+    let Some(outcome) = &job.outcome else { return Ok(None) };
+    if !inputs::has_items(&outcome.inputs) {
+        return Ok(None);
+    }
+    let path = state.folders().inputs(job, outcome.attempt);
+    let failed = |error: String| ApiError::internal(format!("the inputs cannot be read: {error}"));
+    let bytes = tokio::fs::read(path).await.map_err(|error| failed(error.to_string()))?;
+    let file = serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(inputs::item_collection(&outcome.inputs, file, links)))
+}
+
 /// The last entry of the log stands for the error, as the standard demands.
 fn failure(job: &Job) -> Response {
     let mut entry = job.failure.clone().unwrap_or_else(|| json!({}));
@@ -121,26 +140,35 @@ impl Results<'_> {
         let mut collection = json!({
             "type": "Collection",
             "stac_version": VERSION,
-            "stac_extensions": [FILE, DATACUBE, PROCESSING],
+            "stac_extensions": self.extensions(&[FILE, DATACUBE, PROCESSING]),
             "id": job.id,
             "title": title,
             "description": description.unwrap_or("Results of a batch job."),
-            "license": "other",
+            "license": inputs::license(&self.outcome.inputs),
+            "providers": inputs::providers(&self.outcome.inputs, self.processing()),
             "extent": self.extent(),
             "summaries": self.summaries(),
             "cube:dimensions": self.dimensions(),
             "openeo:status": job.status.name(),
             "expires": instant(self.expires),
-            "processing:expression": {"format": "openeo", "expression": job.request.get("process")},
-            "processing:software": {"eolith": env!("CARGO_PKG_VERSION")},
             "links": self.collection_links(),
             "assets": assets,
         });
+        if let Some(fields) = collection.as_object_mut() {
+            fields.extend(self.processing());
+        }
         // The assets of items know more of their bands than the files do.
         for item in &self.outcome.items {
             for (name, asset) in assets_of(item) {
                 let Some(file) = self.file(&name) else { continue };
-                collection["assets"][key(file)] = self.asset(file, asset);
+                let mut asset = self.asset(file, asset);
+                // Where its pixels lie, which the item says of all its assets.
+                for (name, value) in item["properties"].as_object().into_iter().flatten() {
+                    if name.starts_with("proj:") {
+                        asset[name] = value.clone();
+                    }
+                }
+                collection["assets"][key(file)] = asset;
             }
         }
         without_nulls(collection)
@@ -158,7 +186,35 @@ impl Results<'_> {
             item["type"] = "application/geo+json".into();
             links.push(item);
         }
+        links.extend(self.derived());
         links
+    }
+
+    /// Links to what the results were made of.
+    fn derived(&self) -> Vec<Value> {
+        inputs::derived(&self.outcome.inputs, self.links, &self.signed("/inputs"))
+    }
+
+    /// By what and with what the results were made.
+    fn processing(&self) -> Map<String, Value> {
+        let process = self.job.request.get("process");
+        let fields = json!({
+            "processing:expression": {"format": "openeo", "expression": process},
+            "processing:software": {"eolith": env!("CARGO_PKG_VERSION")},
+        });
+        if let Value::Object(fields) = fields { fields } else { Map::new() }
+    }
+
+    /// These extensions and those of the items.
+    fn extensions(&self, own: &[&str]) -> Vec<Value> {
+        let mut all: Vec<Value> = own.iter().map(|&extension| extension.into()).collect();
+        let items = self.outcome.items.iter().filter_map(|item| item["stac_extensions"].as_array());
+        for extension in items.flatten() {
+            if !all.contains(extension) {
+                all.push(extension.clone());
+            }
+        }
+        all
     }
 
     fn item(&self, item: &Value, number: usize) -> Value {
@@ -175,13 +231,22 @@ impl Results<'_> {
             })
             .collect();
         item["assets"] = assets.into();
-        item["links"] = json!([
+        let mut links = vec![
             link("self", self.signed(&format!("/items/{number}")), "This item"),
             link("collection", self.signed(""), "All results"),
             link("root", self.signed(""), "All results"),
-        ]);
+        ];
+        links.extend(self.derived());
+        item["links"] = links.into();
+        let mut extensions = vec![Value::from(FILE), PROCESSING.into(), TIMESTAMPS.into()];
+        extensions.extend(item["stac_extensions"].as_array().cloned().unwrap_or_default());
+        item["stac_extensions"] = extensions.into();
         // An instant is demanded, and null is not understood by everyone.
         let properties = &mut item["properties"];
+        if let Some(properties) = properties.as_object_mut() {
+            properties.extend(self.processing());
+            properties.insert("expires".to_owned(), instant(self.expires).into());
+        }
         if properties["datetime"].is_null() {
             properties["datetime"] = properties["start_datetime"].clone();
         }

@@ -45,6 +45,19 @@ pub(crate) async fn item(
     Ok(([(CONTENT_TYPE, "application/geo+json")], Json(item)).into_response())
 }
 
+/// The items that the results were made of.
+pub(crate) async fn inputs(
+    State(state): State<AppState>,
+    links: Links,
+    Path(token): Path<String>,
+) -> Result<Response, ApiError> {
+    let (job, _) = claimed(&state, &token).await?;
+    let inputs = job_results::inputs(&state, &links, &job).await?;
+    let inputs = inputs
+        .ok_or_else(|| ApiError::new(Code::NOT_FOUND, "the results were not made of items"))?;
+    Ok(([(CONTENT_TYPE, "application/geo+json")], Json(inputs)).into_response())
+}
+
 pub(crate) async fn file(
     State(state): State<AppState>,
     Path((token, path)): Path<(String, String)>,

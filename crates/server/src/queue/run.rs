@@ -17,6 +17,7 @@ use tracing::{Instrument, info_span};
 use super::Queue;
 use crate::entries;
 use crate::folders::Attempt;
+use crate::inputs;
 use crate::job::{self, Change, Job, Outcome, Usage};
 use crate::places::Places;
 use crate::store::{Changed, StoreError};
@@ -111,10 +112,14 @@ impl Queue {
         let session = session.logging(level.and_then(entries::level).unwrap_or(Level::Info));
         let target = Target::CubeFolder(attempt.files.clone());
         let report = session.run(&process, &target, log, cancel).await?;
-        let (files, given) = (attempt.files.clone(), report.clone());
+        let (files, given, inputs) =
+            (attempt.files.clone(), report.clone(), attempt.inputs.clone());
         let described = tokio::task::spawn_blocking(move || {
             if let ([], Some(value)) = (given.outputs.as_slice(), &given.value) {
                 std::fs::write(files.join(VALUE), json_text(value))?;
+            }
+            if let Some(items) = inputs::items(&given.inputs) {
+                std::fs::write(inputs, items.to_string())?;
             }
             results::describe(&files, &given)
         });

@@ -25,7 +25,15 @@ fn file(name: &str, at: Option<usize>) -> OutputFile {
 }
 
 fn made(schema: &Schema, files: &[OutputFile], source: Option<[Instant; 2]>) -> Resource {
-    Resource::new(&Saved { id: "s", schema, files, source, now: "2024-05-01T00:00:00Z" })
+    let statistics = &[vec![json!({ "count": 3 })]];
+    Resource::new(&Saved {
+        id: "s",
+        schema,
+        files,
+        statistics,
+        source,
+        now: "2024-05-01T00:00:00Z",
+    })
 }
 
 #[test]
@@ -48,6 +56,8 @@ fn images_are_north_up_and_names_of_periods_are_no_instants() {
     let asset = &item["assets"]["data"];
     assert_eq!((&asset["nodata"], &asset["raster:scale"]), (&json!(-1), &json!(0.5)));
     assert_eq!(asset.get("bands"), None);
+    assert_eq!(asset.get("statistics"), None);
+    assert_eq!(resource.items[0]["assets"]["data"]["statistics"], json!({ "count": 3 }));
     assert_eq!(item["stac_extensions"], json!([PROJECTION, RASTER]));
 }
 

@@ -20,6 +20,8 @@ pub struct ItemScene {
     pub time: TimeLabel,
     /// West, south, east, north in degrees; west is greater than east across the antimeridian.
     pub bbox: Option<[f64; 4]>,
+    /// Where others can read the item, as far as it or the process graph says so; without a query, where signatures are.
+    pub address: Option<String>,
     /// As in the item, for conditions.
     pub properties: Map<String, Value>,
     /// Bands in the order of the document, each name once.
@@ -99,6 +101,7 @@ pub fn scene(
         id: item.id.clone(),
         time,
         bbox: bbox(item),
+        address: address(location, item),
         properties: item.properties.clone(),
         bands: Vec::new(),
         notes: Vec::new(),
@@ -218,6 +221,15 @@ fn cube_bands(fields: &Map<String, Value>) -> Vec<&str> {
         .flatten()
         .filter_map(Value::as_str)
         .collect()
+}
+
+/// What the item calls its own address, else where it was found if the process graph led there.
+fn address(location: &Location, item: &Item) -> Option<String> {
+    let is_web = |href: &&str| href.starts_with("https://") || href.starts_with("http://");
+    let own = item.links.iter().find(|link| link.rel == "self").map(|link| link.href.as_str());
+    let found = location.is_requested().then(|| location.href());
+    let address = own.filter(is_web).or(found.filter(is_web))?;
+    address.split(['?', '#']).next().map(str::to_owned)
 }
 
 /// The item's box, or that of its geometry.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::VALUE;
 use crate::archive;
+use crate::inputs;
 use crate::job::{Outcome, ResultFile};
 
 /// Looks at all files that a run has written below `folder`.
@@ -29,7 +30,8 @@ pub(super) fn describe(folder: &Path, report: &Report) -> io::Result<Outcome> {
     let items = items.collect();
     let dimensions = report.resources.iter().map(|resource| &resource.json["cube:dimensions"]);
     let dimensions = dimensions.filter(|dims| dims.is_object()).cloned().collect();
-    Ok(Outcome { files, items, dimensions, ..Outcome::default() })
+    let inputs = inputs::kept(&report.inputs);
+    Ok(Outcome { files, items, dimensions, inputs, ..Outcome::default() })
 }
 
 fn file(path: &Path, name: String, media_type: &str, notes: Vec<String>) -> io::Result<ResultFile> {
