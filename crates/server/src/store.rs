@@ -188,12 +188,21 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A new store of each kind that can be had: SQLite always, PostgreSQL where `EOLITH_TEST_POSTGRES` has an address of
-    /// a server (the test command starts one).
+    /// A new store of each kind that can be had.
     pub(crate) async fn all() -> Vec<(Store, Option<tempfile::TempDir>)> {
+        let mut stores = Vec::new();
+        for (address, shared, dir) in empty().await {
+            stores.push((Store::connect(&address, shared).await.unwrap(), dir));
+        }
+        stores
+    }
+
+    /// The address of a new database of each kind that can be had, and whether it can be shared: SQLite always, PostgreSQL
+    /// where `EOLITH_TEST_POSTGRES` has an address of a server (the test command starts one).
+    pub(crate) async fn empty() -> Vec<(String, bool, Option<tempfile::TempDir>)> {
         let dir = tempfile::tempdir().unwrap();
-        let sqlite = Store::sqlite(&dir.path().join("odd ?#% name.db")).await.unwrap();
-        let mut stores = vec![(sqlite, Some(dir))];
+        let file = sqlite_address(&dir.path().join("odd ?#% name.db"), "rwc").unwrap();
+        let mut databases = vec![(file, false, Some(dir))];
         if let Ok(server) = std::env::var("EOLITH_TEST_POSTGRES") {
             let name = format!("t{}", crate::auth::random_id());
             sqlx::any::install_default_drivers();
@@ -201,9 +210,9 @@ pub(crate) mod tests {
             let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
             root.execute(create).await.unwrap();
             root.close().await;
-            stores.push((Store::postgres(&format!("{server}/{name}")).await.unwrap(), None));
+            databases.push((format!("{server}/{name}"), true, None));
         }
-        stores
+        databases
     }
 
     #[tokio::test]
