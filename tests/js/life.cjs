@@ -30,6 +30,8 @@ async function main([url, user, password, collection]) {
     (name) => capabilities.hasFeature(name),
   );
   seen.collections = (await connection.listCollections()).collections.map((c) => c.id);
+  const pages = connection.listCollectionItems(collection, [-180, -90, 180, 90], [new Date(0), null], 5);
+  seen.items = (await pages.nextPage()).map((item) => item.collection);
   seen.processes = (await connection.listProcesses()).processes.length;
   seen.formats = (await connection.listFileTypes()).getOutputTypes ? "read" : "no";
 

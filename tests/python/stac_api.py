@@ -40,7 +40,7 @@ class Api:
                         asset["href"] = name
                     item["links"] = []
                     self.items.append(item)
-        self.items.sort(key=lambda item: item["properties"]["datetime"], reverse=True)
+        self.items.sort(key=lambda item: ends(item)[0], reverse=True)
 
     def __enter__(self):
         api = self
@@ -153,6 +153,12 @@ def send(handler, status, value):
     handler.wfile.write(data)
 
 
+def ends(item):
+    """First and last instant of an item."""
+    said = item["properties"]
+    return [said["datetime"]] * 2 if said["datetime"] else [said["start_datetime"], said["end_datetime"]]
+
+
 def wanted(item, asked):
     collections = asked.get("collections")
     if isinstance(collections, str):
@@ -167,8 +173,8 @@ def wanted(item, asked):
             return False
     if time := asked.get("datetime"):
         start, end = time.split("/")
-        own = item["properties"]["datetime"]
-        if (start != ".." and own < start) or (end != ".." and own > end):
+        first, last = ends(item)
+        if (start != ".." and last < start) or (end != ".." and first > end):
             return False
     if filter := asked.get("filter"):
         return holds_text(item, filter) if isinstance(filter, str) else holds(item, filter)

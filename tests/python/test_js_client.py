@@ -24,6 +24,7 @@ def test_a_users_life(server, cube, version):
     assert seen["apiVersion"] == f"{version}.0"
     assert len(seen["features"]) == 7
     assert set(seen["collections"]) == {*cube.paths, "sample"} and seen["processes"] > 150
+    assert seen["items"] == ["zarr-3"]
     assert seen["user"] == user and seen["errors"] == ["ProcessUnsupported"]
     assert seen["sync"]["logs"] > 0 and seen["sync"]["size"] > 1000
     assert seen["created"] == "created" and seen["estimate"] == 0 and seen["status"] == "finished"

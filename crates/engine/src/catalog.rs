@@ -4,6 +4,7 @@
 //! Entry ─ scan ─► Index: id → Listed (address, Data) and problems
 //!                   Listed ─ describe ─► CollectionRecord ─► STAC Collection for the API
 //!                   Listed ─ answer   ─► plan::need::Answer
+//!                   Listed ─ items    ─► STAC items, and the search among them
 //! headers, cache, stored   opening files once, and remembering that between runs
 //! ```
 //! [`Catalog::open`] returns at once; every question waits for the scan. What cannot be opened is in
@@ -20,6 +21,7 @@ mod foreign;
 mod geotiff;
 mod headers;
 mod ids;
+mod items;
 pub mod metadata;
 mod remote;
 mod scan;
@@ -43,6 +45,7 @@ use tracing::{info, warn};
 use self::cache::Cache;
 use self::external::External;
 use self::headers::{CubeFile, Headers};
+pub use self::items::{Interval, ItemError, ItemPage, ItemQuery, SortBy};
 pub use self::metadata::CollectionRecord;
 use self::scenes::SceneSource;
 use crate::storage::Access;

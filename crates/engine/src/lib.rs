@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod catalog;
 mod checksum;
+pub mod cql2;
 pub mod crs_text;
 pub mod eval;
 pub mod events;

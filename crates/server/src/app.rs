@@ -27,9 +27,10 @@ use tracing::field::Empty;
 use tracing::{Instrument, error, info, info_span};
 
 use crate::api::{
-    capabilities, collections, conformance, credentials, file_formats, files, job_logs,
-    job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes, processing_parameters,
-    result, service_types, services, signed_results, tiles, udf_runtimes, validation, wmts,
+    capabilities, collections, conformance, credentials, description, file_formats, files,
+    job_logs, job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes,
+    processing_parameters, queryables, result, search, service_types, services, signed_results,
+    tiles, udf_runtimes, validation, wmts,
 };
 use crate::error::ApiError;
 use crate::issuer;
@@ -50,9 +51,15 @@ pub(crate) struct Endpoint {
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     of("/", Method::GET, || get(capabilities::show)),
     of("/conformance", Method::GET, || get(conformance::show)),
+    of("/api", Method::GET, || get(description::show)),
     of("/collections", Method::GET, || get(collections::list)),
     of("/collections/{collection_id}", Method::GET, || get(collections::show)),
     of("/collections/{collection_id}/queryables", Method::GET, || get(collections::show)),
+    of("/collections/{collection_id}/items", Method::GET, || get(collections::show)),
+    of("/collections/{collection_id}/items/{item_id}", Method::GET, || get(collections::show)),
+    of("/search", Method::GET, || get(search::by_address)),
+    of("/search", Method::POST, || post(search::by_body)),
+    of("/queryables", Method::GET, || get(queryables::show)),
     of("/processes", Method::GET, || get(processes::list)),
     of("/processes/{namespace}", Method::GET, || get(process_graphs::list_public)),
     of("/processes/{namespace}/{process_id}", Method::GET, || get(process_graphs::show_public)),

@@ -53,6 +53,10 @@ pub(crate) struct User {
     pub(crate) name: Option<String>,
 }
 
+/// Whoever asks for what everybody may see. Who sends a token sees what is only theirs as well.
+#[derive(Debug)]
+pub(crate) struct Viewer(pub(crate) Option<User>);
+
 impl Auth {
     /// Users with a password.
     pub fn basic() -> Auth {
@@ -82,6 +86,17 @@ impl FromRequestParts<AppState> for User {
         let user = state.guard().user(parts.headers.get(AUTHORIZATION)).await?;
         state.requests().take(&format!("user {}", user.id)).map_err(ApiError::too_many)?;
         Ok(user)
+    }
+}
+
+impl FromRequestParts<AppState> for Viewer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Viewer, ApiError> {
+        if !state.config().auth.is_none() && !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Viewer(None));
+        }
+        User::from_request_parts(parts, state).await.map(|user| Viewer(Some(user)))
     }
 }
 

@@ -22,6 +22,7 @@ mod files;
 mod folders;
 mod inputs;
 pub mod issuer;
+mod item_search;
 mod job;
 mod links;
 mod maps;

@@ -75,6 +75,11 @@ impl Links {
     pub(crate) fn collection(&self, id: &str) -> String {
         self.to(&format!("/collections/{}", escaped(id)))
     }
+
+    /// The items of a collection.
+    pub(crate) fn items(&self, id: &str) -> String {
+        format!("{}/items", self.collection(id))
+    }
 }
 
 /// A link to JSON.

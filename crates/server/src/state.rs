@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use eolith_engine::session::Session;
+use eolith_engine::workspace::Folder;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::auth::{Guard, UserError, Users, random_id};
+use crate::auth::{Guard, UserError, Users, Viewer, random_id};
 use crate::folders::Folders;
 use crate::maps::Maps;
 use crate::places::{Homes, Places};
@@ -140,6 +141,13 @@ impl AppState {
 
     pub(crate) fn homes(&self) -> &Homes {
         &self.0.homes
+    }
+
+    /// The session with the collections that somebody may see.
+    pub(crate) fn seen_by(&self, viewer: &Viewer) -> Arc<Session> {
+        let Some(user) = &viewer.0 else { return Arc::clone(self.session()) };
+        let own = Folder::new(self.homes().of(&user.id));
+        Arc::new(self.session().as_ref().clone().with_workspace(Arc::new(own)))
     }
 
     /// What a process of the user can name.

@@ -198,7 +198,7 @@ impl Catalog {
     }
 
     /// A collection of the user. Errors are texts.
-    async fn exported(
+    pub(super) async fn exported(
         &self,
         id: &str,
         workspace: &dyn Workspace,

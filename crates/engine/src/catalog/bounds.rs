@@ -2,6 +2,7 @@
 
 use eolith_cube::Grid;
 use eolith_cube::crs::{Crs, densified_bounds};
+use serde_json::{Value, json};
 
 /// Points of each edge that are moved to degrees.
 const POINTS: usize = 21;
@@ -21,6 +22,18 @@ pub(crate) fn of_box(bounds: [f64; 4], crs: &Crs) -> Option<[f64; 4]> {
     }
     let wrap = |lon: f64| if lon > 180.0 { lon - 360.0 } else { lon };
     Some([wrap(west), south, wrap(east), north])
+}
+
+/// A box as GeoJSON; one that crosses the antimeridian is two.
+pub(crate) fn outline([west, south, east, north]: [f64; 4]) -> Value {
+    let ring = |west: f64, east: f64| {
+        json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]])
+    };
+    if west <= east {
+        json!({ "type": "Polygon", "coordinates": ring(west, east) })
+    } else {
+        json!({ "type": "MultiPolygon", "coordinates": [ring(west, 180.0), ring(-180.0, east)] })
+    }
 }
 
 /// Without heights, if it has any.

@@ -2,7 +2,7 @@
 
 use eolith_cube::crs::Crs;
 use eolith_cube::time::{Instant, Interval};
-use eolith_cube::{Dimension, Grid, Kind, Label, Labels, Schema, SpatialAxis};
+use eolith_cube::{Dimension, Grid, Kind, Label, Labels, Regular, Schema, SpatialAxis};
 use eolith_plan::need::SceneCollection;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,8 @@ use crate::source::stac;
 const MAX_VALUES: usize = 200;
 const EARTH: [f64; 4] = [-180.0, -90.0, 180.0, 90.0];
 /// Links of a source that are worth passing on.
-const LINKS: [&str; 6] = ["license", "about", "cite-as", "via", "derived_from", "describedby"];
+pub(super) const LINKS: [&str; 6] =
+    ["license", "about", "cite-as", "via", "derived_from", "describedby"];
 /// Summaries that are made here from the data.
 const OWN: [&str; 8] =
     ["eo:bands", "raster:bands", "bands", "proj:epsg", "proj:code", "proj:wkt2", "gsd", "datetime"];
@@ -287,7 +288,35 @@ pub(crate) fn cube_bbox(schema: &Schema) -> Option<[f64; 4]> {
     bounds::of_box([west, south, east, north], &crs.or(other)?)
 }
 
-fn cube_interval(schema: &Schema) -> Option<[String; 2]> {
+/// On which grid the pixels of a cube lie (`proj:` fields), or those of its images, which are north-up whatever the cube
+/// is; `None` without a grid.
+pub(crate) fn projection(schema: &Schema, image: bool) -> Option<Map<String, Value>> {
+    let Grid { crs, x, y } = schema.grid().ok()?;
+    let mut said = Map::new();
+    let mut say = |key: &str, value: Value| said.insert(format!("proj:{key}"), value);
+    let code = crs.code().map(|code| format!("EPSG:{code}"));
+    let known = code.is_some();
+    say("code", code.into());
+    let text = if known { None } else { crs_text::projjson(&crs) };
+    if let Some(json) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+        say("projjson", json);
+    } else if let Some(text) = crs_text::wkt(&crs).filter(|_| !known) {
+        say("wkt2", text.into_owned().into());
+    }
+    let turn = |axis: Regular, sign: f64| {
+        let (first, last) = axis.edges();
+        let keep = !image || axis.step * sign > 0.0;
+        if keep { (first, axis.step) } else { (last, -axis.step) }
+    };
+    let ((left, dx), (top, dy)) = (turn(x, 1.0), turn(y, -1.0));
+    say("shape", json!([y.len, x.len]));
+    say("transform", json!([dx, 0.0, left, 0.0, dy, top]));
+    let (a, b) = ((x.edges().0, y.edges().0), (x.edges().1, y.edges().1));
+    say("bbox", json!([a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)]));
+    Some(said)
+}
+
+pub(super) fn cube_interval(schema: &Schema) -> Option<[String; 2]> {
     let mut axes = schema.temporal().into_iter().filter_map(|at| schema.dims[at].labels());
     axes.find_map(time_extent)
 }

@@ -127,7 +127,8 @@ impl SceneSource {
             return Ok(Arc::clone(items));
         }
         let collection = Some(self.document.id.clone());
-        let search = Search { collection, bbox, start, end, filter, most: MOST_SCENES };
+        let search =
+            Search { collection, bbox, start, end, filter, most: MOST_SCENES, ..Search::default() };
         let hits = api.search(&search).await.map_err(|e| e.to_string())?;
         if !hits.complete {
             return Err(Trouble::TooMany);

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Session;
-use crate::catalog::CollectionRecord;
+use crate::catalog::{CollectionRecord, ItemError, ItemPage, ItemQuery};
 
 impl Session {
     /// The description of a collection.
@@ -24,5 +26,21 @@ impl Session {
             }
         }
         records
+    }
+
+    /// A page of the items of these collections that meet a query.
+    ///
+    /// # Errors
+    /// [`ItemError`].
+    pub async fn items(&self, query: &ItemQuery) -> Result<ItemPage, ItemError> {
+        self.catalog.items(query, &*self.workspace).await
+    }
+
+    /// One item of a collection.
+    ///
+    /// # Errors
+    /// [`ItemError`].
+    pub async fn item(&self, collection: &str, id: &str) -> Result<Option<Value>, ItemError> {
+        self.catalog.item(collection, id, &*self.workspace).await
     }
 }

@@ -12,8 +12,8 @@ use eolith_plan::request::Source;
 use serde_json::{Value as Json, json};
 
 use super::Session;
-use super::resource::{VERSION, outline};
-use crate::catalog::describe;
+use super::resource::VERSION;
+use crate::catalog::{bounds, describe};
 
 /// Something that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +149,7 @@ fn item(scene: &Scene) -> Json {
         "stac_version": VERSION,
         "stac_extensions": [],
         "id": scene.id,
-        "geometry": scene.bbox.map(outline),
+        "geometry": scene.bbox.map(bounds::outline),
         "properties": {"datetime": describe::instant_text(scene.time.instant)},
         "links": via.collect::<Vec<Json>>(),
         "assets": {},

@@ -13,8 +13,7 @@ use eolith_plan::bind::merge_patch;
 use serde_json::{Map, Value as Json, json};
 
 use super::Described;
-use crate::catalog::{describe, metadata};
-use crate::crs_text;
+use crate::catalog::{bounds, describe, metadata};
 use crate::sink::{Image, OutputFile};
 
 pub(super) use export::{Copying, ExportError, Place};
@@ -123,7 +122,8 @@ impl Saved<'_> {
         let mut properties = Map::new();
         self.say_when(image, &mut properties);
         let mut extensions = Vec::new();
-        if self.say_where(image.is_some(), &mut properties) {
+        if let Some(projection) = describe::projection(self.schema, image.is_some()) {
+            properties.extend(projection);
             extensions.push(PROJECTION);
         }
         let gridded = self.schema.grid().is_ok();
@@ -151,7 +151,7 @@ impl Saved<'_> {
             "stac_version": VERSION,
             "stac_extensions": extensions,
             "id": id,
-            "geometry": bbox.map(outline),
+            "geometry": bbox.map(bounds::outline),
             "properties": properties,
             "links": [],
             "assets": assets,
@@ -230,33 +230,6 @@ impl Saved<'_> {
         say("created", self.now.into());
     }
 
-    /// Says on which grid pixels lie, as far as one is known; whether anything was said.
-    fn say_where(&self, image: bool, properties: &mut Map<String, Json>) -> bool {
-        let Ok(Grid { crs, x, y }) = self.schema.grid() else { return false };
-        let mut say = |key: &str, value: Json| properties.insert(format!("proj:{key}"), value);
-        let code = crs.code().map(|code| format!("EPSG:{code}"));
-        let known = code.is_some();
-        say("code", code.into());
-        let text = if known { None } else { crs_text::projjson(&crs) };
-        if let Some(json) = text.and_then(|text| serde_json::from_str(&text).ok()) {
-            say("projjson", json);
-        } else if let Some(text) = crs_text::wkt(&crs).filter(|_| !known) {
-            say("wkt2", text.into_owned().into());
-        }
-        // Images are north-up, whatever the cube is.
-        let turn = |axis: eolith_cube::Regular, sign: f64| {
-            let (first, last) = axis.edges();
-            let keep = !image || axis.step * sign > 0.0;
-            if keep { (first, axis.step) } else { (last, -axis.step) }
-        };
-        let ((left, dx), (top, dy)) = (turn(x, 1.0), turn(y, -1.0));
-        say("shape", json!([y.len, x.len]));
-        say("transform", json!([dx, 0.0, left, 0.0, dy, top]));
-        let (a, b) = ((x.edges().0, y.edges().0), (x.edges().1, y.edges().1));
-        say("bbox", json!([a.0.min(b.0), a.1.min(b.1), a.0.max(b.0), a.1.max(b.1)]));
-        true
-    }
-
     /// First and last instant of the whole cube or of an image, else of the data it was made of.
     fn times(&self, image: Option<&Image>) -> Option<[Instant; 2]> {
         let mut all: Option<[Instant; 2]> = None;
@@ -304,18 +277,6 @@ fn band(variable: &Variable, pixels: Option<(DType, Option<Number>)>) -> Json {
 
 fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| "result".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// A box as GeoJSON; one that crosses the antimeridian is two.
-pub(super) fn outline([west, south, east, north]: [f64; 4]) -> Json {
-    let ring = |west: f64, east: f64| {
-        json!([[[west, south], [east, south], [east, north], [west, north], [west, south]]])
-    };
-    if west <= east {
-        json!({ "type": "Polygon", "coordinates": ring(west, east) })
-    } else {
-        json!({ "type": "MultiPolygon", "coordinates": [ring(west, 180.0), ring(-180.0, east)] })
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod projection;
 mod tests;
 mod walk;
 
-pub use api::{Api, Hits, Search};
+pub use api::{Api, Hits, Next, Search};
 pub use band::{BandInfo, number};
 pub use document::{Asset, Catalog, Collection, Document, Extent, Item, Link, read};
 pub use item::{ItemBand, ItemScene, collection_bands, scene};

@@ -4,8 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::description::OPENAPI;
+use super::queryables::{QUERYABLES, SCHEMA};
 use super::{conformance, credentials, udf_runtimes};
 use crate::app::ENDPOINTS;
+use crate::item_search::GEOJSON;
 use crate::links::{Links, Version, link};
 use crate::state::AppState;
 
@@ -43,6 +46,11 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
         .map(|(path, methods)| json!({"path": path, "methods": methods}))
         .collect();
     let root = links.root(links.version);
+    let search = |method: &str| {
+        let mut link = typed("search", links.to("/search"), GEOJSON, "Items of all collections");
+        link["method"] = method.into();
+        link
+    };
     Json(json!({
         "type": "Catalog",
         "stac_version": "1.0.0",
@@ -61,6 +69,14 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
             link("version-history", links.well_known(), "Versions of the API"),
             link("data", links.to("/collections"), "Collections"),
             link("conformance", links.to("/conformance"), "Conformance classes"),
+            typed("service-desc", links.to("/api"), OPENAPI, "The resources"),
+            typed(QUERYABLES, links.to("/queryables"), SCHEMA, "What items can be filtered by"),
+            search("GET"),
+            search("POST"),
         ],
     }))
+}
+
+fn typed(rel: &str, href: String, kind: &str, title: &str) -> Value {
+    json!({"rel": rel, "href": href, "type": kind, "title": title})
 }

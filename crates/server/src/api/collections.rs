@@ -1,12 +1,12 @@
-//! `GET /collections`, `GET /collections/{collection_id}` and its queryables: the data. All wait until the catalogue is
-//! ready.
+//! `GET /collections`, `GET /collections/{collection_id}`, its queryables and items: the data. All wait until the catalogue is
+//! ready. Who sends a token sees the own collections, too.
 //!
 //! Ids may contain slashes. Everything below `/collections/` therefore comes to [`show`], and what is at the end of the
 //! path counts as a part of the id first.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,14 +15,18 @@ use eolith_graph::Code;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::items;
+use super::queryables::{self, SCHEMA};
+use crate::auth::Viewer;
 use crate::error::ApiError;
+use crate::item_search::GEOJSON;
 use crate::links::{Links, link};
 use crate::state::AppState;
 
 /// How the endpoints begin that [`show`] answers besides its own.
 pub(crate) const BELOW: &str = "/collections/{collection_id}/";
 const QUERYABLES: &str = "/queryables";
-const SCHEMA: &str = "application/schema+json";
+const ITEMS: &str = "/items";
 /// What is said of a single collection only.
 const DETAILS: [&str; 3] = ["cube:dimensions", "stac_extensions", "summaries"];
 
@@ -36,6 +40,7 @@ pub(crate) struct Page {
 
 pub(crate) async fn list(
     State(state): State<AppState>,
+    viewer: Viewer,
     links: Links,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -47,7 +52,7 @@ pub(crate) async fn list(
     if limit == Some(0) {
         return Err(wrong());
     }
-    let records = state.session().collections().await;
+    let records = state.seen_by(&viewer).collections().await;
     let end = limit.map_or(records.len(), |limit| offset.saturating_add(limit).min(records.len()));
     let shown = records.get(offset..end).unwrap_or_default();
     let collections: Vec<Value> = shown
@@ -79,27 +84,41 @@ pub(crate) async fn list(
 
 pub(crate) async fn show(
     State(state): State<AppState>,
+    viewer: Viewer,
     links: Links,
-    id: Result<Path<String>, PathRejection>,
+    path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let Ok(Path(id)) = id else {
+    let Ok(Path(path)) = path else {
         let message = "the id of the collection is no text in UTF-8";
         return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
     };
-    let Some(record) = state.session().collection(&id).await else {
-        if let Some(of) = id.strip_suffix(QUERYABLES)
-            && let Some(record) = state.session().collection(of).await
-        {
-            return Ok(queryables(&record, &links));
+    let session = state.seen_by(&viewer);
+    if let Some(record) = session.collection(&path).await {
+        return Ok(Json(described(&record, &links)).into_response());
+    }
+    if let Some(id) = path.strip_suffix(QUERYABLES)
+        && let Some(record) = session.collection(id).await
+    {
+        return Ok(filtered_by(&record, &links));
+    }
+    if let Some(id) = path.strip_suffix(ITEMS)
+        && session.collection(id).await.is_some()
+    {
+        return items::list(&session, &links, id, query.as_deref()).await;
+    }
+    for (at, between) in path.rmatch_indices("/items/") {
+        let (id, item) = (&path[..at], &path[at + between.len()..]);
+        if session.collection(id).await.is_some() {
+            return items::show(&session, &links, id, item).await;
         }
-        let message = format!("there is no collection `{id}`");
-        return Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message));
-    };
-    Ok(Json(described(&record, &links)).into_response())
+    }
+    let message = format!("there is no collection `{path}`");
+    Err(ApiError::new(Code::COLLECTION_NOT_FOUND, message))
 }
 
 /// What the items of a collection can be filtered by.
-fn queryables(record: &CollectionRecord, links: &Links) -> Response {
+fn filtered_by(record: &CollectionRecord, links: &Links) -> Response {
     let mut schema = record.queryables();
     schema["$id"] = format!("{}{QUERYABLES}", links.collection(&record.id)).into();
     ([(CONTENT_TYPE, SCHEMA)], schema.to_string()).into_response()
@@ -115,10 +134,16 @@ fn described(record: &CollectionRecord, links: &Links) -> Value {
         link("root", root.clone(), "Capabilities"),
         link("parent", root, "Capabilities"),
     ];
-    let mut about = link("", format!("{}{QUERYABLES}", links.collection(&record.id)), "Queryables");
-    about["rel"] = "http://www.opengis.net/def/rel/ogc/1.0/queryables".into();
+    let mut about = link(
+        queryables::QUERYABLES,
+        format!("{}{QUERYABLES}", links.collection(&record.id)),
+        "Queryables",
+    );
     about["type"] = SCHEMA.into();
     all.push(about);
+    let mut own = link("items", links.items(&record.id), "Items");
+    own["type"] = GEOJSON.into();
+    all.push(own);
     if let Some(Value::Array(given)) = value.get_mut("links") {
         all.append(given);
     }

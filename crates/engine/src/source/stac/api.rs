@@ -5,6 +5,8 @@
 //! CQL2, conditions are sent along; what comes back is tested again by the caller, so that a service that knows
 //! less gives the same result, only slower.
 
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use super::document::{self, Catalog, Collection, Document, Item, Link};
 use super::invalid;
 use crate::source::SourceError;
 use crate::storage::{Location, StorageError};
+
+pub use self::page::Next;
 
 /// Items asked for at a time.
 const PAGE: usize = 250;
@@ -32,6 +36,7 @@ pub struct Api {
     way: Way,
     /// Conditions in the JSON form of CQL2, in its text form.
     filters: (bool, bool),
+    sorts: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -46,12 +51,20 @@ enum Way {
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     pub collection: Option<String>,
+    /// Any if there are none; sent where the service has an item search.
+    pub ids: Vec<String>,
     /// West, south, east, north in degrees; west is greater than east across the antimeridian.
     pub bbox: Option<[f64; 4]>,
+    /// GeoJSON; not together with a box. Sent where the service has an item search.
+    pub intersects: Option<Value>,
     pub start: Option<Instant>,
     pub end: Option<Instant>,
     /// CQL2 in its JSON form.
     pub filter: Option<Value>,
+    /// Properties, and whether the largest comes first; sent where the service sorts.
+    pub sort: Vec<(String, bool)>,
+    /// Items of a page; 0 leaves it open.
+    pub page: usize,
     /// Items after which the search ends.
     pub most: usize,
 }
@@ -90,13 +103,14 @@ impl Api {
         };
         let filter = landing.conforms("item-search#filter") || landing.conforms("/conf/filter");
         let language = |name: &str| filter && landing.conforms(name);
-        Some(Api { way, filters: (language("cql2-json"), language("cql2-text")) })
+        let filters = (language("cql2-json"), language("cql2-text"));
+        Some(Api { way, filters, sorts: landing.conforms("item-search#sort") })
     }
 
     /// The items of a collection, as OGC API Features has them.
     pub fn of_items(landing: &Catalog, items: Location) -> Option<Api> {
         let features = landing.conforms("ogcapi-features");
-        features.then_some(Api { way: Way::Items(items), filters: (false, false) })
+        features.then_some(Api { way: Way::Items(items), filters: (false, false), sorts: false })
     }
 
     /// All items of a search, in the service's order, each once.
@@ -131,6 +145,11 @@ impl Api {
             Way::Get(_) => self.filters.1,
             Way::Items(_) => false,
         }
+    }
+
+    /// Whether it gives items in an order that is asked for.
+    pub fn sorts(&self) -> bool {
+        self.sorts
     }
 
     async fn pages(&self, search: &Search) -> Result<Hits, SourceError> {
@@ -183,13 +202,29 @@ impl Api {
                 |at: Option<Instant>| at.map_or_else(|| "..".to_owned(), |at| at.to_string());
             format!("{}/{}", text(search.start), text(search.end))
         });
-        let limit = PAGE.min(search.most.saturating_add(1));
+        let limit = match search.page {
+            0 => PAGE.min(search.most.saturating_add(1)),
+            own => own,
+        };
+        let sort = search.sort.iter().filter(|_| self.sorts);
         if let Way::Post(location) = &self.way {
             let mut body = Map::new();
             body.extend(search.collection.iter().map(|id| ("collections".to_owned(), json!([id]))));
             body.extend(bbox.map(|bbox| ("bbox".to_owned(), json!(bbox))));
             body.extend(datetime.map(|time| ("datetime".to_owned(), json!(time))));
             body.insert("limit".to_owned(), json!(limit));
+            if !search.ids.is_empty() {
+                body.insert("ids".to_owned(), json!(search.ids));
+            }
+            body.extend(search.intersects.iter().map(|own| ("intersects".to_owned(), own.clone())));
+            let sort: Vec<Value> = sort
+                .map(|(field, down)| {
+                    json!({"field": field, "direction": if *down { "desc" } else { "asc" }})
+                })
+                .collect();
+            if !sort.is_empty() {
+                body.insert("sortby".to_owned(), sort.into());
+            }
             if let (Some(filter), true) = (&search.filter, self.filters()) {
                 body.insert("filter-lang".to_owned(), json!("cql2-json"));
                 body.insert("filter".to_owned(), filter.clone());
@@ -204,6 +239,18 @@ impl Api {
             let mut query = url.query_pairs_mut();
             if let (Way::Get(_), Some(id)) = (&self.way, &search.collection) {
                 query.append_pair("collections", id);
+                if !search.ids.is_empty() {
+                    query.append_pair("ids", &search.ids.join(","));
+                }
+                if let Some(area) = &search.intersects {
+                    query.append_pair("intersects", &area.to_string());
+                }
+                let sort: Vec<String> = sort
+                    .map(|(field, down)| format!("{}{field}", if *down { '-' } else { '+' }))
+                    .collect();
+                if !sort.is_empty() {
+                    query.append_pair("sortby", &sort.join(","));
+                }
             }
             if let Some(bbox) = bbox {
                 query.append_pair("bbox", &bbox.map(|edge| edge.to_string()).join(","));

@@ -16,12 +16,16 @@ use crate::storage::{Location, StorageError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemScene {
     pub id: String,
+    /// Address of the document that it stands in.
+    pub document: String,
     /// `datetime`, else `start_datetime`.
     pub time: TimeLabel,
     /// West, south, east, north in degrees; west is greater than east across the antimeridian.
     pub bbox: Option<[f64; 4]>,
     /// Where others can read the item, as far as it or the process graph says so; without a query, where signatures are.
     pub address: Option<String>,
+    /// GeoJSON in degrees.
+    pub geometry: Option<Value>,
     /// As in the item, for conditions.
     pub properties: Map<String, Value>,
     /// Bands in the order of the document, each name once.
@@ -99,9 +103,11 @@ pub fn scene(
     let time = TimeLabel::parse(time).map_err(|e| invalid(location.href(), e))?;
     let mut scene = ItemScene {
         id: item.id.clone(),
+        document: location.href().to_owned(),
         time,
         bbox: bbox(item),
         address: address(location, item),
+        geometry: item.geometry.clone(),
         properties: item.properties.clone(),
         bands: Vec::new(),
         notes: Vec::new(),
