@@ -129,6 +129,15 @@ class Server:
             self.child.kill()
             raise
 
+    def cpu(self):
+        """Processor seconds so far."""
+        fields = Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        """Resident bytes."""
+        return int(Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
     def credentials(self):
         """User and password as printed at the first start."""
         text = self.log.read_text()

@@ -200,3 +200,48 @@ def test_other_machines_need_the_same_folder():
 
     refused = eolith("serve", "--database", "postgres://x@127.0.0.1/x", "--port", "0")
     assert refused.code != 0 and "--shared-dir" in refused.stderr
+
+
+def test_who_waits_sees_the_place_in_the_queue(tmp_path, server):
+    # A server that works on nothing.
+    with Server(state=tmp_path / "state", options=["--jobs", "0"]) as idle:
+        connection = openeo.connect(idle.url)
+        connection.authenticate_basic("eolith", "any")
+        add = graphs.graph(sum=graphs.node("add", x=1, y=2, result=True))["process_graph"]
+        jobs = [connection.create_job(add) for _ in range(3)]
+        assert "queue_position" not in jobs[0].describe()
+        for job in jobs:
+            job.start()
+            time.sleep(0.01)
+        assert [job.describe()["queue_position"] for job in jobs] == [1, 2, 3]
+        jobs[0].stop()
+        assert [job.describe().get("queue_position") for job in jobs] == [None, 1, 2]
+
+
+def test_who_cancels_frees_the_machine(tmp_path, sample):
+    # Minutes of computing, with nothing shown before its end.
+    fine = graphs.node("resample_spatial", data=graphs.of("load"), resolution=0.1, method="lanczos")
+    mean = graphs.node("reduce_dimension", data=graphs.of("fine"), dimension="t", reducer=graphs.reducer("mean"))
+    graph = graphs.graph(load=graphs.load("sample"), fine=fine, mean=mean, save=graphs.save("mean", "GTiff"))
+    with Server(f"sample={sample}", state=tmp_path / "state", options=["--memory", "1G"]) as server:
+        connection = openeo.connect(server.url)
+        connection.authenticate_basic("eolith", "any")
+        before = server.memory()
+        job = connection.create_job(graph["process_graph"])
+        job.start()
+        used = server.cpu()
+        while server.cpu() < used + 1:
+            assert job.status() in ("queued", "running"), job.logs()
+            time.sleep(0.05)
+        job.stop()
+        asked = time.monotonic()
+        # Generous: other work may be on the machine. The time itself is printed.
+        while True:
+            used = server.cpu()
+            time.sleep(0.3)
+            if server.cpu() - used < 0.03:
+                break
+            assert time.monotonic() - asked < 30, "it goes on"
+        print(f"nothing is computed any more after {time.monotonic() - asked - 0.3:.2f} s")
+        assert job.status() == "created"
+        assert server.memory() < before + (200 << 20)

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::job::{self, Change, Job, Refusal, Status, instant};
+use crate::job::{self, Change, Job, Millis, Refusal, Status, instant};
 use crate::links::{Links, link};
 use crate::page::Page;
 use crate::places::JOB;
@@ -23,10 +23,17 @@ use crate::store::Changed;
 
 pub(crate) const IDENTIFIER: HeaderName = HeaderName::from_static("openeo-identifier");
 
+/// How many jobs of all users start before a queued one, counting itself. The standard has no word for it.
+const POSITION: &str = "queue_position";
+/// When a running job ends if it goes on as it did. The standard has no word for it.
+const END: &str = "expected_end";
+/// Milliseconds after which what was done says something of the rest.
+const TELLING: Millis = 2000;
+
 /// What only the server may say of a job.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "id", "status", "progress", "created", "updated", "costs", "usage", "links", "queued",
-    "started",
+    "started", POSITION, END,
 ];
 /// What a list shows of a job.
 const LISTED: [&str; 14] = [
@@ -91,6 +98,13 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let job = owned(&state, &user, &id).await?;
     let mut fields = described(&job);
+    if job.status == Status::Queued {
+        let before = state.store().queued_before(&job).await?;
+        fields.insert(POSITION.to_owned(), (before + 1).into());
+    }
+    if let Some(end) = expected_end(&job, job::now()) {
+        fields.insert(END.to_owned(), instant(end).into());
+    }
     let at = |path: &str| links.to(&format!("/jobs/{id}{path}"));
     let mut own = vec![link("self", at(""), "This job"), link("monitor", at("/logs"), "Log")];
     if job.status == Status::Finished {
@@ -153,6 +167,14 @@ pub(crate) async fn owned(state: &AppState, user: &User, id: &str) -> Result<Job
 
 pub(crate) fn unknown(id: &str) -> ApiError {
     ApiError::new(Code::JOB_NOT_FOUND, format!("there is no job `{id}`"))
+}
+
+/// When a job that runs will have ended, from its progress so far.
+fn expected_end(job: &Job, now: Millis) -> Option<Millis> {
+    let started = job.started.filter(|_| job.status == Status::Running)?;
+    let passed = now - started;
+    let telling = passed >= TELLING && job.progress >= 1.0;
+    telling.then(|| started + (passed as f64 * 100.0 / job.progress) as Millis)
 }
 
 /// The fields of a job, without links.
@@ -236,4 +258,21 @@ pub(crate) fn without_nulls(value: Value) -> Value {
 
 pub(crate) fn no_object() -> ApiError {
     ApiError::http(StatusCode::BAD_REQUEST, "RequestBodyInvalid", "the body is a JSON object")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_job_ends_when_its_pace_says() {
+        let mut job = Job::new("j".to_owned(), "ada".to_owned(), Map::new(), 1000);
+        (job.started, job.progress) = (Some(10_000), 25.0);
+        assert_eq!(expected_end(&job, 20_000), None, "it does not run");
+        job.status = Status::Running;
+        assert_eq!(expected_end(&job, 20_000), Some(50_000));
+        assert_eq!(expected_end(&job, 11_000), None, "too early to tell");
+        job.progress = 0.0;
+        assert_eq!(expected_end(&job, 20_000), None);
+    }
 }

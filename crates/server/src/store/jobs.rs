@@ -57,6 +57,13 @@ impl Store {
         Ok(query.fetch_all(&self.pool).await?)
     }
 
+    /// How many jobs are queued and start before this one.
+    pub(crate) async fn queued_before(&self, job: &Job) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE status = 'queued' AND (queued < $1 OR (queued = $2 AND id < $3))";
+        let query = sqlx::query_scalar(sql).bind(queued(job)).bind(queued(job)).bind(&job.id);
+        Ok(query.fetch_one(&self.pool).await?)
+    }
+
     /// How many jobs have a status.
     pub(crate) async fn count_jobs(&self, status: Status) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM jobs WHERE status = $1";
