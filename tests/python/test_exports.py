@@ -69,7 +69,7 @@ def is_of(item, path):
     np.testing.assert_allclose(item.bbox, around, rtol=0, atol=1e-7)
     assert asset.roles == ["data"] and asset.media_type == pystac.MediaType.COG
     extensions = {url.split("/")[-3]: url.split("/")[-2] for url in item.stac_extensions}
-    assert extensions == {"projection": "v2.0.0", "eo": "v2.0.0"}
+    assert extensions == {"projection": "v2.0.0", "eo": "v2.0.0", "raster": "v2.0.0"}
 
 
 def test_images_of_dates_are_a_collection(sample, place):

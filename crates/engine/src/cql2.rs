@@ -15,7 +15,7 @@ mod tests;
 mod text;
 mod wkt;
 
-pub(crate) use self::test::order_of;
+pub(crate) use self::test::date_time;
 
 use eolith_cube::geometry::relation::{Base, Relation};
 use eolith_cube::geometry::{Features, Geometry};

@@ -27,3 +27,4 @@ pub(crate) mod tiles;
 pub(crate) mod udf_runtimes;
 pub(crate) mod validation;
 pub(crate) mod wmts;
+pub(crate) mod workspaces;

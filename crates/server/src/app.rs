@@ -30,7 +30,7 @@ use crate::api::{
     capabilities, collections, conformance, credentials, description, file_formats, files,
     job_logs, job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes,
     processing_parameters, queryables, result, search, service_types, services, signed_results,
-    tiles, udf_runtimes, validation, wmts,
+    tiles, udf_runtimes, validation, wmts, workspaces,
 };
 use crate::error::ApiError;
 use crate::issuer;
@@ -79,6 +79,12 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     of("/files/{path}", Method::GET, || get(files::download)),
     of("/files/{path}", Method::PUT, || put(files::upload)),
     of("/files/{path}", Method::DELETE, || delete(files::remove)),
+    of("/workspace_providers", Method::GET, || get(workspaces::providers)),
+    of("/workspaces", Method::GET, || get(workspaces::list)),
+    of("/workspaces", Method::POST, || post(workspaces::create)),
+    of("/workspaces/{workspace_id}", Method::GET, || get(workspaces::show)),
+    of("/workspaces/{workspace_id}", Method::PATCH, || patch(workspaces::change)),
+    of("/workspaces/{workspace_id}", Method::DELETE, || delete(workspaces::remove)),
     of("/jobs", Method::GET, || get(jobs::list)),
     of("/jobs", Method::POST, || post(jobs::create)),
     of("/jobs/{job_id}", Method::GET, || get(jobs::show)),

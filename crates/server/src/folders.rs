@@ -149,7 +149,7 @@ fn empty(outcome: io::Result<()>) -> io::Result<()> {
 }
 
 /// What is not there needs not be removed.
-fn absent(outcome: io::Result<()>) -> io::Result<()> {
+pub(crate) fn absent(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         outcome => outcome,

@@ -37,6 +37,7 @@ mod service;
 mod signed;
 pub mod state;
 pub mod store;
+mod workspaces;
 
 pub use app::router;
 pub use auth::{Auth, Client, FIRST, Provider, UserError, Users};

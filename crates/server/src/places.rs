@@ -69,6 +69,10 @@ impl Places {
                 results.insert(id, files);
             }
         }
+        // A user who has uploaded nothing can export all the same.
+        if let Err(error) = tokio::fs::create_dir_all(&root).await {
+            tracing::warn!(%error, user, "the folder of the user cannot be made");
+        }
         Ok(Places {
             folder: Folder::new(root),
             results,

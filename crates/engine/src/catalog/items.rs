@@ -83,12 +83,21 @@ struct View<'a> {
     properties: &'a Map<String, Value>,
 }
 
+/// What items are sorted by. Those of different kinds follow each other, so that the order is total.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+enum Key {
+    Bool(bool),
+    Number(f64),
+    Time(Instant),
+    Text(String),
+}
+
 /// An item that meets a query, with what it is sorted by.
 struct Hit {
     listed: Arc<Listed>,
     held: Held,
     at: usize,
-    keys: Vec<Option<Value>>,
+    keys: Vec<Option<Key>>,
     time: Option<Instant>,
     id: String,
 }
@@ -335,12 +344,12 @@ impl<'a> View<'a> {
     }
 
     /// What it is sorted by.
-    fn key(&self, field: &str) -> Option<Value> {
+    fn key(&self, field: &str) -> Option<Key> {
         let name = field.strip_prefix("properties.").unwrap_or(field);
         match (self.properties.get(name), name) {
-            (Some(value), _) => Some(value.clone()),
-            (None, "id") => Some(self.id.into()),
-            (None, "collection") => Some(self.collection.into()),
+            (Some(value), _) => Key::of(value),
+            (None, "id") => Some(Key::Text(self.id.to_owned())),
+            (None, "collection") => Some(Key::Text(self.collection.to_owned())),
             (None, _) => None,
         }
     }
@@ -355,13 +364,28 @@ impl<'a> View<'a> {
     }
 }
 
+impl Key {
+    fn of(value: &Value) -> Option<Key> {
+        match value {
+            Value::Null => None,
+            Value::Bool(value) => Some(Key::Bool(*value)),
+            Value::Number(number) => number.as_f64().map(Key::Number),
+            Value::String(text) => {
+                Some(cql2::date_time(text).map_or_else(|| Key::Text(text.clone()), Key::Time))
+            }
+            Value::Array(_) | Value::Object(_) => Some(Key::Text(value.to_string())),
+        }
+    }
+}
+
 impl Hit {
     /// As the query says, then the newest first, then by collection and id.
     fn order(&self, other: &Hit, sort: &[SortBy]) -> Ordering {
         let keys = self.keys.iter().zip(&other.keys).zip(sort);
         let mut orders = keys.map(|((a, b), by)| match (a, b) {
             (Some(a), Some(b)) => {
-                let order = cql2::order_of(a, b).unwrap_or(Ordering::Equal);
+                // Numbers of JSON are finite.
+                let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
                 if by.descending { order.reverse() } else { order }
             }
             // What lacks it is last.

@@ -45,7 +45,10 @@ pub(super) fn parse(value: &Value, depth: usize) -> Result<Node, Cql2Error> {
             Ok(Node::Like(scalar(value)?, text.to_owned()))
         }
         "between" => {
-            let [value, low, high] = exactly(args, op)?;
+            // Earlier drafts have the bounds in a list of their own.
+            let listed = args.get(1).and_then(Value::as_array).filter(|_| args.len() == 2);
+            let flat = listed.map(|bounds| [&args[..1], bounds].concat());
+            let [value, low, high] = exactly(flat.as_deref().unwrap_or(args), op)?;
             Ok(Node::Between(scalar(value)?, scalar(low)?, scalar(high)?))
         }
         "in" => {

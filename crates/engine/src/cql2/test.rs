@@ -110,7 +110,7 @@ fn order(a: &Operand<'_>, b: &Operand<'_>) -> Option<Ordering> {
 }
 
 /// The order of two values of the same kind: texts by their characters, unless both are instants.
-pub(crate) fn order_of(a: &Value, b: &Value) -> Option<Ordering> {
+fn order_of(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::String(a), Value::String(b)) => Some(match (date_time(a), date_time(b)) {
             // One instant has many texts.
@@ -126,7 +126,8 @@ pub(crate) fn order_of(a: &Value, b: &Value) -> Option<Ordering> {
     }
 }
 
-fn date_time(text: &str) -> Option<Instant> {
+/// The instant that a text is, if it looks like one.
+pub(crate) fn date_time(text: &str) -> Option<Instant> {
     let looks = text.len() >= 19 && text.as_bytes()[10].eq_ignore_ascii_case(&b'T');
     if looks { Instant::parse(text).ok() } else { None }
 }

@@ -83,6 +83,9 @@ fn what_is_no_condition_is_refused_with_a_reason() {
         json = json!({"op": "not", "args": [json]});
     }
     assert_eq!(Condition::parse_json(&json), Err(Cql2Error::Deep));
+    let draft = json!({"op": "between", "args": [{"property": "a"}, [1, 2]]});
+    let condition = Condition::parse_text("a BETWEEN 1 AND 2").unwrap();
+    assert_eq!(Condition::parse_json(&draft), Ok(condition));
     for wrong in [json!({"op": "=", "args": [1]}), json!({"op": "casei"}), json!(3), json!({})] {
         assert!(Condition::parse_json(&wrong).is_err(), "{wrong}");
     }

@@ -39,9 +39,10 @@ pub(crate) async fn show(links: Links) -> Json<Value> {
 /// The conformance classes of a version. Clients that find the class for JSON Web Tokens send tokens without a
 /// prefix; exactly one may be listed.
 pub(crate) fn classes(version: Version) -> Vec<&'static str> {
-    const EXTENSIONS: [&str; 2] = [
+    const EXTENSIONS: [&str; 3] = [
         "https://api.openeo.org/extensions/processing-parameters/0.1.0",
         "https://api.openeo.org/extensions/remote-process-definition/0.1.0",
+        "https://api.openeo.org/extensions/workspaces/0.1.0",
     ];
     let own: &[&str] = match version {
         Version::V1_2 => &["https://api.openeo.org/1.2.0"],

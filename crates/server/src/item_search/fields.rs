@@ -6,9 +6,10 @@ use super::wrong;
 use crate::error::ApiError;
 
 /// What makes an item, and leads to all of it.
-const ALWAYS: [&str; 5] = ["type", "stac_version", "id", "collection", "links"];
+const ALWAYS: [&str; 4] = ["type", "id", "collection", "links"];
 
-/// Paths like `properties.datetime`. Everything if nothing is said; what is excluded is not there.
+/// Paths like `properties.datetime`. Everything if nothing is said; what is excluded is not there, unless it or a part of it is
+/// included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     include: Vec<String>,
@@ -49,7 +50,12 @@ impl Fields {
             }
             whole = kept;
         }
-        for path in &self.exclude {
+        let wanted = |path: &str| {
+            let is_part =
+                |own: &String| own.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+            self.include.iter().any(|own| own == path || is_part(own))
+        };
+        for path in self.exclude.iter().filter(|path| !wanted(path)) {
             match path.split_once('.') {
                 _ if ALWAYS.contains(&path.as_str()) => {}
                 None => drop(whole.remove(path)),

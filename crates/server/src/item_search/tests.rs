@@ -64,6 +64,7 @@ fn fields_are_taken_and_left_out() {
     assert_eq!(fields(""), item);
     let some = json!({"type": "Feature", "id": "1", "properties": {"a": 1}});
     assert_eq!(fields("fields=properties.a"), some);
+    assert_eq!(fields("fields=-properties,properties.a,-properties.datetime"), some);
     let less =
         json!({"type": "Feature", "id": "1", "geometry": 1, "properties": {"datetime": "x"}});
     assert_eq!(fields("fields=-assets,-properties.a,-id"), less);

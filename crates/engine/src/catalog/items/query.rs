@@ -53,8 +53,11 @@ impl Interval {
         let bound = |text: &str, ends: bool| match text.trim() {
             "" | ".." => Some(None),
             text => {
+                let is_date = text.len() == "2000-01-01".len();
+                if !is_date && !is_date_time(text) {
+                    return None;
+                }
                 let time = Instant::parse(text).ok()?;
-                let is_date = !text.contains(['T', 't', ' ']);
                 Some(Some(if is_date && ends { Instant(time.0 + DAY - 1) } else { time }))
             }
         };
@@ -66,6 +69,23 @@ impl Interval {
         };
         in_order.then_some(Interval { first, last })
     }
+}
+
+/// Whether a text has the parts of a date-time of RFC 3339: a time, and an offset with a colon. ISO 8601 has other forms.
+fn is_date_time(text: &str) -> bool {
+    let Some((time, offset)) = text.split_at_checked("2000-01-01T00:00:00".len()) else {
+        return false;
+    };
+    let offset = match offset.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => offset,
+    };
+    let has_offset = match offset.as_bytes() {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', hours @ .., b':', _, _] => hours.len() == 2,
+        _ => false,
+    };
+    has_offset && time.as_bytes()[10].eq_ignore_ascii_case(&b'T')
 }
 
 /// A query that is ready to be asked of many items.
@@ -113,5 +133,43 @@ impl<'q> Test<'q> {
         }
         let own = item.geometry.cloned().or_else(|| item.bbox.map(bounds::outline));
         own.and_then(|own| cql2::geometry(&own).ok()).is_some_and(|own| area.accepts(&own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_rfc_3339_and_dates_are_whole_days() {
+        let bounds = |text: &str| {
+            let Interval { first, last } = Interval::parse(text).unwrap();
+            [first, last].map(|at| at.map(|at| at.to_string()))
+        };
+        let of = |first: &str, last: &str| [Some(first.to_owned()), Some(last.to_owned())];
+        let noon = "2022-06-01T12:00:00Z";
+        assert_eq!(bounds(noon), of(noon, noon));
+        assert_eq!(bounds("2022-06-01t14:00:00.0+02:00/.."), [Some(noon.to_owned()), None]);
+        assert_eq!(bounds("/2022-06-01T12:00:00z"), [None, Some(noon.to_owned())]);
+        let day = of("2022-06-01T00:00:00Z", "2022-06-01T23:59:59.999999Z");
+        assert_eq!(bounds("2022-06-01"), day);
+        assert_eq!(bounds("2022-06-01/2022-06-01"), day);
+        for wrong in [
+            "",
+            "../..",
+            "2022",
+            "2022-06",
+            "2022-06-01T12:00:00",
+            "2022-06-01T12:00:00+0200",
+            "2022-06-01T12:00:00,5Z",
+            "2022-06-01 12:00:00Z",
+            "2022-06-01T12:00Z",
+            "2022-06-01T25:00:00Z",
+            "2022-06-31",
+            "2022-06-02/2022-06-01",
+            "2022-06-01/2022-06-02/2022-06-03",
+        ] {
+            assert_eq!(Interval::parse(wrong), None, "{wrong}");
+        }
     }
 }
