@@ -11,6 +11,7 @@ mod page;
 use std::path::Path;
 
 use eolith_server::Provider;
+use eolith_server::allowance::Allowance;
 use eolith_server::issuer::Settings;
 use eolith_server::rates::Rates;
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub(crate) struct File {
     pub(crate) issuer: Settings,
     /// How often somebody may ask.
     pub(crate) rates: Option<Rates>,
+    /// What a user may have and take at a time.
+    pub(crate) limits: Option<Allowance>,
 }
 
 impl File {

@@ -11,6 +11,7 @@ use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::session::{Session, Settings, processes};
 use eolith_engine::workspace::Folder;
 use eolith_graph::{Process, substitute};
+use eolith_server::size::parse as size;
 
 use crate::failure::Failure;
 
@@ -170,36 +171,5 @@ impl Graph {
         }
         all.extend(eolith_graph::check(&process, processes()));
         Err(all.into())
-    }
-}
-
-/// `512M`, `4G`, `65536`: bytes with a binary suffix.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor: u64 = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "K" | "k" | "KiB" => 1 << 10,
-        "M" | "MiB" => 1 << 20,
-        "G" | "GiB" => 1 << 30,
-        "T" | "TiB" => 1 << 40,
-        other => return Err(format!("unknown unit `{other}` (K, M, G or T)")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a size"))?;
-    number
-        .checked_mul(factor)
-        .filter(|n| *n > 0)
-        .ok_or_else(|| format!("`{text}` is not a usable size"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("512M"), Ok(512 << 20));
-        assert_eq!(size("1"), Ok(1));
-        assert!(size("0").is_err() && size("M").is_err() && size("3X").is_err());
-        assert!(size("99999999999T").is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use eolith_engine::session::Session;
+use eolith_server::allowance::Allowance;
 use eolith_server::queue::Limits as Jobs;
 use eolith_server::rates::Rates;
 use eolith_server::store::private_folder;
@@ -150,6 +151,8 @@ impl Args {
         // On one's own machine nobody is in the way of others.
         let usual = || if auth.is_none() { Rates::none() } else { Rates::default() };
         let rates = file.rates.unwrap_or_else(usual);
+        let usual = || if auth.is_none() { Allowance::none() } else { Allowance::default() };
+        let allowance = file.limits.unwrap_or_else(usual);
         let session = self.data.served(&self.limits, state.clone(), self.allow_private)?;
         let files = self.tls_certificate.zip(self.tls_key);
         let config = Config {
@@ -166,6 +169,7 @@ impl Args {
                 lease: Duration::from_secs(self.lease.get()),
             },
             rates,
+            allowance,
             ..Config::default()
         };
         Ok(Prepared { session: Arc::new(session), config })

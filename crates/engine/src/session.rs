@@ -51,7 +51,7 @@ use computed::Computing;
 use kept::{Kept, Staging};
 use planning::PlanState;
 
-pub use estimate::Estimate;
+pub use estimate::{Estimate, Share};
 pub use inputs::{Input, Origin};
 pub(crate) use output::sink_issue;
 pub use output::{Target, json_text};
@@ -100,6 +100,8 @@ pub struct Session {
     target: Option<Arc<TargetGrid>>,
     /// Where runs are kept, if they can be taken up again.
     kept: Option<Arc<Path>>,
+    /// Most that a run may take.
+    share: Share,
 }
 
 /// A saved cube in STAC. The `href` of an asset is `./` and the name of its file.
@@ -206,6 +208,7 @@ impl Session {
             given: Arc::default(),
             target: None,
             kept: None,
+            share: Share::default(),
         })
     }
 
@@ -355,8 +358,9 @@ impl Session {
         let options = self.options();
         let planning = self.complete_plan(process, &options, &mut computing);
         let plan = planning.instrument(info_span!("plan")).await?;
-        let Computing { mut report, held: _held, .. } = computing;
+        let Computing { mut report, planned, held: _held, .. } = computing;
         let one = |issue: Issue| vec![issue];
+        self.allowed(&plan.physical, planned).map_err(one)?;
         let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
         let target = staging.as_ref().map_or(target, |staging| &staging.target);
         let files = output::plan(&plan, target).map_err(one)?;

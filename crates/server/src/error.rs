@@ -51,6 +51,16 @@ impl ApiError {
         ApiError { wait: Some(seconds), ..error }
     }
 
+    /// Somebody has that many synchronous requests under way, and may not have more.
+    pub(crate) fn too_many_at_once(most: usize) -> ApiError {
+        let message = format!(
+            "{most} synchronous requests of yours are under way, as many as a user may have at a time\n\
+             hint: wait until one has ended, or run batch jobs"
+        );
+        let error = ApiError::http(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        ApiError { wait: Some(1), ..error }
+    }
+
     /// Whether it has that code.
     pub(crate) fn is(&self, code: &Code) -> bool {
         self.code == *code

@@ -9,6 +9,7 @@
 //! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload. [`diagnosis`] looks whether
 //! all this would work.
 
+pub mod allowance;
 mod api;
 pub mod app;
 mod archive;
@@ -35,6 +36,7 @@ mod runs;
 pub mod serve;
 mod service;
 mod signed;
+pub mod size;
 pub mod state;
 pub mod store;
 mod workspaces;

@@ -25,8 +25,10 @@ pub(crate) struct Runs(Arc<Mutex<State>>);
 struct State {
     next: u64,
     waiting: BTreeMap<u64, Cancel>,
-    /// Counts, by its clones, those who still work on a run or send its result.
-    busy: Arc<()>,
+    /// Runs that are computed or sent.
+    busy: usize,
+    /// How many of them are requests of a user that are not computed yet.
+    requests: BTreeMap<String, usize>,
     /// The oldest first.
     logs: VecDeque<Arc<Log>>,
 }
@@ -51,18 +53,35 @@ pub(crate) struct Waiting {
 /// A worker that must end before the server may.
 #[derive(Debug)]
 pub(crate) struct Busy {
-    _count: Arc<()>,
+    runs: Runs,
+    /// Whose request it is, if it counts.
+    user: Option<String>,
 }
 
 impl Runs {
+    /// Begins a run that is no request of a user: for a map.
     pub(crate) fn start(&self) -> (Waiting, Busy, Cancel) {
-        let cancel = Cancel::default();
+        self.begin(&mut self.lock(), None)
+    }
+
+    /// Begins a request of a user, unless `most` are under way already; 0 is any number.
+    pub(crate) fn start_request(&self, user: &str, most: usize) -> Option<(Waiting, Busy, Cancel)> {
         let mut state = self.lock();
+        let count = state.requests.entry(user.to_owned()).or_default();
+        if most > 0 && *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(self.begin(&mut state, Some(user.to_owned())))
+    }
+
+    fn begin(&self, state: &mut State, user: Option<String>) -> (Waiting, Busy, Cancel) {
+        let cancel = Cancel::default();
         let number = state.next;
         state.next += 1;
         state.waiting.insert(number, cancel.clone());
-        let busy = Busy { _count: Arc::clone(&state.busy) };
-        drop(state);
+        state.busy += 1;
+        let busy = Busy { runs: self.clone(), user };
         (Waiting { runs: self.clone(), number, cancel: cancel.clone() }, busy, cancel)
     }
 
@@ -96,7 +115,7 @@ impl Runs {
 
     /// Runs that are computed or sent.
     pub(crate) fn busy(&self) -> usize {
-        Arc::strong_count(&self.lock().busy) - 1
+        self.lock().busy
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,6 +147,27 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.runs.lock().waiting.remove(&self.number);
+    }
+}
+
+impl Busy {
+    /// Everything is computed: the next request of the user may come while the result is sent.
+    pub(crate) fn computed(&mut self) {
+        let Some(user) = self.user.take() else { return };
+        let mut state = self.runs.lock();
+        if let Some(count) = state.requests.get_mut(&user) {
+            *count -= 1;
+            if *count == 0 {
+                state.requests.remove(&user);
+            }
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.computed();
+        self.runs.lock().busy -= 1;
     }
 }
 
@@ -166,5 +206,22 @@ mod tests {
         runs.stop(Duration::from_millis(20)).await;
         assert!(other_cancel.is_cancelled());
         assert_eq!(runs.busy(), 1);
+    }
+
+    #[test]
+    fn a_user_has_so_many_runs_at_a_time() {
+        let runs = Runs::default();
+        let first = runs.start_request("ada", 2).unwrap();
+        let (_waiting, busy, _cancel) = runs.start_request("ada", 2).unwrap();
+        assert!(runs.start_request("ada", 2).is_none());
+        assert!(runs.start_request("bob", 2).is_some() && runs.start_request("ada", 0).is_some());
+        drop(busy);
+        assert!(runs.start_request("ada", 2).is_some());
+        let (_waiting, mut sending, _cancel) = first;
+        sending.computed();
+        assert_eq!((runs.busy(), runs.lock().requests.len()), (1, 0));
+        drop(sending);
+        assert_eq!(runs.busy(), 0);
+        assert!(runs.lock().requests.is_empty());
     }
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::allowance::Allowance;
 use crate::app::router;
 use crate::auth::Auth;
 use crate::connections::{self, Certificate, Tls, TlsError};
@@ -46,6 +47,7 @@ pub struct Config {
     pub database: Option<String>,
     pub jobs: Limits,
     pub rates: Rates,
+    pub allowance: Allowance,
     /// How long signed links can be used.
     pub links_valid: Duration,
     pub title: String,
@@ -93,6 +95,7 @@ impl Default for Config {
             database: None,
             jobs: Limits::default(),
             rates: Rates::none(),
+            allowance: Allowance::none(),
             links_valid: Duration::from_hours(7 * 24),
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),

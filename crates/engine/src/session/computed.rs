@@ -26,6 +26,8 @@ pub(super) struct Computing<'a> {
     pub(super) cancel: &'a Cancel,
     /// What the answers of this plan hold until the run ends.
     pub(super) held: Holding,
+    /// Bytes that the plans of the answers read.
+    pub(super) planned: u64,
     /// What it cost.
     pub(super) report: Report,
 }
@@ -36,7 +38,8 @@ impl<'a> Computing<'a> {
         listener: &'a Listener,
         cancel: &'a Cancel,
     ) -> Computing<'a> {
-        Computing { listener, cancel, held: results.holding(), report: Report::default() }
+        let (held, report) = (results.holding(), Report::default());
+        Computing { listener, cancel, held, planned: 0, report }
     }
 }
 
@@ -57,6 +60,7 @@ impl Session {
         let started = Instant::now();
         let physical = Physical::new(optimize::optimize(subplan.plan().clone()), &self.options())?;
         let physical = Arc::new(physical);
+        computing.planned = self.allowed(&physical, computing.planned).map_err(one)?;
         computing.report.times.plan += started.elapsed();
         let tasks = super::tasks(&physical);
         computing.report.tasks += tasks;

@@ -2,13 +2,15 @@
 //!
 //! A value is sent as bare JSON. Files are written to a folder of their own below the session's and streamed
 //! from there; the folder is removed when everything was sent or the client is gone. One file is sent as it is,
-//! several as a tar archive, a folder (Zarr) as a zip archive. A client that closes the connection cancels the run.
+//! several as a tar archive, a folder (Zarr) as a zip archive. A client that closes the connection cancels the run. What
+//! takes more than a request may ([`crate::allowance`]) is refused by its plan, or stopped by the clock.
 //!
 //! The log of a run is kept in memory for a while ([`crate::runs`]), for the link of the answer.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -67,18 +69,22 @@ pub(crate) async fn create(
     let process = process(body)?;
     let id = format!("r-{}", random_id());
     let about = About { monitor: links.to(&format!("/result/{id}/logs")), id: id.clone() };
-    let (waiting, busy, cancel) = state.runs().start();
+    let allowance = &state.config().allowance;
+    let started = state.runs().start_request(&user.id, allowance.requests);
+    let (waiting, mut busy, cancel) =
+        started.ok_or_else(|| ApiError::too_many_at_once(allowance.requests))?;
     info!(id, user = user.id, "a run starts");
     let log = state.runs().log(id, user.id.clone(), level);
     let listener = listener(Arc::clone(&log));
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
-    let session = Arc::new(session.logging(level));
+    let session = Arc::new(session.logging(level).within(allowance.share(state.session())));
     let folder = Folder::of(&session, &about.id)?;
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
     let run = tokio::spawn(async move {
         let target = Target::CubeFolder(folder.0.clone());
         let report = session.run(&process, &target, &listener, &cancel).await;
+        busy.computed();
         if let Err(issues) = &report {
             for issue in issues {
                 log.add(Level::Error, entries::of_issue(issue));
@@ -87,8 +93,9 @@ pub(crate) async fn create(
         let report = report?;
         Ok::<_, ApiError>((report, folder, busy))
     });
+    let run = in_time(run, allowance.time()).await?;
     let (report, folder, busy) =
-        run.await.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
+        run.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
     drop(waiting);
     if let ([], Some(value)) = (report.outputs.as_slice(), &report.value) {
         let text = json_text(value);
@@ -103,6 +110,19 @@ pub(crate) async fn create(
         .header(CONTENT_LENGTH, length)
         .header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
     respond(&media_type, &about, headers, stream(archive, folder, busy))
+}
+
+/// Waits for a run as long as it may take.
+async fn in_time<T>(run: impl Future<Output = T>, time: Option<Duration>) -> Result<T, ApiError> {
+    let Some(time) = time else { return Ok(run.await) };
+    tokio::time::timeout(time, run).await.map_err(|_| {
+        let seconds = time.as_secs();
+        let message = format!(
+            "the process has not ended within the {seconds} seconds that a synchronous request may take, and was stopped\n\
+             hint: a batch job may take as long as it needs"
+        );
+        ApiError::new(Code::REQUEST_TIMEOUT, message)
+    })
 }
 
 /// The process of a request.
@@ -283,5 +303,19 @@ impl Write for Sending {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_has_so_much_time() {
+        let time = Some(Duration::from_millis(20));
+        let late = in_time(std::future::pending::<()>(), time).await.unwrap_err();
+        assert!(late.is(&Code::REQUEST_TIMEOUT));
+        assert_eq!(in_time(std::future::ready(1), time).await.unwrap(), 1);
+        assert_eq!(in_time(std::future::ready(1), None).await.unwrap(), 1);
     }
 }

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::session::{Session, Settings};
+use eolith_server::allowance::Allowance;
 use eolith_server::issuer;
 use eolith_server::rates::Rates;
 use eolith_server::{AppState, Auth, Config, Server, Store, Users, router};
@@ -41,6 +42,7 @@ pub(crate) struct Options {
     /// With the built-in issuer.
     pub(crate) issuer: bool,
     pub(crate) rates: Option<Rates>,
+    pub(crate) limits: Option<Allowance>,
     pub(crate) public_url: Option<String>,
     pub(crate) body_limit: Option<usize>,
 }
@@ -109,6 +111,7 @@ impl Host {
             config.auth = Auth::basic();
         }
         config.auth.issuer = options.issuer.then(issuer::Settings::default);
+        config.allowance = options.limits.clone().unwrap_or_else(Allowance::none);
         config.rates = options.rates.clone().unwrap_or_else(Rates::none);
         let store = Store::open(&config.state, None).await.unwrap();
         let users = Users::new(store, &config.state);
