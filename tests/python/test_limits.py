@@ -7,10 +7,10 @@ import time
 import openeo
 import pytest
 import requests
-from openeo.rest import OpenEoApiError
+from openeo.rest import JobFailedException, OpenEoApiError
 
 import graphs
-from binary import Server
+from binary import Server, eolith
 
 # Jobs of the tests are over at once: the client need not wait seconds for them.
 AT_ONCE = {"max_poll_interval": 0.2, "connection_retry_interval": 1}
@@ -83,3 +83,91 @@ def test_limits_of_a_file_are_checked_when_it_is_read(sample, tmp_path):
         server = Server(f"sample={sample}", state=tmp_path / "state", options=configured(tmp_path, text))
         assert server.child.wait(20) != 0
         assert "limits" in server.log.read_text() or "read" in server.log.read_text()
+
+
+PASSWORD = "correct horse battery"
+
+
+def user(state, *names):
+    for name in names:
+        added = eolith("user", "add", name, "--stdin", "--state", state, stdin=PASSWORD + name)
+        assert added.code == 0, added.stderr
+
+
+def limit(state, name, *options):
+    limited = eolith("user", "limit", name, *options, "--state", state)
+    assert limited.code == 0, limited.stderr
+    return limited.stderr
+
+
+def connected(server, name):
+    return openeo.connect(server.url).authenticate_basic(name, PASSWORD + name)
+
+
+def test_files_and_results_of_a_user_have_so_much_room(sample, tmp_path):
+    state = tmp_path / "state"
+    user(state, "ada", "bob")
+    assert "storage: 100.0 KiB" in limit(state, "ada", "--storage", "100K", "--jobs", "1")
+    options = [*configured(tmp_path, ""), "--lease", "2"]
+    with Server(f"sample={sample}", auth="basic", state=state, options=options) as server:
+        ada, bob = connected(server, "ada"), connected(server, "bob")
+        assert ada.describe_account()["storage"] == {"free": 102400, "quota": 102400}
+        assert bob.describe_account()["storage"]["quota"] == 50 << 30
+        file = tmp_path / "file.bin"
+        file.write_bytes(bytes(60000))
+        ada.get_file("a/file.bin").upload(file)
+        with pytest.raises(OpenEoApiError, match="StorageQuotaExceeded"):
+            ada.get_file("b.bin").upload(file)
+        assert len(ada.list_files()) == 1
+        assert ada.describe_account()["storage"]["free"] == 42400
+        # What a job gives does not fit, and is gone.
+        job = ada.create_job(graphs.whole("sample"))
+        with pytest.raises(JobFailedException):
+            job.start_and_wait(**AT_ONCE)
+        (entry,) = job.logs(level="error")
+        assert entry["code"] == "StorageQuotaExceeded" and "free of your storage" in entry["message"]
+        assert ada.describe_account()["storage"]["free"] == 42400
+        listed = {line.split()[1]: line for line in eolith("user", "list", "--state", state).stdout.splitlines()}
+        assert "58.6 KiB stored" in listed["ada"] and "jobs: 1" in listed["ada"]
+        assert "storage:" not in listed["bob"]
+        # More room is known after some seconds.
+        limit(state, "ada", "--storage", "none")
+        for _ in range(100):
+            if "storage" not in ada.describe_account():
+                break
+            time.sleep(0.1)
+        job.start_and_wait(**AT_ONCE)
+        assert job.status() == "finished"
+        # Whoever has gone has nothing.
+        assert eolith("user", "remove", "ada", "--state", state).code == 0
+        assert not (state / "users/u-ada").exists()
+
+
+def test_a_job_that_writes_too_much_is_stopped_while_it_runs(sample, tmp_path):
+    state = tmp_path / "state"
+    user(state, "ada")
+    limit(state, "ada", "--storage", "100K")
+    options = [*configured(tmp_path, ""), "--lease", "2"]
+    with Server(f"sample={sample}", auth="basic", state=state, options=options) as server:
+        ada = connected(server, "ada")
+        graph = slow()
+        nodes = graph["process_graph"]
+        nodes["first"] = graphs.node("save_result", data=graphs.of("load"), format="netCDF")
+        process = {"process_graph": {"load": nodes["load"], "first": nodes["first"], **nodes}}
+        job = ada.create_job(process)
+        started = time.monotonic()
+        with pytest.raises(JobFailedException):
+            job.start_and_wait(**AT_ONCE)
+        (entry,) = job.logs(level="error")
+        assert entry["code"] == "StorageQuotaExceeded"
+        print(time.monotonic() - started)
+
+
+def test_limits_are_given_to_users_that_there_are(tmp_path):
+    state = tmp_path / "state"
+    user(state, "ada")
+    assert "no user" in eolith("user", "limit", "zoe", "--jobs", "1", "--state", state).stderr
+    assert "several" in eolith("user", "limit", "ada", "--jobs", "several", "--state", state).stderr
+    assert "jobs: no limit" in limit(state, "egi~123", "--jobs", "none", "--requests", "3")
+    assert "requests: 3" in limit(state, "egi~123", "--jobs", "default")
+    assert "jobs" not in eolith("user", "list", "--state", state).stdout

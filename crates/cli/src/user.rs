@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
-use eolith_server::{Store, UserError, Users};
+use eolith_server::{Listed, Store, Term, Terms, UserError, Users, size};
 
 use crate::failure::{Failure, print, say};
 use crate::serve::state_folder;
@@ -37,10 +37,13 @@ pub(crate) struct Args {
 enum Action {
     /// Add a user. The password is made and shown, unless it is given.
     Add(Password),
-    /// List the users.
+    /// List the users: since when, what they have stored, and the limits that are their own.
     List,
     /// Give a user another password; whoever is logged in has to log in again.
     Password(Password),
+    /// Give a user limits that are not those of everybody (`[limits]` of the server's configuration): a value, `none`, or
+    /// `default`. What is not named stays.
+    Limit(Limit),
     /// Programs that get tokens for a user with a secret, where the server issues tokens (`serve --auth oidc`).
     #[command(subcommand)]
     Client(Client),
@@ -65,6 +68,21 @@ enum Client {
         /// Id of the client.
         id: String,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+struct Limit {
+    /// Name of the user; that of a user of an identity provider begins with the id of the provider and `~`.
+    name: String,
+    /// Bytes of files and results, like 10G.
+    #[arg(long, value_name = "SIZE", value_parser = storage)]
+    storage: Option<Term<u64>>,
+    /// Batch jobs that run at a time.
+    #[arg(long, value_name = "N", value_parser = number)]
+    jobs: Option<Term<u64>>,
+    /// Synchronous requests that one server works on at a time.
+    #[arg(long, value_name = "N", value_parser = number)]
+    requests: Option<Term<u64>>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -95,9 +113,17 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             show(made)
         }
         Action::List => {
-            let lines =
-                users.list().await?.into_iter().map(|u| format!("{}  {}\n", u.created, u.id));
-            print(&lines.collect::<String>())
+            let lines: Vec<String> = users.list().await?.iter().map(line).collect();
+            print(&lines.concat())
+        }
+        Action::Limit(limit) => {
+            let mut terms = users.terms(&limit.name).await?;
+            terms.storage = limit.storage.unwrap_or(terms.storage);
+            terms.jobs = limit.jobs.unwrap_or(terms.jobs);
+            terms.requests = limit.requests.unwrap_or(terms.requests);
+            users.set_terms(&limit.name, &terms).await?;
+            say(&format!("user `{}`{}", limit.name, told(&terms)));
+            Ok(())
         }
         Action::Client(Client::Add { user }) => {
             let (id, secret) = users.add_client(&user).await?;
@@ -122,6 +148,37 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// A user in one line.
+fn line(user: &Listed) -> String {
+    let stored = size::shown(user.stored);
+    format!("{}  {}  {stored} stored{}\n", user.created, user.id, told(&user.terms))
+}
+
+/// Limits that are the user's own.
+fn told(terms: &Terms) -> String {
+    fn one<T>(name: &str, term: Term<T>, shown: impl Fn(T) -> String) -> String {
+        match term {
+            Term::Default => String::new(),
+            Term::None => format!("  {name}: no limit"),
+            Term::Most(most) => format!("  {name}: {}", shown(most)),
+        }
+    }
+    let number = |n: u64| n.to_string();
+    one("storage", terms.storage, size::shown)
+        + &one("jobs", terms.jobs, number)
+        + &one("requests", terms.requests, number)
+}
+
+fn storage(text: &str) -> Result<Term<u64>, String> {
+    Term::parse(text, size::parse)
+}
+
+fn number(text: &str) -> Result<Term<u64>, String> {
+    Term::parse(text, |text| {
+        text.parse().map_err(|_| format!("`{text}` is no number, `none` or `default`"))
+    })
 }
 
 impl Password {

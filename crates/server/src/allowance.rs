@@ -1,7 +1,7 @@
 //! What one user may have and take at a time, where the operator limits it.
 //!
-//! The limits of a server hold for all its users. How often
-//! somebody may ask is in [`crate::rates`], how jobs are run in [`crate::queue`].
+//! The limits of a server hold for all its users, but where a user has other terms ([`crate::terms`]). How often somebody
+//! may ask is in [`crate::rates`], how jobs are run in [`crate::queue`].
 
 use std::time::Duration;
 
@@ -17,8 +17,11 @@ const HINT: &str = "run it as a batch job, which has no such limit, or ask for a
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Allowance {
+    /// Bytes of files and results of jobs.
+    #[serde(deserialize_with = "size::deserialize")]
+    pub storage: u64,
     /// Synchronous requests of a user that one server works on at a time.
-    pub requests: usize,
+    pub requests: u64,
     /// Bytes of pixels that a synchronous request reads, decoded.
     #[serde(deserialize_with = "size::deserialize")]
     pub read: u64,
@@ -35,14 +38,21 @@ pub struct Allowance {
 
 impl Default for Allowance {
     fn default() -> Allowance {
-        Allowance { requests: 4, read: 16 << 30, result: 2 << 30, memory: None, seconds: 300 }
+        Allowance {
+            storage: 50 << 30,
+            requests: 4,
+            read: 16 << 30,
+            result: 2 << 30,
+            memory: None,
+            seconds: 300,
+        }
     }
 }
 
 impl Allowance {
     /// No limits.
     pub fn none() -> Allowance {
-        Allowance { requests: 0, read: 0, result: 0, memory: Some(0), seconds: 0 }
+        Allowance { storage: 0, requests: 0, read: 0, result: 0, memory: Some(0), seconds: 0 }
     }
 
     /// Most that a synchronous request may take.

@@ -27,6 +27,7 @@ use crate::state::AppState;
 pub(crate) use self::base64::for_addresses;
 pub(crate) use self::basic::credentials as basic_credentials;
 pub(crate) use self::guard::Guard;
+pub(crate) use self::known::Known;
 pub(crate) use self::oidc::read_claims;
 pub use self::oidc::{Client, Provider};
 pub use self::users::{FIRST, Listed, UserError, Users};

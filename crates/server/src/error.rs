@@ -52,7 +52,7 @@ impl ApiError {
     }
 
     /// Somebody has that many synchronous requests under way, and may not have more.
-    pub(crate) fn too_many_at_once(most: usize) -> ApiError {
+    pub(crate) fn too_many_at_once(most: u64) -> ApiError {
         let message = format!(
             "{most} synchronous requests of yours are under way, as many as a user may have at a time\n\
              hint: wait until one has ended, or run batch jobs"

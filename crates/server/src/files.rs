@@ -47,6 +47,8 @@ pub(crate) struct Upload {
     path: String,
     size: u64,
     limit: u64,
+    /// Bytes that are free for it, if that is limited.
+    free: Option<u64>,
 }
 
 #[derive(Debug, Error)]
@@ -59,6 +61,8 @@ pub(crate) enum FilesError {
     Folder(String),
     #[error("the file is larger than the {0} bytes that it may have")]
     TooLarge(u64),
+    #[error("the file is larger than the {0} bytes that are free of your storage")]
+    NoRoom(u64),
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
@@ -111,8 +115,20 @@ impl Files {
         }
     }
 
-    /// Begins a file of at most `limit` bytes, in the place of one that has the path already.
-    pub(crate) fn begin(&self, path: &str, limit: u64) -> Result<Upload, FilesError> {
+    /// Bytes of the file that has the path now; 0 if there is none.
+    pub(crate) fn size(&self, path: &str) -> Result<u64, FilesError> {
+        let found = self.place(path)?.symlink_metadata();
+        Ok(found.ok().filter(fs::Metadata::is_file).map_or(0, |meta| meta.len()))
+    }
+
+    /// Begins a file of at most `limit` bytes, and of those that are `free` for it, in the place of one that has the path
+    /// already.
+    pub(crate) fn begin(
+        &self,
+        path: &str,
+        limit: u64,
+        free: Option<u64>,
+    ) -> Result<Upload, FilesError> {
         let place = self.place(path)?;
         if place.is_dir() {
             return Err(FilesError::Folder(path.to_owned()));
@@ -121,7 +137,7 @@ impl Files {
         fs::create_dir_all(&incoming)?;
         forget(&incoming);
         let file = NamedTempFile::new_in(incoming)?;
-        Ok(Upload { file, place, path: path.to_owned(), size: 0, limit })
+        Ok(Upload { file, place, path: path.to_owned(), size: 0, limit, free })
     }
 
     /// Removes a file, and the folders that are empty then.
@@ -174,6 +190,9 @@ impl Upload {
         if self.size > self.limit {
             return Err(FilesError::TooLarge(self.limit));
         }
+        if let Some(free) = self.free.filter(|free| self.size > *free) {
+            return Err(FilesError::NoRoom(free));
+        }
         Ok(self.file.write_all(bytes)?)
     }
 
@@ -225,7 +244,7 @@ mod tests {
     use super::*;
 
     fn put(files: &Files, path: &str, bytes: &[u8]) -> Result<UserFile, FilesError> {
-        let mut upload = files.begin(path, 10)?;
+        let mut upload = files.begin(path, 10, None)?;
         upload.write(bytes)?;
         upload.finish()
     }
@@ -259,7 +278,7 @@ mod tests {
         assert_eq!(bytes(&files), 5);
         assert_eq!(fs::read(files.find("b/c/d.txt").unwrap()).unwrap(), b"1234");
         assert!(matches!(files.find("b/c"), Err(FilesError::Folder(_))));
-        assert!(matches!(files.begin("b/c", 10), Err(FilesError::Folder(_))));
+        assert!(matches!(files.begin("b/c", 10, None), Err(FilesError::Folder(_))));
         assert!(matches!(files.remove("b"), Err(FilesError::Folder(_))));
         assert!(matches!(files.find("b/x"), Err(FilesError::Missing(_))));
         files.remove("b/c/d.txt").unwrap();
@@ -273,8 +292,13 @@ mod tests {
         let files = Files::new(dir.path().to_owned());
         put(&files, "a", b"old").unwrap();
         assert!(matches!(put(&files, "a", b"12345678901"), Err(FilesError::TooLarge(10))));
+        let mut upload = files.begin("a", 10, Some(2)).unwrap();
+        upload.write(b"12").unwrap();
+        assert!(matches!(upload.write(b"3"), Err(FilesError::NoRoom(2))));
+        drop(upload);
         assert_eq!(fs::read(files.find("a").unwrap()).unwrap(), b"old");
         assert_eq!(bytes(&files), 3);
+        assert_eq!((files.size("a").unwrap(), files.size("b").unwrap()), (3, 0));
     }
 
     #[test]

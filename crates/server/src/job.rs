@@ -61,6 +61,9 @@ pub(crate) struct Job {
     pub(crate) updated: Millis,
     pub(crate) queued: Option<Millis>,
     pub(crate) started: Option<Millis>,
+    /// When the last run ended.
+    #[serde(default)]
+    pub(crate) ended: Option<Millis>,
     /// Counts how often it was started.
     pub(crate) run: i64,
     /// Counts leases over all runs.
@@ -307,6 +310,7 @@ impl Job {
             updated: now,
             queued: None,
             started: None,
+            ended: None,
             run: 0,
             attempt: 0,
             lease: None,
@@ -322,6 +326,11 @@ impl Job {
     /// Whether it is queued or running.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.status, Status::Queued | Status::Running)
+    }
+
+    /// Bytes of its results.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.outcome.as_ref().map_or(0, Outcome::bytes)
     }
 
     /// Whether a server that has this attempt may go on.
@@ -342,6 +351,14 @@ impl Job {
         self.status = status;
         self.updated = now;
         self.lease = None;
+        self.ended = (!self.is_active()).then_some(now);
+    }
+}
+
+impl Outcome {
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
     }
 }
 

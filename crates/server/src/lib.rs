@@ -9,6 +9,7 @@
 //! socket. A `service` shows a result as a map; `maps` draws its tiles. `files` are those that users upload. [`diagnosis`] looks whether
 //! all this would work.
 
+mod accounts;
 pub mod allowance;
 mod api;
 pub mod app;
@@ -39,12 +40,14 @@ mod signed;
 pub mod size;
 pub mod state;
 pub mod store;
+pub mod terms;
 mod workspaces;
 
 pub use app::router;
-pub use auth::{Auth, Client, FIRST, Provider, UserError, Users};
+pub use auth::{Auth, Client, FIRST, Listed, Provider, UserError, Users};
 pub use connections::{Certificate, TlsError};
 pub use queue::Limits;
 pub use serve::{Config, ServeError, Server, serve};
 pub use state::{AppState, StateError};
 pub use store::{Store, StoreError};
+pub use terms::{Term, Terms};

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::accounts::Accounts;
 use crate::folders::Folders;
 use crate::job::{self, Change, Job, Status};
 use crate::places::Homes;
@@ -65,6 +66,7 @@ struct Shared {
     /// Of this server, among all that use the store.
     name: String,
     homes: Homes,
+    accounts: Accounts,
     wake: Notify,
     ending: Cancel,
     /// Runs of this server, by job.
@@ -79,11 +81,23 @@ impl Queue {
         session: Arc<Session>,
         limits: Limits,
         homes: Homes,
+        accounts: Accounts,
     ) -> Queue {
         let name = format!("{}-{}", std::process::id(), &crate::auth::random_id()[..8]);
         let (wake, ending) = (Notify::new(), Cancel::default());
         let running = Mutex::default();
-        let shared = Shared { store, folders, session, limits, name, homes, wake, ending, running };
+        let shared = Shared {
+            store,
+            folders,
+            session,
+            limits,
+            name,
+            homes,
+            accounts,
+            wake,
+            ending,
+            running,
+        };
         Queue(Arc::new(shared))
     }
 
@@ -151,7 +165,9 @@ impl Queue {
     async fn next(&self) -> Result<Option<Job>, StoreError> {
         let Shared { store, limits, .. } = &*self.0;
         for (id, user) in store.waiting_jobs(job::now(), LOOK).await? {
-            if store.running_jobs(&user).await? >= limits.jobs_of_user
+            let running = store.running_jobs(&user).await? as u64;
+            let most = self.0.accounts.jobs(&user).await?;
+            if most.is_some_and(|most| running >= most)
                 && store.job(&id).await?.is_some_and(|job| job.status == Status::Queued)
             {
                 continue;

@@ -28,7 +28,7 @@ struct State {
     /// Runs that are computed or sent.
     busy: usize,
     /// How many of them are requests of a user that are not computed yet.
-    requests: BTreeMap<String, usize>,
+    requests: BTreeMap<String, u64>,
     /// The oldest first.
     logs: VecDeque<Arc<Log>>,
 }
@@ -64,11 +64,15 @@ impl Runs {
         self.begin(&mut self.lock(), None)
     }
 
-    /// Begins a request of a user, unless `most` are under way already; 0 is any number.
-    pub(crate) fn start_request(&self, user: &str, most: usize) -> Option<(Waiting, Busy, Cancel)> {
+    /// Begins a request of a user, unless `most` are under way already.
+    pub(crate) fn start_request(
+        &self,
+        user: &str,
+        most: Option<u64>,
+    ) -> Option<(Waiting, Busy, Cancel)> {
         let mut state = self.lock();
         let count = state.requests.entry(user.to_owned()).or_default();
-        if most > 0 && *count >= most {
+        if most.is_some_and(|most| *count >= most) {
             return None;
         }
         *count += 1;
@@ -211,12 +215,15 @@ mod tests {
     #[test]
     fn a_user_has_so_many_runs_at_a_time() {
         let runs = Runs::default();
-        let first = runs.start_request("ada", 2).unwrap();
-        let (_waiting, busy, _cancel) = runs.start_request("ada", 2).unwrap();
-        assert!(runs.start_request("ada", 2).is_none());
-        assert!(runs.start_request("bob", 2).is_some() && runs.start_request("ada", 0).is_some());
+        let first = runs.start_request("ada", Some(2)).unwrap();
+        let (_waiting, busy, _cancel) = runs.start_request("ada", Some(2)).unwrap();
+        assert!(runs.start_request("ada", Some(2)).is_none());
+        assert!(
+            runs.start_request("bob", Some(2)).is_some()
+                && runs.start_request("ada", None).is_some()
+        );
         drop(busy);
-        assert!(runs.start_request("ada", 2).is_some());
+        assert!(runs.start_request("ada", Some(2)).is_some());
         let (_waiting, mut sending, _cancel) = first;
         sending.computed();
         assert_eq!((runs.busy(), runs.lock().requests.len()), (1, 0));

@@ -9,7 +9,8 @@ use eolith_engine::workspace::Folder;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::auth::{Guard, UserError, Users, Viewer, random_id};
+use crate::accounts::Accounts;
+use crate::auth::{Guard, Known, UserError, Users, Viewer, random_id};
 use crate::folders::Folders;
 use crate::maps::Maps;
 use crate::places::{Homes, Places};
@@ -35,6 +36,7 @@ struct Shared {
     store: Store,
     folders: Folders,
     homes: Homes,
+    accounts: Accounts,
     queue: Queue,
     signer: Signer,
     maps: Maps,
@@ -63,17 +65,21 @@ impl AppState {
         };
         let (rates, public_url) = (&config.rates, config.public_url.as_deref());
         let requests = Buckets::new(rates.requests, rates.requests_at_once);
-        let guard = Guard::new(config.auth.clone(), rates, public_url, store.clone()).await?;
+        let known = Known::new(store.clone());
+        let auth = config.auth.clone();
+        let guard = Guard::new(auth, rates, public_url, &store, known.clone()).await?;
         let made = format!("{}{}", random_id(), random_id());
         let signer = Signer::new(&store.secret("links", &made).await?);
         let folders = Folders::new(&config.state);
         let homes = Homes::new(&config);
+        let accounts = Accounts::new(store.clone(), known, homes.clone(), &config);
         let queue = Queue::new(
             store.clone(),
             folders.clone(),
             Arc::clone(&session),
             config.jobs.clone(),
             homes.clone(),
+            accounts.clone(),
         );
         let runs = Runs::default();
         let maps = Maps::default();
@@ -87,6 +93,7 @@ impl AppState {
             store,
             folders,
             homes,
+            accounts,
             queue,
             signer,
             maps,
@@ -148,6 +155,10 @@ impl AppState {
         let Some(user) = &viewer.0 else { return Arc::clone(self.session()) };
         let own = Folder::new(self.homes().of(&user.id));
         Arc::new(self.session().as_ref().clone().with_workspace(Arc::new(own)))
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.0.accounts
     }
 
     /// What a process of the user can name.

@@ -147,7 +147,9 @@ impl Store {
         });
         let pool = options.connect(url).await?;
         migrations::all().run(&pool).await?;
-        Ok(Store { pool, shared })
+        let store = Store { pool, shared };
+        store.complete_jobs().await?;
+        Ok(store)
     }
 }
 

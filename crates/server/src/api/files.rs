@@ -73,9 +73,15 @@ pub(crate) async fn upload(
     if length.is_some_and(|length: u64| length > MOST_BYTES) {
         return Err(FilesError::TooLarge(MOST_BYTES).into());
     }
+    let (of_path, name) = (files.clone(), path.clone());
+    let replaced = blocking(move || of_path.size(&name)).await?;
+    let free = room(&state, &user, replaced).await?;
+    if let Some(free) = free.filter(|free| length.is_some_and(|length| length > *free)) {
+        return Err(FilesError::NoRoom(free).into());
+    }
     let (parts, mut written) = mpsc::channel::<Bytes>(PARTS_AHEAD);
     let writing = tokio::task::spawn_blocking(move || {
-        let mut upload = files.begin(&path, MOST_BYTES)?;
+        let mut upload = files.begin(&path, MOST_BYTES, free)?;
         while let Some(part) = written.blocking_recv() {
             if part.is_empty() {
                 return upload.finish().map(Some);
@@ -102,6 +108,13 @@ pub(crate) async fn upload(
             }
         }
     }
+    // Others of the same user may have stored something meanwhile; what was sent is counted already.
+    if broken.is_none()
+        && let Some(storage) = state.accounts().storage(&user.id).await?
+        && storage.used > storage.quota + replaced
+    {
+        return Err(FilesError::NoRoom(0).into());
+    }
     if broken.is_none() {
         // The empty part says that this was all.
         let _ = parts.send(Bytes::new()).await;
@@ -126,6 +139,12 @@ pub(crate) async fn remove(
     let (files, path) = (files(&state, &user), valid(path)?);
     blocking(move || files.remove(&path)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Bytes that are free for a file in the place of one with so many, if that is limited.
+async fn room(state: &AppState, user: &User, replaced: u64) -> Result<Option<u64>, ApiError> {
+    let storage = state.accounts().storage(&user.id).await?;
+    Ok(storage.map(|storage| (storage.quota + replaced).saturating_sub(storage.used)))
 }
 
 fn files(state: &AppState, user: &User) -> Files {
@@ -156,6 +175,7 @@ impl From<FilesError> for ApiError {
             FilesError::Missing(_) => Code::FILE_NOT_FOUND,
             FilesError::Folder(_) => Code::FILE_OPERATION_UNSUPPORTED,
             FilesError::TooLarge(_) => Code::FILE_SIZE_EXCEEDED,
+            FilesError::NoRoom(_) => Code::STORAGE_QUOTA_EXCEEDED,
             FilesError::Disk(failure) => {
                 tracing::error!(%failure, "a file of a user cannot be read or written");
                 let message = "the server cannot reach its disk; try again later";

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::jobs::{owned, unknown};
+use crate::accounts::Storage;
 use crate::auth::User;
 use crate::error::ApiError;
 use crate::job::{self, Change};
@@ -26,7 +27,16 @@ pub(crate) async fn start(
     user: User,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    owned(&state, &user, &id).await?;
+    let job = owned(&state, &user, &id).await?;
+    if !job.is_active()
+        && let Some(storage) = state.accounts().storage(&user.id).await?
+    {
+        // The earlier results go when it starts.
+        let used = storage.used.saturating_sub(job.bytes());
+        if let Some(issue) = (Storage { used, ..storage }).refuse(0) {
+            return Err(vec![issue].into());
+        }
+    }
     match state.store().change_job(&id, Change::Start, job::now()).await? {
         Changed::Done(job) => {
             if job.run > 1 {

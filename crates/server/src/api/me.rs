@@ -1,10 +1,21 @@
-//! `GET /me`: who asks. There are no plans, budgets or quotas, so they are left out.
+//! `GET /me`: who asks, and what is limited for the user. What is not limited is left out.
 
 use axum::Json;
+use axum::extract::State;
 use serde_json::{Value, json};
 
 use crate::auth::User;
+use crate::error::ApiError;
+use crate::state::AppState;
 
-pub(crate) async fn show(user: User) -> Json<Value> {
-    Json(json!({"user_id": user.id, "name": user.name.as_ref().unwrap_or(&user.id), "links": []}))
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    user: User,
+) -> Result<Json<Value>, ApiError> {
+    let name = user.name.as_ref().unwrap_or(&user.id);
+    let mut answer = json!({"user_id": user.id, "name": name, "links": []});
+    if let Some(storage) = state.accounts().storage(&user.id).await? {
+        answer["storage"] = json!({"free": storage.free(), "quota": storage.quota});
+    }
+    Ok(Json(answer))
 }

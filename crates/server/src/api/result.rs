@@ -70,9 +70,10 @@ pub(crate) async fn create(
     let id = format!("r-{}", random_id());
     let about = About { monitor: links.to(&format!("/result/{id}/logs")), id: id.clone() };
     let allowance = &state.config().allowance;
-    let started = state.runs().start_request(&user.id, allowance.requests);
+    let most = state.accounts().requests(&user.id).await?;
+    let started = state.runs().start_request(&user.id, most);
     let (waiting, mut busy, cancel) =
-        started.ok_or_else(|| ApiError::too_many_at_once(allowance.requests))?;
+        started.ok_or_else(|| ApiError::too_many_at_once(most.unwrap_or(0)))?;
     info!(id, user = user.id, "a run starts");
     let log = state.runs().log(id, user.id.clone(), level);
     let listener = listener(Arc::clone(&log));

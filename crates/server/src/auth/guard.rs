@@ -41,7 +41,8 @@ impl Guard {
         auth: Auth,
         rates: &Rates,
         public_url: Option<&str>,
-        store: Store,
+        store: &Store,
+        known: Known,
     ) -> Result<Guard, UserError> {
         for provider in &auth.providers {
             provider.check().map_err(UserError::Provider)?;
@@ -61,12 +62,12 @@ impl Guard {
             Arc::default()
         };
         let issuer = match auth.issuer.clone() {
-            Some(settings) => Some(Issuer::open(settings, public_url, &store).await?),
+            Some(settings) => Some(Issuer::open(settings, public_url, store).await?),
             None => None,
         };
         Ok(Guard {
             tokens,
-            known: Known::new(store),
+            known,
             issuer,
             trusted: auth.providers.iter().cloned().map(Trusted::new).collect(),
             checks: Semaphore::new(CHECKS),

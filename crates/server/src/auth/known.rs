@@ -14,25 +14,28 @@ const TRUSTED: Duration = Duration::from_secs(5);
 /// Users that are remembered at a time.
 const MOST: usize = 10_000;
 
-#[derive(Debug)]
-pub(super) struct Known {
+/// When a user was looked for, and what was found.
+type Found = (Instant, Option<Arc<StoredUser>>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
     store: Store,
-    users: Mutex<BTreeMap<String, (Instant, Arc<StoredUser>)>>,
+    users: Arc<Mutex<BTreeMap<String, Found>>>,
 }
 
 impl Known {
-    pub(super) fn new(store: Store) -> Known {
-        Known { store, users: Mutex::default() }
+    pub(crate) fn new(store: Store) -> Known {
+        Known { store, users: Arc::default() }
     }
 
     /// The user as it was some seconds ago at most.
-    pub(super) async fn user(&self, id: &str) -> Result<Option<Arc<StoredUser>>, StoreError> {
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<Arc<StoredUser>>, StoreError> {
         let known = {
             let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            users.get(id).filter(|(at, _)| at.elapsed() < TRUSTED).map(|(_, user)| Arc::clone(user))
+            users.get(id).filter(|(at, _)| at.elapsed() < TRUSTED).map(|(_, user)| user.clone())
         };
         match known {
-            Some(user) => Ok(Some(user)),
+            Some(user) => Ok(user),
             None => self.fresh(id).await,
         }
     }
@@ -44,10 +47,7 @@ impl Known {
         if users.len() >= MOST {
             users.clear();
         }
-        match &user {
-            Some(user) => users.insert(id.to_owned(), (Instant::now(), Arc::clone(user))),
-            None => users.remove(id),
-        };
+        users.insert(id.to_owned(), (Instant::now(), user.clone()));
         Ok(user)
     }
 }

@@ -1,12 +1,14 @@
 use axum::http::HeaderValue;
 
+use super::known::Known;
 use super::token::Tokens;
 use super::*;
 use crate::rates::Rates;
 use crate::store::Store;
 
 async fn started(auth: Auth, store: &Store) -> Guard {
-    Guard::new(auth, &Rates::none(), None, store.clone()).await.unwrap()
+    let known = Known::new(store.clone());
+    Guard::new(auth, &Rates::none(), None, store, known).await.unwrap()
 }
 
 fn header(text: &str) -> Option<HeaderValue> {

@@ -9,10 +9,12 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::{hex, password, random};
+use crate::accounts;
 use crate::issuer;
 use crate::job;
 use crate::places;
 use crate::store::{Store, StoreError, StoredClient, StoredUser};
+use crate::terms::Terms;
 
 /// The user that a server makes for itself when it has none.
 pub const FIRST: &str = "eolith";
@@ -29,11 +31,15 @@ pub struct Users {
 }
 
 /// What is told of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
     pub id: String,
     /// RFC 3339.
     pub created: String,
+    /// Limits that are not those of everybody.
+    pub terms: Terms,
+    /// Bytes of files and results.
+    pub stored: u64,
 }
 
 /// Why something cannot be done to a user.
@@ -113,9 +119,43 @@ impl Users {
     /// # Errors
     /// The store cannot be read.
     pub async fn list(&self) -> Result<Vec<Listed>, UserError> {
-        let users = self.store.users().await?;
-        let listed = |user: StoredUser| Listed { id: user.id, created: job::instant(user.created) };
-        Ok(users.into_iter().map(listed).collect())
+        let mut listed = Vec::new();
+        for user in self.store.users().await? {
+            let home = places::root(&self.state, &user.id);
+            listed.push(Listed {
+                stored: accounts::used(&self.store, home, &user.id).await?,
+                terms: serde_json::from_value(user.record).map_err(StoreError::from)?,
+                created: job::instant(user.created),
+                id: user.id,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// Limits of a user; those of everybody if there is no such user yet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn terms(&self, id: &str) -> Result<Terms, UserError> {
+        let user = self.store.user(id).await?;
+        let terms = user.map(|user| serde_json::from_value(user.record));
+        Ok(terms.transpose().map_err(StoreError::from)?.unwrap_or_default())
+    }
+
+    /// Sets the limits of a user, who may also be one of an identity provider. Servers know them after some seconds.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub async fn set_terms(&self, id: &str, terms: &Terms) -> Result<(), UserError> {
+        // Whom a provider knows need not have been here.
+        let foreign = id.split_once('~').is_some_and(|(provider, sub)| {
+            is_name(provider) && !sub.is_empty() && sub.chars().all(|c| is_part(c) || c == '~')
+        });
+        if !foreign && self.store.user(id).await?.is_none() {
+            return Err(UserError::Unknown(id.to_owned()));
+        }
+        let record = serde_json::to_value(terms).map_err(StoreError::from)?;
+        Ok(self.store.set_record(id, &record, job::now()).await?)
     }
 
     /// Removes a user with everything the user has: somebody who gets the name later starts with nothing.
@@ -180,7 +220,7 @@ impl Users {
     /// in a file moves to the store.
     pub(crate) async fn first(&self) -> Result<Option<String>, UserError> {
         self.take_over().await?;
-        if !self.store.users().await?.is_empty() {
+        if self.store.users().await?.iter().any(|user| user.password_hash.is_some()) {
             return Ok(None);
         }
         match self.add(FIRST, None).await {
@@ -215,10 +255,13 @@ impl Users {
 
 /// Ids of users of providers have a `~`, so that no name can be one of those.
 fn is_name(id: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     id.len() <= LONGEST
         && id.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && id.chars().all(allowed)
+        && id.chars().all(is_part)
+}
+
+fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
 
 async fn hashed(given: Option<&str>) -> Result<(String, Option<String>), UserError> {
@@ -237,6 +280,7 @@ fn file(path: &Path, reason: impl ToString) -> UserError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terms::Term;
 
     async fn users() -> (Users, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
@@ -264,6 +308,18 @@ mod tests {
         fs::create_dir_all(folder.join("files")).unwrap();
         let job = job::Job::new("j-1".into(), "ada".into(), serde_json::Map::new(), 1);
         users.store.add_job(&job).await.unwrap();
+        fs::write(folder.join("files/a"), "12345").unwrap();
+        let terms = Terms { storage: Term::Most(7), jobs: Term::None, ..Terms::default() };
+        users.set_terms("ada", &terms).await.unwrap();
+        users.set_terms("egi~1", &terms).await.unwrap();
+        for unknown in ["zoe", "a b~c", "~c", "egi~", "egi~a/b"] {
+            let refused = users.set_terms(unknown, &terms).await;
+            assert!(matches!(refused, Err(UserError::Unknown(_))), "{unknown}");
+        }
+        let listed = users.list().await.unwrap();
+        assert_eq!((listed[0].stored, listed[0].terms), (5, terms));
+        assert_eq!((listed[2].id.as_str(), listed[2].stored), ("egi~1", 0));
+        assert_eq!(users.terms("bob").await.unwrap(), Terms::default());
         users.remove("ada").await.unwrap();
         assert!(!folder.exists() && users.store.job("j-1").await.unwrap().is_none());
         assert!(matches!(users.remove("ada").await, Err(UserError::Unknown(_))));

@@ -1,6 +1,7 @@
 //! One attempt at a job: from its process to files, log and outcome.
 
 mod results;
+mod stop;
 mod watch;
 
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Queue {
         let attempt = tokio::task::spawn_blocking(move || folders.begin(&leased))
             .await
             .map_err(|_| AttemptError::Lost)??;
-        let watch = Arc::new(Watch::new(&job, self.0.limits.lease));
+        let watch = Arc::new(Watch::new(&job, self.0.limits.lease, attempt.files.clone()));
         let log: Listener = {
             let watch = Arc::clone(&watch);
             Arc::new(move |event| watch.see(&event))
@@ -53,6 +54,8 @@ impl Queue {
         let span = info_span!("job", id = job.id, attempt = job.attempt);
         let run = self.compute(&job, &attempt, &log, cancel).instrument(span);
         let ended = self.watched(&job, &watch, &clock, cancel, run).await?;
+        let stopped = watch.stopped();
+        let ended = stopped.clone().map_or(ended, |issue| Err(vec![issue]));
         let usage = watch.usage(clock.usage());
         let change = match ended {
             Ok((report, files)) => {
@@ -69,11 +72,13 @@ impl Queue {
                 Change::Finish { attempt, usage, outcome }
             }
             // It was stopped, and not by its owner: somebody goes on with it.
-            Err(_) if cancel.is_cancelled() && self.0.ending.is_cancelled() => {
+            Err(_)
+                if stopped.is_none() && cancel.is_cancelled() && self.0.ending.is_cancelled() =>
+            {
                 watch.say(Level::Info, "the server ends; the job goes on later", json!({}));
                 Change::Park { attempt: job.attempt, usage }
             }
-            Err(_) if cancel.is_cancelled() => return Ok(()),
+            Err(_) if stopped.is_none() && cancel.is_cancelled() => return Ok(()),
             Err(issues) => {
                 for issue in &issues {
                     watch.add(Level::Error, entries::of_issue(issue));
@@ -105,6 +110,12 @@ impl Queue {
                 reason,
             )]
         };
+        let allowed = async |results: u64| {
+            let refused = self.refused(job, results).await;
+            let refused = refused.map_err(|error| internal(error.to_string()))?;
+            refused.map_or(Ok(()), |issue| Err(vec![issue]))
+        };
+        allowed(0).await?;
         let places = self.places(job).await.map_err(|error| internal(error.to_string()))?;
         let level = job.request.get("log_level").and_then(Value::as_str);
         let session = self.0.session.as_ref().clone();
@@ -124,10 +135,10 @@ impl Queue {
             results::describe(&files, &given)
         });
         let described = described.await.map_err(|error| internal(error.to_string()))?;
-        Ok((
-            report,
-            described.map_err(|error| internal(format!("the results cannot be read: {error}")))?,
-        ))
+        let outcome =
+            described.map_err(|error| internal(format!("the results cannot be read: {error}")))?;
+        allowed(outcome.bytes()).await?;
+        Ok((report, outcome))
     }
 
     async fn places(&self, job: &Job) -> Result<Places, StoreError> {

@@ -19,10 +19,11 @@ pub(crate) enum Changed {
 
 impl Store {
     pub(crate) async fn add_job(&self, job: &Job) -> Result<(), StoreError> {
-        let sql = "INSERT INTO jobs (id, user_id, created, status, queued, lease_until, version, record) \
-            VALUES ($1, $2, $3, $4, $5, $6, 0, $7)";
+        let sql = "INSERT INTO jobs (id, user_id, created, status, queued, lease_until, bytes, ended, version, record) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)";
         let query = sqlx::query(sql).bind(&job.id).bind(&job.user).bind(job.created);
         let query = query.bind(job.status.name()).bind(queued(job)).bind(lease_until(job));
+        let query = query.bind(job.bytes() as i64).bind(job.ended.unwrap_or(0));
         query.bind(serde_json::to_string(job)?).execute(&self.pool).await?;
         Ok(())
     }
@@ -76,6 +77,35 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(user).fetch_one(&self.pool).await?)
     }
 
+    /// Bytes of the results of all jobs of a user.
+    pub(crate) async fn result_bytes(&self, user: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM jobs WHERE user_id = $1 AND bytes > 0";
+        let sum: i64 = sqlx::query_scalar(sql).bind(user).fetch_one(&self.pool).await?;
+        Ok(sum as u64)
+    }
+
+    /// Fills in the columns that jobs of a former version do not have yet.
+    pub(super) async fn complete_jobs(&self) -> Result<(), StoreError> {
+        let select = "SELECT id, version, record FROM jobs WHERE bytes < 0 ORDER BY id LIMIT 100";
+        let update = "UPDATE jobs SET bytes = $1, ended = $2 WHERE id = $3 AND version = $4";
+        loop {
+            let rows: Vec<(String, i64, String)> =
+                sqlx::query_as(select).fetch_all(&self.pool).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for (id, version, record) in rows {
+                // What cannot be read is told when somebody asks for it.
+                let job = serde_json::from_str::<Job>(&record).ok();
+                let bytes = job.as_ref().map_or(0, Job::bytes);
+                let over = job.filter(|job| job.run > 0 && !job.is_active());
+                let ended = over.map_or(0, |job| job.ended.unwrap_or(job.updated));
+                let query = sqlx::query(update).bind(bytes as i64).bind(ended);
+                query.bind(id).bind(version).execute(&self.pool).await?;
+            }
+        }
+    }
+
     /// Changes a job by [`transition`]: nobody else has changed it between reading and writing.
     pub(crate) async fn change_job(
         &self,
@@ -83,8 +113,8 @@ impl Store {
         change: Change,
         now: Millis,
     ) -> Result<Changed, StoreError> {
-        let sql = "UPDATE jobs SET status = $1, queued = $2, lease_until = $3, version = $4, record = $5 \
-            WHERE id = $6 AND version = $7";
+        let sql = "UPDATE jobs SET status = $1, queued = $2, lease_until = $3, bytes = $4, ended = $5, \
+            version = $6, record = $7 WHERE id = $8 AND version = $9";
         for _ in 0..TRIES {
             let Some((version, job)) = self.versioned(id).await? else { return Ok(Changed::Gone) };
             let next = match transition(&job, change.clone(), now) {
@@ -92,7 +122,8 @@ impl Store {
                 Err(refusal) => return Ok(Changed::Refused(refusal, Box::new(job))),
             };
             let query = sqlx::query(sql).bind(next.status.name()).bind(queued(&next));
-            let query = query.bind(lease_until(&next)).bind(version + 1);
+            let query = query.bind(lease_until(&next)).bind(next.bytes() as i64);
+            let query = query.bind(next.ended.unwrap_or(0)).bind(version + 1);
             let query = query.bind(serde_json::to_string(&next)?).bind(id).bind(version);
             if query.execute(&self.pool).await?.rows_affected() == 1 {
                 return Ok(Changed::Done(Box::new(next)));
@@ -137,6 +168,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::job::{Outcome, ResultFile, Usage};
     use crate::store::tests::all;
 
     fn job(id: &str, created: Millis) -> Job {
@@ -216,6 +248,45 @@ mod tests {
             let waiting = store.waiting_jobs(50, 10).await.unwrap();
             let ids: Vec<&str> = waiting.iter().map(|(id, _)| id.as_str()).collect();
             assert_eq!(ids, ["b", "c", "a"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn results_of_a_user_are_added_up_also_those_of_former_versions() {
+        for (store, _dir) in all().await {
+            for id in ["a", "b", "c"] {
+                store.add_job(&job(id, 1)).await.unwrap();
+                store.change_job(id, Change::Start, 2).await.unwrap();
+                store.change_job(id, lease("s"), 3).await.unwrap();
+            }
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 0);
+            for (id, size) in [("a", 5), ("b", 7)] {
+                let file = ResultFile {
+                    name: "x".to_owned(),
+                    media_type: "text/plain".to_owned(),
+                    is_folder: false,
+                    size,
+                    sha256: None,
+                    notes: Vec::new(),
+                };
+                let outcome = Outcome { files: vec![file], ..Outcome::default() };
+                let finish = Change::Finish { attempt: 1, usage: Usage::default(), outcome };
+                store.change_job(id, finish, 4).await.unwrap();
+            }
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 12);
+            assert_eq!(store.result_bytes("bob").await.unwrap(), 0);
+            let former = "UPDATE jobs SET bytes = -1, ended = -1";
+            sqlx::query(former).execute(&store.pool).await.unwrap();
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 0);
+            store.complete_jobs().await.unwrap();
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 12);
+            let ended: Vec<i64> = sqlx::query_scalar("SELECT ended FROM jobs ORDER BY id")
+                .fetch_all(&store.pool)
+                .await
+                .unwrap();
+            assert_eq!(ended, [4, 4, 0]);
+            store.change_job("a", Change::Start, 5).await.unwrap();
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 7);
         }
     }
 }

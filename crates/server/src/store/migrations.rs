@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, SqlSafeStr};
 
-const ALL: [(&str, &str); 2] = [
+const ALL: [(&str, &str); 4] = [
     ("jobs", include_str!("../../migrations/0001_jobs.sql")),
     ("access", include_str!("../../migrations/0002_access.sql")),
+    ("limits", include_str!("../../migrations/0003_limits.sql")),
+    ("accounts", include_str!("../../migrations/0004_accounts.sql")),
 ];
 
 pub(super) fn all() -> Migrator {

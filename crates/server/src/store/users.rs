@@ -37,6 +37,20 @@ impl Store {
         Ok(())
     }
 
+    /// Sets the limits of a user; makes a user without a password where there is none.
+    pub(crate) async fn set_record(
+        &self,
+        id: &str,
+        record: &Value,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO users (id, password_hash, created, record) VALUES ($1, NULL, $2, $3) \
+            ON CONFLICT (id) DO UPDATE SET record = excluded.record";
+        let query = sqlx::query(sql).bind(id).bind(now).bind(record.to_string());
+        query.execute(&self.pool).await?;
+        Ok(())
+    }
+
     pub(crate) async fn user(&self, id: &str) -> Result<Option<StoredUser>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("{FIELDS} WHERE id = $1"));
         let row = sqlx::query(sql).bind(id).fetch_optional(&self.pool).await?;
@@ -65,6 +79,7 @@ impl Store {
             "DELETE FROM services WHERE user_id = $1",
             "DELETE FROM processes WHERE user_id = $1",
             "DELETE FROM clients WHERE user_id = $1",
+            "DELETE FROM accounts WHERE user_id = $1",
         ] {
             sqlx::query(sql).bind(id).execute(&self.pool).await?;
         }
@@ -101,6 +116,13 @@ mod tests {
             assert!(!store.add_user(&user(Some("y"))).await.unwrap());
             store.put_user(&user(Some("x"))).await.unwrap();
             assert_eq!(store.users().await.unwrap(), [user(Some("x"))]);
+            store.set_record("ada", &serde_json::json!({"jobs": 4}), 9).await.unwrap();
+            let changed = store.user("ada").await.unwrap().unwrap();
+            assert_eq!((changed.record["jobs"].as_i64(), changed.created), (Some(4), 5));
+            assert_eq!(changed.password_hash.as_deref(), Some("x"));
+            store.set_record("egi~1", &record, 9).await.unwrap();
+            let other = store.user("egi~1").await.unwrap().unwrap();
+            assert_eq!((other.password_hash, other.record), (None, record.clone()));
             assert!(store.remove_user("ada").await.unwrap());
             assert!(!store.remove_user("ada").await.unwrap());
         }

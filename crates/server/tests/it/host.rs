@@ -13,7 +13,7 @@ use eolith_engine::session::{Session, Settings};
 use eolith_server::allowance::Allowance;
 use eolith_server::issuer;
 use eolith_server::rates::Rates;
-use eolith_server::{AppState, Auth, Config, Server, Store, Users, router};
+use eolith_server::{AppState, Auth, Config, Server, Store, Terms, Users, router};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) password: bool,
     /// Names and passwords.
     pub(crate) users: BTreeMap<String, String>,
+    /// Names and limits.
+    pub(crate) terms: BTreeMap<String, Terms>,
     /// With the built-in issuer.
     pub(crate) issuer: bool,
     pub(crate) rates: Option<Rates>,
@@ -117,6 +119,9 @@ impl Host {
         let users = Users::new(store, &config.state);
         for (user, password) in &options.users {
             users.add(user, Some(password)).await.unwrap();
+        }
+        for (user, terms) in &options.terms {
+            users.set_terms(user, terms).await.unwrap();
         }
         let session = session(data.path(), results.path());
         let (authority, password, way) = match access {

@@ -1,10 +1,12 @@
 //! What is known of a run while it goes on: its log and its progress, and the lease that is renewed with them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eolith_engine::events::{Cancel, Event, Level};
+use eolith_graph::Issue;
 use serde_json::Value;
 use tracing::warn;
 
@@ -13,6 +15,9 @@ use super::{AttemptError, Clock};
 use crate::entries;
 use crate::job::{self, Change, Job, Usage};
 use crate::store::{Changed, Logged};
+
+/// How often is looked at what a run has written.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Collects what a run tells.
 #[derive(Debug)]
@@ -27,6 +32,10 @@ pub(super) struct Watch {
     bytes: AtomicU64,
     /// Tasks of parts that are done, and of all parts together.
     parts: Mutex<(u64, u64)>,
+    /// Where its results are written.
+    files: PathBuf,
+    /// Why it was stopped by us.
+    stopped: Mutex<Option<Issue>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +45,7 @@ struct Log {
 }
 
 impl Watch {
-    pub(super) fn new(job: &Job, lease: Duration) -> Watch {
+    pub(super) fn new(job: &Job, lease: Duration, files: PathBuf) -> Watch {
         let level = job.request.get("log_level").and_then(Value::as_str).and_then(entries::level);
         Watch {
             attempt: job.attempt,
@@ -47,6 +56,8 @@ impl Watch {
             tasks: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             parts: Mutex::default(),
+            files,
+            stopped: Mutex::default(),
         }
     }
 
@@ -93,6 +104,15 @@ impl Watch {
         std::mem::take(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner).waiting)
     }
 
+    /// Why the run was stopped, if it was not by its owner and not because the server ends.
+    pub(super) fn stopped(&self) -> Option<Issue> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, issue: Issue) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(issue);
+    }
+
     /// Percent of the tasks.
     fn progress(&self) -> f64 {
         let (before, all) = *self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,6 +145,7 @@ impl Queue {
         let mut beat = tokio::time::interval(BEAT.min(watch.lease / 4));
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut until = job::now() + watch.lease.as_millis() as i64;
+        let mut looked = Instant::now();
         loop {
             tokio::select! {
                 ended = &mut run => return Ok(ended),
@@ -147,6 +168,18 @@ impl Queue {
                 cancel.cancel();
                 run.await;
                 return Err(AttemptError::Lost);
+            }
+            if looked.elapsed() > LOOK.min(watch.lease) {
+                looked = Instant::now();
+                match self.outgrown(job, &watch.files).await {
+                    Ok(None) => {}
+                    Ok(Some(issue)) => {
+                        watch.stop(issue);
+                        cancel.cancel();
+                        return Ok(run.await);
+                    }
+                    Err(error) => warn!(job = job.id, %error, "its storage is not known"),
+                }
             }
         }
     }
@@ -182,7 +215,7 @@ mod tests {
     #[test]
     fn progress_goes_over_all_parts() {
         let job = Job::new("j".to_owned(), "ada".to_owned(), Map::new(), 0);
-        let watch = Watch::new(&job, Duration::from_secs(1));
+        let watch = Watch::new(&job, Duration::from_secs(1), PathBuf::new());
         assert_eq!(watch.progress(), 0.0);
         watch.see(&Event::Planned { tasks: 8 });
         for (done, tasks) in [(1, 4), (4, 4), (1, 4), (2, 4)] {
@@ -195,7 +228,7 @@ mod tests {
     fn the_log_takes_what_is_severe_enough() {
         let mut job = Job::new("j".to_owned(), "ada".to_owned(), Map::new(), 0);
         job.request.insert("log_level".to_owned(), json!("WARNING"));
-        let watch = Watch::new(&job, Duration::from_secs(1));
+        let watch = Watch::new(&job, Duration::from_secs(1), PathBuf::new());
         watch.say(Level::Info, "a", json!({}));
         watch.say(Level::Warning, "b", json!({}));
         watch.say(Level::Error, "c", json!({}));
