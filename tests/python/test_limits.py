@@ -171,3 +171,59 @@ def test_limits_are_given_to_users_that_there_are(tmp_path):
     assert "jobs: no limit" in limit(state, "egi~123", "--jobs", "none", "--requests", "3")
     assert "requests: 3" in limit(state, "egi~123", "--jobs", "default")
     assert "jobs" not in eolith("user", "list", "--state", state).stdout
+
+
+def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path):
+    """Killed while it runs: what the next server goes on with is charged with what the first one had told."""
+    state = tmp_path / "state"
+    user(state, "ada")
+    # A credit a second.
+    options = [*configured(tmp_path, "[credits]\nhour = 3600.0\neach = 1000.0\n"), "--lease", "2"]
+    with Server(f"sample={sample}", auth="basic", state=state, options=options) as server:
+        ada = connected(server, "ada")
+        assert ada.capabilities().currency() == "credits"
+        assert ada.describe_account()["budget"] == 1000
+        job = ada.create_job(slow(), budget=1.5, plan="usage")
+        started = time.monotonic()
+        with pytest.raises(JobFailedException):
+            job.start_and_wait(**AT_ONCE)
+        (entry,) = job.logs(level="error")
+        assert entry["code"] == "PaymentRequired" and "budget of 1.5" in entry["message"]
+        assert job.describe()["costs"] == 1.5 and time.monotonic() - started < 10
+        assert ada.describe_account()["budget"] == 998.5
+        with pytest.raises(OpenEoApiError, match="PaymentRequired") as stopped:
+            ada.post("/result", json={"process": slow(), "budget": 1})
+        assert stopped.value.http_status_code == 402
+        assert ada.job(job.job_id).estimate()["costs"] > 0
+        left = None
+        for _ in range(100):
+            before, left = left, ada.describe_account()["budget"]
+            if before == left and left < 998.5:
+                break
+            time.sleep(0.1)
+        assert left == 997.5
+        job = ada.create_job(slow())
+        job.start()
+        while job.describe().get("costs", 0) < 1:
+            time.sleep(0.1)
+        server.child.kill()
+        server.child.wait()
+    with Server(f"sample={sample}", auth="basic", state=state, options=options) as server:
+        ada = connected(server, "ada")
+        job = ada.job(job.job_id)
+        while job.status() in ("queued", "running"):
+            time.sleep(0.2)
+        assert job.status() == "finished"
+        costs = job.describe()["costs"]
+        assert costs > 1 and abs(ada.describe_account()["budget"] + costs - 997.5) < 1e-6
+        assert requests.get(
+            f"{server.url}jobs/{job.job_id}/results", headers={"Authorization": f"Bearer {ada.auth.bearer}"}, timeout=20
+        ).headers["OpenEO-Costs"] == str(costs)
+        limit(state, "ada", "--credits", "1")
+        for _ in range(100):
+            if ada.describe_account()["budget"] == 0:
+                break
+            time.sleep(0.1)
+        with pytest.raises(OpenEoApiError, match="PaymentRequired"):
+            job.start()
+    assert "spent" in eolith("user", "list", "--state", state).stdout

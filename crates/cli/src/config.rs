@@ -13,6 +13,7 @@ use std::path::Path;
 use eolith_server::Provider;
 use eolith_server::allowance::Allowance;
 use eolith_server::issuer::Settings;
+use eolith_server::prices::Prices;
 use eolith_server::rates::Rates;
 use serde::Deserialize;
 
@@ -34,6 +35,8 @@ pub(crate) struct File {
     pub(crate) rates: Option<Rates>,
     /// What a user may have and take at a time.
     pub(crate) limits: Option<Allowance>,
+    /// What things cost.
+    pub(crate) credits: Option<Prices>,
 }
 
 impl File {

@@ -170,6 +170,7 @@ impl Args {
             },
             rates,
             allowance,
+            prices: file.credits,
             ..Config::default()
         };
         Ok(Prepared { session: Arc::new(session), config })

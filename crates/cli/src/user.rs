@@ -83,6 +83,9 @@ struct Limit {
     /// Synchronous requests that one server works on at a time.
     #[arg(long, value_name = "N", value_parser = number)]
     requests: Option<Term<u64>>,
+    /// What the user may spend in all.
+    #[arg(long, value_name = "CREDITS", value_parser = credits)]
+    credits: Option<Term<f64>>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -121,6 +124,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             terms.storage = limit.storage.unwrap_or(terms.storage);
             terms.jobs = limit.jobs.unwrap_or(terms.jobs);
             terms.requests = limit.requests.unwrap_or(terms.requests);
+            terms.credits = limit.credits.unwrap_or(terms.credits);
             users.set_terms(&limit.name, &terms).await?;
             say(&format!("user `{}`{}", limit.name, told(&terms)));
             Ok(())
@@ -153,7 +157,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 /// A user in one line.
 fn line(user: &Listed) -> String {
     let stored = size::shown(user.stored);
-    format!("{}  {}  {stored} stored{}\n", user.created, user.id, told(&user.terms))
+    let spent = if user.spent > 0.0 { format!("  {} spent", user.spent) } else { String::new() };
+    format!("{}  {}  {stored} stored{spent}{}\n", user.created, user.id, told(&user.terms))
 }
 
 /// Limits that are the user's own.
@@ -169,6 +174,7 @@ fn told(terms: &Terms) -> String {
     one("storage", terms.storage, size::shown)
         + &one("jobs", terms.jobs, number)
         + &one("requests", terms.requests, number)
+        + &one("credits", terms.credits, |credits| credits.to_string())
 }
 
 fn storage(text: &str) -> Result<Term<u64>, String> {
@@ -178,6 +184,13 @@ fn storage(text: &str) -> Result<Term<u64>, String> {
 fn number(text: &str) -> Result<Term<u64>, String> {
     Term::parse(text, |text| {
         text.parse().map_err(|_| format!("`{text}` is no number, `none` or `default`"))
+    })
+}
+
+fn credits(text: &str) -> Result<Term<f64>, String> {
+    Term::parse(text, |text| {
+        let credits = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+        credits.ok_or_else(|| format!("`{text}` is no amount, `none` or `default`"))
     })
 }
 

@@ -1,7 +1,7 @@
-//! Accounts: what each user may have and has.
+//! Accounts: what each user may have and has, may spend and has spent.
 //!
-//! Limits come from the user's own terms ([`crate::terms`]) or are those of the server ([`crate::allowance`]). Nothing is
-//! refused here: who stores or runs something asks first.
+//! Limits come from the user's own terms ([`crate::terms`]) or are those of the server ([`crate::allowance`]). What things cost
+//! is in [`crate::prices`]. Nothing is refused here: who stores or runs something asks first.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use eolith_graph::{Code, Issue, NodePath};
 
 use crate::auth::Known;
+use crate::job::Usage;
 use crate::places::Homes;
+use crate::prices::{Micros, Prices, credits, micros};
 use crate::serve::Config;
 use crate::size;
 use crate::store::{Store, StoreError};
@@ -29,6 +31,7 @@ struct Shared {
     storage: Option<u64>,
     requests: Option<u64>,
     jobs: Option<u64>,
+    prices: Option<Prices>,
     /// Whether users have terms of their own: without authentication there is only one.
     has_terms: bool,
 }
@@ -50,6 +53,7 @@ impl Accounts {
             storage: limit(config.allowance.storage),
             requests: limit(config.allowance.requests),
             jobs: u64::try_from(config.jobs.jobs_of_user).ok(),
+            prices: config.prices.clone(),
             has_terms: !config.auth.is_none(),
         }))
     }
@@ -71,6 +75,49 @@ impl Accounts {
         };
         let used = used(&self.0.store, self.0.homes.of(user), user).await?;
         Ok(Some(Storage { quota, used }))
+    }
+
+    /// What things cost, if they do.
+    pub(crate) fn prices(&self) -> Option<&Prices> {
+        self.0.prices.as_ref()
+    }
+
+    /// What a run costs that has taken so much and gives so many bytes.
+    pub(crate) fn costs(&self, usage: &Usage, results: u64) -> Micros {
+        self.0.prices.as_ref().map_or(0, |prices| prices.of(usage, results))
+    }
+
+    /// What the user may still spend, if that is limited.
+    pub(crate) async fn left(&self, user: &str) -> Result<Option<Micros>, StoreError> {
+        let Some(prices) = &self.0.prices else { return Ok(None) };
+        let Some(most) = self.terms(user).await?.credits.or(prices.each) else { return Ok(None) };
+        Ok(Some(micros(most) - self.0.store.spent(user).await?))
+    }
+
+    /// Why the user cannot run anything, if there are no credits.
+    pub(crate) async fn unpaid(&self, user: &str) -> Result<Option<Issue>, StoreError> {
+        let left = self.left(user).await?;
+        Ok(left.filter(|left| *left <= 0).map(|_| unpaid("your credits are spent".to_owned())))
+    }
+
+    /// Why the user cannot pay costs, if there are not enough credits.
+    pub(crate) async fn short(
+        &self,
+        user: &str,
+        costs: Micros,
+    ) -> Result<Option<Issue>, StoreError> {
+        if costs <= 0 {
+            return Ok(None);
+        }
+        let left = self.left(user).await?.filter(|left| *left < costs);
+        Ok(left.map(|left| {
+            let (costs, left) = (credits(costs), credits(left.max(0)));
+            unpaid(format!("the results cost {costs} more, and {left} are left of your credits"))
+        }))
+    }
+
+    pub(crate) async fn charge(&self, user: &str, costs: Micros) -> Result<(), StoreError> {
+        if costs > 0 { self.0.store.charge(user, costs).await } else { Ok(()) }
     }
 
     /// Limits of the user, some seconds old at most.
@@ -103,6 +150,15 @@ impl Storage {
         let issue = Issue::new(Code::STORAGE_QUOTA_EXCEEDED, NodePath::default(), message);
         Some(issue.hint("remove files or jobs that are not needed any more"))
     }
+}
+
+/// Why a run is stopped that costs more than its user allows.
+pub(crate) fn over_budget(budget: Micros) -> Issue {
+    unpaid(format!("its budget of {} is spent", credits(budget)))
+}
+
+fn unpaid(message: String) -> Issue {
+    Issue::new(Code::PAYMENT_REQUIRED, NodePath::default(), message)
 }
 
 /// Bytes that a user has stored: everything in the user's folder, and results of jobs.

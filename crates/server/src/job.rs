@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::inputs::Input;
+use crate::prices::{Micros, budget};
 
 /// How often, and for how long, a run is begun again without getting any further before it is taken for the cause.
 const FRUITLESS: u32 = 5;
@@ -106,6 +107,8 @@ pub(crate) struct Usage {
     pub(crate) chunks_resumed: u64,
     /// Tasks that were begun more than once.
     pub(crate) chunks_recomputed: u64,
+    /// What the owner was charged.
+    pub(crate) costs: Micros,
 }
 
 /// Files that are complete.
@@ -273,24 +276,24 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
             }
             // Everything being done is said by the status alone.
             next.progress = progress.clamp(0.0, 99.0).max(job.progress);
-            next.usage = usage;
+            next.take(usage);
             next.outcome = outcome.or(next.outcome);
         }
         Change::Park { attempt, usage } => {
             next.holds(attempt)?;
-            next.usage = usage;
+            next.take(usage);
             next.enter(Status::Queued, now);
         }
         Change::Finish { attempt, usage, outcome } => {
             next.holds(attempt)?;
             next.progress = 100.0;
-            next.usage = usage;
+            next.take(usage);
             next.outcome = Some(outcome);
             next.enter(Status::Finished, now);
         }
         Change::Fail { attempt, usage, failure } => {
             next.holds(attempt)?;
-            next.usage = usage;
+            next.take(usage);
             next.failure = Some(failure);
             next.enter(Status::Error, now);
         }
@@ -326,6 +329,21 @@ impl Job {
     /// Whether it is queued or running.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.status, Status::Queued | Status::Running)
+    }
+
+    /// What a run of it may cost, if its owner has said so.
+    pub(crate) fn budget(&self) -> Option<Micros> {
+        budget(self.request.get("budget"))
+    }
+
+    /// What is charged with the change that made this of `before`. A new run begins at nothing.
+    pub(crate) fn charge(&self, before: &Job) -> Micros {
+        (self.usage.costs - before.usage.costs).max(0)
+    }
+
+    /// What a run has taken. Costs that were charged are not given back.
+    fn take(&mut self, usage: Usage) {
+        self.usage = Usage { costs: usage.costs.max(self.usage.costs), ..usage };
     }
 
     /// Bytes of its results.

@@ -18,6 +18,7 @@ use crate::app::router;
 use crate::auth::Auth;
 use crate::connections::{self, Certificate, Tls, TlsError};
 use crate::operations;
+use crate::prices::Prices;
 use crate::queue::Limits;
 use crate::rates::Rates;
 use crate::state::{AppState, StateError};
@@ -48,6 +49,8 @@ pub struct Config {
     pub jobs: Limits,
     pub rates: Rates,
     pub allowance: Allowance,
+    /// What things cost, if they do.
+    pub prices: Option<Prices>,
     /// How long signed links can be used.
     pub links_valid: Duration,
     pub title: String,
@@ -69,6 +72,8 @@ pub enum ServeError {
     PublicUrl(String),
     #[error("there is no encryption: {0}")]
     Tls(#[from] TlsError),
+    #[error("the prices cannot be used: {0}")]
+    Prices(String),
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -96,6 +101,7 @@ impl Default for Config {
             jobs: Limits::default(),
             rates: Rates::none(),
             allowance: Allowance::none(),
+            prices: None,
             links_valid: Duration::from_hours(7 * 24),
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
@@ -109,6 +115,7 @@ impl Config {
         if self.auth.is_none() && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ServeError::Unprotected(self.bind));
         }
+        self.prices.as_ref().map_or(Ok(()), Prices::check).map_err(ServeError::Prices)?;
         match &self.public_url {
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
                 Err(ServeError::PublicUrl(url.clone()))

@@ -2,11 +2,13 @@
 //! servers).
 //!
 //! One implementation speaks to both, since the statements are plain SQL that both understand: `sqlx::Any` is the seam.
-//! Every change is one statement. What depends on what was there before is compared and swapped on a version
+//! Every change is one statement, but for a job that is charged: it changes in one transaction with the account of its owner
+//! ([`accounts`]). What depends on what was there before is compared and swapped on a version
 //! ([`Store::change_job`]), so that neither database needs locks, and a killed server leaves nothing half done.
 //!
 //! What a status may become is decided in [`crate::job`], not here. Files are not here either: see [`crate::folders`].
 
+mod accounts;
 mod grants;
 mod jobs;
 mod logs;

@@ -15,6 +15,9 @@ pub struct Terms {
     /// Synchronous requests that one server works on at a time.
     #[serde(skip_serializing_if = "Term::is_default")]
     pub requests: Term<u64>,
+    /// What the user may spend in all.
+    #[serde(skip_serializing_if = "Term::is_default")]
+    pub credits: Term<f64>,
 }
 
 /// One limit of a user.
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_kept() {
-        let terms = Terms { storage: Term::Most(5), jobs: Term::None, requests: Term::Default };
+        let terms = Terms { storage: Term::Most(5), jobs: Term::None, ..Terms::default() };
         let text = serde_json::to_string(&terms).unwrap();
         assert_eq!(text, r#"{"storage":5,"jobs":"none"}"#);
         assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), terms);

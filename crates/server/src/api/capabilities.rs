@@ -51,7 +51,7 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
         link["method"] = method.into();
         link
     };
-    Json(json!({
+    let mut shown = json!({
         "type": "Catalog",
         "stac_version": "1.0.0",
         "api_version": links.version.api_version(),
@@ -74,7 +74,11 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
             search("GET"),
             search("POST"),
         ],
-    }))
+    });
+    if let Some(prices) = state.accounts().prices() {
+        shown["billing"] = prices.shown();
+    }
+    Json(shown)
 }
 
 fn typed(rel: &str, href: String, kind: &str, title: &str) -> Value {

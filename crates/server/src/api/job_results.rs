@@ -18,6 +18,7 @@ use crate::error::ApiError;
 use crate::inputs;
 use crate::job::{self, Job, Outcome, ResultFile, Status, instant};
 use crate::links::{Links, escaped, link};
+use crate::prices::credits;
 use crate::signed::Claim;
 use crate::state::AppState;
 
@@ -75,7 +76,7 @@ pub(crate) fn answer(
     });
     let results =
         Results { links, token: state.signer().sign(&claim), expires: claim.expires, job, outcome };
-    Ok(([(COSTS, "0")], Json(results.collection())).into_response())
+    Ok(([(COSTS, costs(job))], Json(results.collection())).into_response())
 }
 
 /// An item of the results.
@@ -118,7 +119,11 @@ fn failure(job: &Job) -> Response {
             fields.entry(name).or_insert_with(|| value.into());
         }
     }
-    (StatusCode::FAILED_DEPENDENCY, [(COSTS, "0")], Json(entry)).into_response()
+    (StatusCode::FAILED_DEPENDENCY, [(COSTS, costs(job))], Json(entry)).into_response()
+}
+
+fn costs(job: &Job) -> String {
+    credits(job.usage.costs).to_string()
 }
 
 struct Results<'a> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use eolith_graph::Code;
 use serde_json::{Value, json};
 
 use super::jobs::{owned, unknown};
 use crate::accounts::Storage;
 use crate::auth::User;
 use crate::error::ApiError;
-use crate::job::{self, Change};
+use crate::job::{self, Change, Usage};
+use crate::prices::credits;
 use crate::state::AppState;
 use crate::store::Changed;
 
@@ -36,6 +38,11 @@ pub(crate) async fn start(
         if let Some(issue) = (Storage { used, ..storage }).refuse(0) {
             return Err(vec![issue].into());
         }
+    }
+    if !job.is_active()
+        && let Some(issue) = state.accounts().unpaid(&user.id).await?
+    {
+        return Err(vec![issue].into());
     }
     match state.store().change_job(&id, Change::Start, job::now()).await? {
         Changed::Done(job) => {
@@ -72,14 +79,15 @@ pub(crate) async fn stop(
     }
 }
 
-/// What the job would take. Nothing costs anything here; a size is known where the plan of the process is.
+/// What the job would take. Size and costs are known where the plan of the process is: for pixels before compression, so
+/// that they are rather too high.
 pub(crate) async fn estimate(
     State(state): State<AppState>,
     user: User,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let job = owned(&state, &user, &id).await?;
-    let mut answer = json!({"costs": 0, "downloads_included": DOWNLOADS});
+    let mut answer = json!({"downloads_included": DOWNLOADS});
     let given = job.request.get("process").cloned().unwrap_or_default();
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
@@ -88,12 +96,21 @@ pub(crate) async fn estimate(
         && let Ok(Some(estimate)) = session.estimate(&process).await
     {
         answer["size"] = estimate.result_bytes.into();
-        answer["duration"] = duration(estimate.bytes_read).into();
+        let seconds = seconds(estimate.bytes_read);
+        answer["duration"] = format!("PT{seconds}S").into();
+        let duration = seconds as i64 * 1000;
+        let usage = Usage { duration, bytes_read: estimate.bytes_read, ..Usage::default() };
+        answer["costs"] = credits(state.accounts().costs(&usage, estimate.result_bytes));
+    } else if state.accounts().prices().is_none() {
+        answer["costs"] = 0.into();
+    } else {
+        let message = "what the process would take is not known before it runs, or it cannot run";
+        return Err(ApiError::new(Code::ESTIMATE_COMPLEXITY, message));
     }
     Ok(Json(answer))
 }
 
-/// ISO 8601, and rough: nothing is known of the work but how much is decoded.
-fn duration(bytes_read: u64) -> String {
-    format!("PT{}S", bytes_read.div_ceil(BYTES_A_SECOND).max(1))
+/// Rough: nothing is known of the work but how much is decoded.
+fn seconds(bytes_read: u64) -> u64 {
+    bytes_read.div_ceil(BYTES_A_SECOND).max(1)
 }

@@ -17,6 +17,7 @@ use crate::job::{self, Change, Job, Millis, Refusal, Status, instant};
 use crate::links::{Links, link};
 use crate::page::Page;
 use crate::places::JOB;
+use crate::prices::{PLAN, Prices, credits};
 use crate::queue;
 use crate::state::AppState;
 use crate::store::Changed;
@@ -81,7 +82,7 @@ pub(crate) async fn create(
     links: Links,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let request = request(body)?;
+    let request = request(body, state.accounts().prices())?;
     let id = format!("{JOB}{}", random_id());
     let job = Job::new(id, user.id, request, job::now());
     state.store().add_job(&job).await?;
@@ -129,6 +130,7 @@ pub(crate) async fn change(
     if let Some(process) = fields.get("process") {
         has_graph(process)?;
     }
+    checked_billing(&fields, state.accounts().prices())?;
     match state.store().change_job(&id, Change::Edit(fields), job::now()).await? {
         Changed::Done(_) => Ok(StatusCode::NO_CONTENT),
         Changed::Refused(Refusal::Locked, job) => {
@@ -198,24 +200,36 @@ fn described(job: &Job) -> Map<String, Value> {
     }
     if job.run > 0 {
         say("progress", job.progress.into());
-        say("costs", 0.into());
+        say("costs", credits(job.usage.costs));
         say("usage", queue::shown(&job.usage));
     }
     fields
 }
 
 /// The body of a request for a job.
-fn request(body: Value) -> Result<Map<String, Value>, ApiError> {
+fn request(body: Value, prices: Option<&Prices>) -> Result<Map<String, Value>, ApiError> {
     let Value::Object(mut fields) = body else { return Err(no_object()) };
     for name in OURS {
         fields.shift_remove(name);
     }
     has_graph(fields.get("process").unwrap_or(&Value::Null))?;
-    checked_budget(&fields)?;
+    checked_billing(&fields, prices)?;
     Ok(fields)
 }
 
-pub(crate) fn checked_budget(fields: &Map<String, Value>) -> Result<(), ApiError> {
+/// Whether the plan of a request is the one that there is, and its budget an amount. Where nothing costs anything, any
+/// plan will do.
+pub(crate) fn checked_billing(
+    fields: &Map<String, Value>,
+    prices: Option<&Prices>,
+) -> Result<(), ApiError> {
+    let plan = fields.get("plan").filter(|plan| prices.is_some() && !plan.is_null());
+    if let Some(plan) = plan
+        && !plan.as_str().is_some_and(|plan| plan.eq_ignore_ascii_case(PLAN))
+    {
+        let message = format!("{plan} is no billing plan; there is `{PLAN}`");
+        return Err(ApiError::new(Code::BILLING_PLAN_INVALID, message));
+    }
     match fields.get("budget") {
         Some(budget)
             if !(budget.is_null() || budget.as_f64().is_some_and(|budget| budget >= 0.0)) =>

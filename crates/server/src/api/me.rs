@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::auth::User;
 use crate::error::ApiError;
+use crate::prices::credits;
 use crate::state::AppState;
 
 pub(crate) async fn show(
@@ -16,6 +17,9 @@ pub(crate) async fn show(
     let mut answer = json!({"user_id": user.id, "name": name, "links": []});
     if let Some(storage) = state.accounts().storage(&user.id).await? {
         answer["storage"] = json!({"free": storage.free(), "quota": storage.quota});
+    }
+    if let Some(left) = state.accounts().left(&user.id).await? {
+        answer["budget"] = credits(left.max(0));
     }
     Ok(Json(answer))
 }

@@ -16,7 +16,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path as UrlPath, Query, State};
-use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use axum::http::response::Builder;
 use axum::response::Response;
@@ -31,13 +30,16 @@ use tracing::{info, warn};
 
 use super::job_logs::Part;
 use super::job_results::COSTS;
-use super::jobs::IDENTIFIER;
+use super::jobs::{IDENTIFIER, checked_billing};
+use crate::accounts::bytes_below;
 use crate::archive::{self, Archive};
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
 use crate::entries;
 use crate::error::ApiError;
 use crate::links::Links;
+use crate::meter::Meter;
+use crate::prices::{Micros, credits};
 use crate::runs::{Busy, Log};
 use crate::state::AppState;
 
@@ -66,9 +68,13 @@ pub(crate) async fn create(
     let level = body.get("log_level").and_then(Value::as_str).and_then(entries::level);
     let level = level.unwrap_or(Level::Info);
     let given = body.get("process").cloned().unwrap_or_default();
+    asked(&state, &user.id, &body).await?;
+    let meter = Meter::new(state.accounts().clone(), user.id.clone(), &body);
+    let meter = Arc::new(meter);
     let process = process(body)?;
     let id = format!("r-{}", random_id());
-    let about = About { monitor: links.to(&format!("/result/{id}/logs")), id: id.clone() };
+    let monitor = links.to(&format!("/result/{id}/logs"));
+    let about = About { monitor, id: id.clone(), costs: 0 };
     let allowance = &state.config().allowance;
     let most = state.accounts().requests(&user.id).await?;
     let started = state.runs().start_request(&user.id, most);
@@ -76,7 +82,8 @@ pub(crate) async fn create(
         started.ok_or_else(|| ApiError::too_many_at_once(most.unwrap_or(0)))?;
     info!(id, user = user.id, "a run starts");
     let log = state.runs().log(id, user.id.clone(), level);
-    let listener = listener(Arc::clone(&log));
+    let listener = listener(Arc::clone(&log), Arc::clone(&meter));
+    let counted = Arc::clone(&meter);
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
     let session = Arc::new(session.logging(level).within(allowance.share(state.session())));
@@ -91,12 +98,22 @@ pub(crate) async fn create(
                 log.add(Level::Error, entries::of_issue(issue));
             }
         }
-        let report = report?;
-        Ok::<_, ApiError>((report, folder, busy))
+        let bytes = match &report {
+            Ok(report) => Some(size(report, &folder.0).await?),
+            Err(_) => None,
+        };
+        // What was computed is charged, also when nobody waits for it any more.
+        let costs = counted.settle(bytes).await?;
+        let (report, costs) = (report?, costs.map_err(|issue| vec![issue])?);
+        Ok::<_, ApiError>((report, costs, folder, busy))
     });
-    let run = in_time(run, allowance.time()).await?;
-    let (report, folder, busy) =
+    let run = tokio::select! {
+        run = in_time(run, allowance.time()) => run?,
+        issue = meter.exceeded() => return Err(vec![issue].into()),
+    };
+    let (report, costs, folder, busy) =
         run.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
+    let about = About { costs, ..about };
     drop(waiting);
     if let ([], Some(value)) = (report.outputs.as_slice(), &report.value) {
         let text = json_text(value);
@@ -138,8 +155,27 @@ fn process(mut body: Value) -> Result<Process, ApiError> {
     }
 }
 
-fn listener(log: Arc<Log>) -> Listener {
+/// What can be wrong with a request besides its process.
+async fn asked(state: &AppState, user: &str, body: &Value) -> Result<(), ApiError> {
+    if let Value::Object(fields) = body {
+        checked_billing(fields, state.accounts().prices())?;
+    }
+    let unpaid = state.accounts().unpaid(user).await?;
+    unpaid.map_or(Ok(()), |issue| Err(vec![issue].into()))
+}
+
+/// Bytes of what a run gave.
+async fn size(report: &Report, folder: &Path) -> Result<u64, ApiError> {
+    let value = report.value.as_ref().map_or(0, |value| json_text(value).len() as u64);
+    let folder = folder.to_owned();
+    let files = tokio::task::spawn_blocking(move || bytes_below(&folder)).await;
+    let files = files.ok().and_then(Result::ok);
+    Ok(value + files.ok_or_else(|| ApiError::internal("the result cannot be read"))?)
+}
+
+fn listener(log: Arc<Log>, meter: Arc<Meter>) -> Listener {
     Arc::new(move |event| {
+        meter.see(&event);
         if let Some((level, entry)) = entries::of_event(&event) {
             log.add(level, entry);
         }
@@ -231,6 +267,7 @@ struct About {
     id: String,
     /// The address of its log.
     monitor: String,
+    costs: Micros,
 }
 
 fn respond(
@@ -242,7 +279,7 @@ fn respond(
     headers
         .header(LINK, format!("<{}>; rel=\"monitor\"", about.monitor))
         .header(CONTENT_TYPE, media_type)
-        .header(COSTS, HeaderValue::from_static("0"))
+        .header(COSTS, credits(about.costs).to_string())
         .header(IDENTIFIER, &about.id)
         .body(body)
         .map_err(|error| ApiError::internal(format!("the result cannot be sent: {error}")))

@@ -15,7 +15,7 @@ use eolith_graph::Code;
 use serde_json::{Map, Value, json};
 
 use super::job_logs::Part;
-use super::jobs::{IDENTIFIER, checked_budget, has_graph, no_object, without_nulls};
+use super::jobs::{IDENTIFIER, checked_billing, has_graph, no_object, without_nulls};
 use super::wmts::LAYER;
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
@@ -25,6 +25,7 @@ use crate::job::{instant, now};
 use crate::links::{Links, link};
 use crate::maps;
 use crate::page::Page;
+use crate::prices::Prices;
 use crate::service::{Kind, SERVICE, Service};
 use crate::state::AppState;
 use crate::store::{Kept, StoreError};
@@ -73,7 +74,7 @@ pub(crate) async fn create(
     })?;
     request.retain(|name, value| !OURS.contains(&name.as_str()) && !value.is_null());
     has_graph(request.get("process").unwrap_or(&Value::Null))?;
-    check(&request)?;
+    check(&request, state.accounts().prices())?;
     let mut service = Service {
         id: format!("{SERVICE}{}", random_id()),
         user: user.id,
@@ -119,7 +120,7 @@ pub(crate) async fn change(
     if let Some(process) = fields.get("process") {
         has_graph(process)?;
     }
-    check(&fields)?;
+    check(&fields, state.accounts().prices())?;
     let redrawn = fields.contains_key("process") || fields.contains_key("configuration");
     for _ in 0..TRIES {
         let mut service = before.service.clone();
@@ -186,8 +187,8 @@ async fn bound(state: &AppState, service: &mut Service) -> Result<Arc<Shown>, Ap
 }
 
 /// What can be wrong with a request besides its process.
-fn check(fields: &Map<String, Value>) -> Result<(), ApiError> {
-    checked_budget(fields)?;
+fn check(fields: &Map<String, Value>, prices: Option<&Prices>) -> Result<(), ApiError> {
+    checked_billing(fields, prices)?;
     let wrong =
         |message| Err(ApiError::http(StatusCode::BAD_REQUEST, "RequestBodyInvalid", message));
     match fields.get("enabled") {

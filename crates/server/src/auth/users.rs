@@ -40,6 +40,8 @@ pub struct Listed {
     pub terms: Terms,
     /// Bytes of files and results.
     pub stored: u64,
+    /// Credits, over all time.
+    pub spent: f64,
 }
 
 /// Why something cannot be done to a user.
@@ -123,6 +125,7 @@ impl Users {
         for user in self.store.users().await? {
             let home = places::root(&self.state, &user.id);
             listed.push(Listed {
+                spent: self.store.spent(&user.id).await? as f64 / 1e6,
                 stored: accounts::used(&self.store, home, &user.id).await?,
                 terms: serde_json::from_value(user.record).map_err(StoreError::from)?,
                 created: job::instant(user.created),

@@ -54,18 +54,25 @@ impl Queue {
         let span = info_span!("job", id = job.id, attempt = job.attempt);
         let run = self.compute(&job, &attempt, &log, cancel).instrument(span);
         let ended = self.watched(&job, &watch, &clock, cancel, run).await?;
-        let stopped = watch.stopped();
-        let ended = stopped.clone().map_or(ended, |issue| Err(vec![issue]));
+        let mut stopped = watch.stopped();
         let usage = watch.usage(clock.usage());
+        let usage = match &ended {
+            Ok((report, _)) => Usage {
+                bytes_read: clock.before.bytes_read + report.bytes_read,
+                chunks: report.tasks as u64,
+                chunks_resumed: report.resumed as u64,
+                chunks_recomputed: report.recomputed as u64,
+                ..usage
+            },
+            Err(_) => usage,
+        };
+        let results = ended.as_ref().ok().filter(|_| stopped.is_none());
+        let results = results.map(|(_, outcome)| outcome.bytes());
+        let (usage, over) = self.settled(&job, usage, results, watch.charged()).await?;
+        stopped = stopped.or(over);
+        let ended = stopped.clone().map_or(ended, |issue| Err(vec![issue]));
         let change = match ended {
-            Ok((report, files)) => {
-                let usage = Usage {
-                    bytes_read: clock.before.bytes_read + report.bytes_read,
-                    chunks: report.tasks as u64,
-                    chunks_resumed: report.resumed as u64,
-                    chunks_recomputed: report.recomputed as u64,
-                    ..usage
-                };
+            Ok((_, files)) => {
                 watch.say(Level::Info, "the job is finished", json!({"usage": shown(&usage)}));
                 let attempt = job.attempt;
                 let outcome = Outcome { attempt, finished: job::now(), ..files };
@@ -110,12 +117,11 @@ impl Queue {
                 reason,
             )]
         };
-        let allowed = async |results: u64| {
-            let refused = self.refused(job, results).await;
+        let allowed = |refused: Result<Option<Issue>, StoreError>| {
             let refused = refused.map_err(|error| internal(error.to_string()))?;
             refused.map_or(Ok(()), |issue| Err(vec![issue]))
         };
-        allowed(0).await?;
+        allowed(self.refused(job).await)?;
         let places = self.places(job).await.map_err(|error| internal(error.to_string()))?;
         let level = job.request.get("log_level").and_then(Value::as_str);
         let session = self.0.session.as_ref().clone();
@@ -137,7 +143,7 @@ impl Queue {
         let described = described.await.map_err(|error| internal(error.to_string()))?;
         let outcome =
             described.map_err(|error| internal(format!("the results cannot be read: {error}")))?;
-        allowed(outcome.bytes()).await?;
+        allowed(self.too_large(job, outcome.bytes()).await)?;
         Ok((report, outcome))
     }
 

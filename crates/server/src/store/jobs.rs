@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, accounts};
 use crate::job::{Change, Job, Millis, Refusal, Status, transition};
 
 /// How often a change is tried again when somebody else was faster.
@@ -125,7 +125,22 @@ impl Store {
             let query = query.bind(lease_until(&next)).bind(next.bytes() as i64);
             let query = query.bind(next.ended.unwrap_or(0)).bind(version + 1);
             let query = query.bind(serde_json::to_string(&next)?).bind(id).bind(version);
-            if query.execute(&self.pool).await?.rows_affected() == 1 {
+            let charge = next.charge(&job);
+            let changed = if charge == 0 {
+                query.execute(&self.pool).await?.rows_affected() == 1
+            } else {
+                // Both or neither, and once: who comes second finds another version.
+                let mut both = self.pool.begin().await?;
+                let changed = query.execute(&mut *both).await?.rows_affected() == 1;
+                if changed {
+                    accounts::add(&mut both, &next.user, charge).await?;
+                    both.commit().await?;
+                } else {
+                    both.rollback().await?;
+                }
+                changed
+            };
+            if changed {
                 return Ok(Changed::Done(Box::new(next)));
             }
         }
@@ -287,6 +302,52 @@ mod tests {
             assert_eq!(ended, [4, 4, 0]);
             store.change_job("a", Change::Start, 5).await.unwrap();
             assert_eq!(store.result_bytes("ada").await.unwrap(), 7);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_run_costs_is_charged_once() {
+        for (store, _dir) in all().await {
+            store.add_job(&job("j", 1)).await.unwrap();
+            let usage = |costs| Usage { costs, ..Usage::default() };
+            let renew = |attempt, costs| Change::Renew {
+                attempt,
+                time: Duration::from_millis(100),
+                progress: 0.0,
+                usage: usage(costs),
+                outcome: None,
+            };
+            store.change_job("j", Change::Start, 2).await.unwrap();
+            store.change_job("j", lease("a"), 3).await.unwrap();
+            store.change_job("j", renew(1, 70), 4).await.unwrap();
+            assert_eq!(store.spent("ada").await.unwrap(), 70);
+            // Another server takes over what the first one has not told; the first one comes too late.
+            store.change_job("j", lease("b"), 200).await.unwrap();
+            let late = store.change_job("j", renew(1, 500), 201).await.unwrap();
+            assert!(matches!(late, Changed::Refused(..)));
+            // Many tell the end at the same time.
+            let outcome = Outcome { attempt: 2, ..Outcome::default() };
+            let ends = (0..8).map(|_| {
+                let (store, outcome) = (store.clone(), outcome.clone());
+                let finish = Change::Finish { attempt: 2, usage: usage(100), outcome };
+                tokio::spawn(async move { store.change_job("j", finish, 202).await.unwrap() })
+            });
+            let ends = futures::future::join_all(ends).await;
+            let done = ends.iter().filter(|end| matches!(end, Ok(Changed::Done(_)))).count();
+            assert_eq!((done, store.spent("ada").await.unwrap()), (1, 100));
+            // The next run is another one.
+            store.change_job("j", Change::Start, 300).await.unwrap();
+            store.change_job("j", lease("b"), 301).await.unwrap();
+            store.change_job("j", renew(3, 30), 302).await.unwrap();
+            store.change_job("j", renew(3, 20), 303).await.unwrap();
+            assert_eq!(store.spent("ada").await.unwrap(), 130);
+            assert_eq!(store.job("j").await.unwrap().unwrap().usage.costs, 30);
+            store.charge("ada", 5).await.unwrap();
+            store.charge("bob", 1).await.unwrap();
+            let spent = [store.spent("ada").await.unwrap(), store.spent("bob").await.unwrap()];
+            assert_eq!(spent, [135, 1]);
+            store.remove_things_of("ada").await.unwrap();
+            assert_eq!(store.spent("ada").await.unwrap(), 0);
         }
     }
 }

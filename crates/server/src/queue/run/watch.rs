@@ -1,7 +1,7 @@
 //! What is known of a run while it goes on: its log and its progress, and the lease that is renewed with them.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use super::super::{BEAT, Queue};
 use super::{AttemptError, Clock};
 use crate::entries;
 use crate::job::{self, Change, Job, Usage};
+use crate::prices::Micros;
+use crate::progress::Progress;
 use crate::store::{Changed, Logged};
 
 /// How often is looked at what a run has written.
@@ -27,13 +29,11 @@ pub(super) struct Watch {
     /// Less severe entries are dropped.
     severity: i64,
     log: Mutex<Log>,
-    done: AtomicU64,
-    tasks: AtomicU64,
-    bytes: AtomicU64,
-    /// Tasks of parts that are done, and of all parts together.
-    parts: Mutex<(u64, u64)>,
+    progress: Progress,
     /// Where its results are written.
     files: PathBuf,
+    /// Costs that its owner was charged, in this and in earlier attempts.
+    charged: AtomicI64,
     /// Why it was stopped by us.
     stopped: Mutex<Option<Issue>>,
 }
@@ -52,33 +52,16 @@ impl Watch {
             lease,
             severity: entries::severity(level.unwrap_or(Level::Info)),
             log: Mutex::default(),
-            done: AtomicU64::new(0),
-            tasks: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            parts: Mutex::default(),
+            progress: Progress::default(),
             files,
+            charged: AtomicI64::new(job.usage.costs),
             stopped: Mutex::default(),
         }
     }
 
     /// Takes an event of the run; called from any thread.
     pub(super) fn see(&self, event: &Event) {
-        match event {
-            Event::Planned { tasks } => {
-                self.parts.lock().unwrap_or_else(PoisonError::into_inner).1 = *tasks as u64;
-            }
-            Event::Task { done, tasks, bytes_read } => {
-                // Parts come one after the other; the count begins anew with each.
-                let before = self.done.swap(*done as u64, Ordering::Relaxed);
-                if (*done as u64) < before {
-                    let ended = self.tasks.load(Ordering::Relaxed);
-                    self.parts.lock().unwrap_or_else(PoisonError::into_inner).0 += ended;
-                }
-                self.tasks.store(*tasks as u64, Ordering::Relaxed);
-                self.bytes.store(*bytes_read, Ordering::Relaxed);
-            }
-            _ => {}
-        }
+        self.progress.see(event);
         if let Some((level, entry)) = entries::of_event(event) {
             self.add(level, entry);
         }
@@ -104,6 +87,11 @@ impl Watch {
         std::mem::take(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner).waiting)
     }
 
+    /// Costs that the owner was charged so far.
+    pub(super) fn charged(&self) -> Micros {
+        self.charged.load(Ordering::Relaxed)
+    }
+
     /// Why the run was stopped, if it was not by its owner and not because the server ends.
     pub(super) fn stopped(&self) -> Option<Issue> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -113,20 +101,10 @@ impl Watch {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(issue);
     }
 
-    /// Percent of the tasks.
-    fn progress(&self) -> f64 {
-        let (before, all) = *self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = before + self.done.load(Ordering::Relaxed);
-        if all == 0 { 0.0 } else { 100.0 * done as f64 / all.max(done) as f64 }
-    }
-
     /// `usage` with what the run has told so far.
     pub(super) fn usage(&self, usage: Usage) -> Usage {
-        Usage {
-            bytes_read: usage.bytes_read + self.bytes.load(Ordering::Relaxed),
-            chunks: self.parts.lock().unwrap_or_else(PoisonError::into_inner).1,
-            ..usage
-        }
+        let bytes_read = usage.bytes_read + self.progress.bytes();
+        Usage { bytes_read, chunks: self.progress.tasks_of_all(), ..usage }
     }
 }
 
@@ -151,10 +129,11 @@ impl Queue {
                 ended = &mut run => return Ok(ended),
                 _ = beat.tick() => {}
             }
-            let usage = watch.usage(clock.usage());
+            let (usage, over) = self.priced(job, watch.usage(clock.usage()), 0);
             let lost = match self.renew(job, watch, usage).await {
                 Ok(held) => {
                     if held {
+                        watch.charged.store(usage.costs, Ordering::Relaxed);
                         until = job::now() + watch.lease.as_millis() as i64;
                     }
                     !held
@@ -169,17 +148,22 @@ impl Queue {
                 run.await;
                 return Err(AttemptError::Lost);
             }
-            if looked.elapsed() > LOOK.min(watch.lease) {
+            let look = looked.elapsed() > LOOK.min(watch.lease);
+            if look {
                 looked = Instant::now();
-                match self.outgrown(job, &watch.files).await {
-                    Ok(None) => {}
-                    Ok(Some(issue)) => {
-                        watch.stop(issue);
-                        cancel.cancel();
-                        return Ok(run.await);
-                    }
-                    Err(error) => warn!(job = job.id, %error, "its storage is not known"),
+            }
+            let excess = match over {
+                Some(issue) => Ok(Some(issue)),
+                None => self.excess(job, look.then_some(watch.files.as_path())).await,
+            };
+            match excess {
+                Ok(None) => {}
+                Ok(Some(issue)) => {
+                    watch.stop(issue);
+                    cancel.cancel();
+                    return Ok(run.await);
                 }
+                Err(error) => warn!(job = job.id, %error, "the account of its owner is not known"),
             }
         }
     }
@@ -189,7 +173,7 @@ impl Queue {
         let change = Change::Renew {
             attempt: watch.attempt,
             time: watch.lease,
-            progress: watch.progress(),
+            progress: watch.progress.percent(),
             usage,
             // Files are told when all are there.
             outcome: None,
@@ -211,18 +195,6 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-
-    #[test]
-    fn progress_goes_over_all_parts() {
-        let job = Job::new("j".to_owned(), "ada".to_owned(), Map::new(), 0);
-        let watch = Watch::new(&job, Duration::from_secs(1), PathBuf::new());
-        assert_eq!(watch.progress(), 0.0);
-        watch.see(&Event::Planned { tasks: 8 });
-        for (done, tasks) in [(1, 4), (4, 4), (1, 4), (2, 4)] {
-            watch.see(&Event::Task { done, tasks, bytes_read: 1 });
-        }
-        assert_eq!(watch.progress(), 75.0);
-    }
 
     #[test]
     fn the_log_takes_what_is_severe_enough() {
