@@ -1,5 +1,6 @@
 """What a user may have and take, as the openEO Python client meets it."""
 
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 import requests
 from openeo.rest import JobFailedException, OpenEoApiError
 
+import chaos
 import graphs
 from binary import Server, eolith
 
@@ -194,7 +196,10 @@ def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path)
         with pytest.raises(OpenEoApiError, match="PaymentRequired") as stopped:
             ada.post("/result", json={"process": slow(), "budget": 1})
         assert stopped.value.http_status_code == 402
-        assert ada.job(job.job_id).estimate()["costs"] > 0
+        # What a function of a user gives is known when it has run.
+        with pytest.raises(OpenEoApiError, match="EstimateComplexity"):
+            job.estimate()
+        assert ada.create_job(graphs.whole("sample")).estimate()["costs"] == 1
         left = None
         for _ in range(100):
             before, left = left, ada.describe_account()["budget"]
@@ -227,3 +232,33 @@ def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path)
         with pytest.raises(OpenEoApiError, match="PaymentRequired"):
             job.start()
     assert "spent" in eolith("user", "list", "--state", state).stdout
+
+
+def test_two_servers_remove_what_is_over(tmp_path):
+    """Both look at the same database and the same folder; what one has removed is no error for the other."""
+    database = chaos.database(os.environ["EOLITH_TEST_POSTGRES"])
+    state = tmp_path / "state"
+    options = [*configured(tmp_path, "[retention]\nresults_days = 0.00003\nlogs_days = 0.00003\n")]
+    options += ["--database", database, "--shared-dir"]
+    add = graphs.graph(add=graphs.node("add", x=1, y=2, result=True))
+    with Server(state=state, options=options) as one:
+        with Server(state=state, options=options) as two:
+            jobs = []
+            for server in [one, two] * 5:
+                job = openeo.connect(server.url).create_job(add)
+                job.start()
+                jobs.append(job)
+            for job in jobs:
+                for _ in range(200):
+                    if "unpublished" in job.describe():
+                        break
+                    time.sleep(0.1)
+                assert job.status() == "finished"
+                with pytest.raises(OpenEoApiError, match="ResultLinkExpired"):
+                    job.get_results().get_metadata()
+            for _ in range(100):
+                if not any(state.glob("jobs/*")) and not any(job.logs() for job in jobs):
+                    break
+                time.sleep(0.1)
+            assert not any(state.glob("jobs/*")) and not any(job.logs() for job in jobs)
+            assert "could not" not in one.log.read_text(errors="replace")

@@ -15,6 +15,7 @@ use eolith_server::allowance::Allowance;
 use eolith_server::issuer::Settings;
 use eolith_server::prices::Prices;
 use eolith_server::rates::Rates;
+use eolith_server::retention::Retention;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -37,6 +38,8 @@ pub(crate) struct File {
     pub(crate) limits: Option<Allowance>,
     /// What things cost.
     pub(crate) credits: Option<Prices>,
+    /// How long results and logs are kept.
+    pub(crate) retention: Retention,
 }
 
 impl File {

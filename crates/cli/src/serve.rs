@@ -171,6 +171,7 @@ impl Args {
             rates,
             allowance,
             prices: file.credits,
+            retention: file.retention,
             ..Config::default()
         };
         Ok(Prepared { session: Arc::new(session), config })

@@ -78,7 +78,11 @@ impl Folders {
     pub(crate) fn tidy(&self, job: &Job) -> io::Result<()> {
         let needed = job.outcome.as_ref().map(|outcome| outcome.attempt);
         for (run, folder) in numbers(&self.root.join(&job.id))? {
-            if run != job.run {
+            // Somebody has started it again meanwhile.
+            if run > job.run {
+                continue;
+            }
+            if run < job.run {
                 absent(std::fs::remove_dir_all(folder))?;
                 continue;
             }

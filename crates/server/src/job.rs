@@ -65,6 +65,9 @@ pub(crate) struct Job {
     /// When the last run ended.
     #[serde(default)]
     pub(crate) ended: Option<Millis>,
+    /// When its results were removed because their time was over.
+    #[serde(default)]
+    pub(crate) expired: Option<Millis>,
     /// Counts how often it was started.
     pub(crate) run: i64,
     /// Counts leases over all runs.
@@ -150,6 +153,10 @@ pub(crate) enum Change {
     Start,
     /// Its owner wants it to stop.
     Cancel,
+    /// Nobody needs results any more of what ended before this.
+    Expire {
+        before: Millis,
+    },
     /// A server wants to work on it.
     Lease {
         owner: String,
@@ -220,8 +227,17 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
             next.progress = 0.0;
             next.usage = Usage::default();
             next.outcome = None;
+            next.expired = None;
             next.failure = None;
             next.enter(Status::Queued, now);
+        }
+        Change::Expire { before } => {
+            let over = job.ended.is_some_and(|ended| ended <= before);
+            if job.is_active() || !over || job.outcome.is_none() {
+                return Err(Refusal::Idle);
+            }
+            next.outcome = None;
+            next.expired = Some(now);
         }
         Change::Cancel => {
             if !job.is_active() {
@@ -314,6 +330,7 @@ impl Job {
             queued: None,
             started: None,
             ended: None,
+            expired: None,
             run: 0,
             attempt: 0,
             lease: None,

@@ -36,6 +36,7 @@ pub mod prices;
 mod progress;
 pub mod queue;
 pub mod rates;
+pub mod retention;
 mod runs;
 pub mod serve;
 mod service;

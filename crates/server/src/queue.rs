@@ -25,6 +25,7 @@ use crate::accounts::Accounts;
 use crate::folders::Folders;
 use crate::job::{self, Change, Job, Status};
 use crate::places::Homes;
+use crate::retention::Retention;
 use crate::store::{Changed, Store, StoreError};
 
 /// How long a server may be silent before its jobs go to another one.
@@ -67,6 +68,7 @@ struct Shared {
     name: String,
     homes: Homes,
     accounts: Accounts,
+    retention: Retention,
     wake: Notify,
     ending: Cancel,
     /// Runs of this server, by job.
@@ -82,6 +84,7 @@ impl Queue {
         limits: Limits,
         homes: Homes,
         accounts: Accounts,
+        retention: Retention,
     ) -> Queue {
         let name = format!("{}-{}", std::process::id(), &crate::auth::random_id()[..8]);
         let (wake, ending) = (Notify::new(), Cancel::default());
@@ -94,6 +97,7 @@ impl Queue {
             name,
             homes,
             accounts,
+            retention,
             wake,
             ending,
             running,
@@ -118,6 +122,7 @@ impl Queue {
         let mut runs = JoinSet::new();
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let pause = self.0.retention.shortest().map_or(SWEEP, |time| time.min(SWEEP));
         let mut swept: Option<tokio::time::Instant> = None;
         while !self.0.ending.is_cancelled() {
             tokio::select! {
@@ -142,7 +147,7 @@ impl Queue {
                     }
                 }
             }
-            if swept.is_none_or(|at| at.elapsed() > SWEEP) {
+            if swept.is_none_or(|at| at.elapsed() > pause) {
                 swept = Some(tokio::time::Instant::now());
                 if let Err(error) = self.sweep().await {
                     warn!(%error, "files that nobody needs could not be removed");

@@ -21,6 +21,7 @@ use crate::operations;
 use crate::prices::Prices;
 use crate::queue::Limits;
 use crate::rates::Rates;
+use crate::retention::Retention;
 use crate::state::{AppState, StateError};
 
 /// How long requests may go on after the end was asked for.
@@ -51,6 +52,8 @@ pub struct Config {
     pub allowance: Allowance,
     /// What things cost, if they do.
     pub prices: Option<Prices>,
+    /// How long results and logs are kept.
+    pub retention: Retention,
     /// How long signed links can be used.
     pub links_valid: Duration,
     pub title: String,
@@ -74,6 +77,8 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error("the prices cannot be used: {0}")]
     Prices(String),
+    #[error("`[retention]` cannot be used: {0}")]
+    Retention(String),
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -102,6 +107,7 @@ impl Default for Config {
             rates: Rates::none(),
             allowance: Allowance::none(),
             prices: None,
+            retention: Retention::default(),
             links_valid: Duration::from_hours(7 * 24),
             title: "Eolith".to_owned(),
             description: "Earth observation data cubes behind the openEO API.".to_owned(),
@@ -116,6 +122,7 @@ impl Config {
             return Err(ServeError::Unprotected(self.bind));
         }
         self.prices.as_ref().map_or(Ok(()), Prices::check).map_err(ServeError::Prices)?;
+        self.retention.check().map_err(ServeError::Retention)?;
         match &self.public_url {
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
                 Err(ServeError::PublicUrl(url.clone()))

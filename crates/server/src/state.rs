@@ -80,6 +80,7 @@ impl AppState {
             config.jobs.clone(),
             homes.clone(),
             accounts.clone(),
+            config.retention.clone(),
         );
         let runs = Runs::default();
         let maps = Maps::default();

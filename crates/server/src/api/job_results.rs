@@ -57,12 +57,18 @@ pub(crate) fn answer(
 ) -> Result<Response, ApiError> {
     let partial = matches!(wanted.partial.as_deref(), Some("true" | "1" | ""));
     let empty = Outcome::default();
+    let expiry = state.config().retention.expiry(job);
+    // They go with the next sweep.
+    if job.outcome.is_some() && expiry.is_some_and(|expiry| expiry <= job::now()) {
+        return Err(expired(job));
+    }
     let outcome = match (job.status, &job.outcome) {
         (Status::Finished, Some(outcome)) => outcome,
         (Status::Running | Status::Canceled | Status::Error, outcome) if partial => {
             outcome.as_ref().unwrap_or(&empty)
         }
         (Status::Error, _) => return Ok(failure(job)),
+        (Status::Finished, None) => return Err(expired(job)),
         (status, _) => {
             let message = format!("the job has no results yet: it is {}", status.name());
             return Err(ApiError::new(Code::JOB_NOT_FINISHED, message));
@@ -72,7 +78,7 @@ pub(crate) fn answer(
     let claim = claim.unwrap_or_else(|| Claim {
         job: job.id.clone(),
         run: job.run,
-        expires: job::now() + validity,
+        expires: (job::now() + validity).min(expiry.unwrap_or(job::Millis::MAX)),
     });
     let results =
         Results { links, token: state.signer().sign(&claim), expires: claim.expires, job, outcome };
@@ -120,6 +126,16 @@ fn failure(job: &Job) -> Response {
         }
     }
     (StatusCode::FAILED_DEPENDENCY, [(COSTS, costs(job))], Json(entry)).into_response()
+}
+
+/// Results that were kept as long as the operator wants.
+pub(crate) fn expired(job: &Job) -> ApiError {
+    let message = format!(
+        "the results of `{}` were kept until their time was over, and are removed\n\
+         hint: start the job again",
+        job.id
+    );
+    ApiError::new(Code::RESULT_LINK_EXPIRED, message)
 }
 
 fn costs(job: &Job) -> String {

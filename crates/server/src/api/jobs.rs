@@ -32,12 +32,23 @@ const END: &str = "expected_end";
 const TELLING: Millis = 2000;
 
 /// What only the server may say of a job.
-const OURS: [&str; 12] = [
-    "id", "status", "progress", "created", "updated", "costs", "usage", "links", "queued",
-    "started", POSITION, END,
+const OURS: [&str; 13] = [
+    "id",
+    "status",
+    "progress",
+    "created",
+    "updated",
+    "costs",
+    "usage",
+    "links",
+    "queued",
+    "started",
+    "unpublished",
+    POSITION,
+    END,
 ];
 /// What a list shows of a job.
-const LISTED: [&str; 14] = [
+const LISTED: [&str; 15] = [
     "id",
     "title",
     "description",
@@ -52,6 +63,7 @@ const LISTED: [&str; 14] = [
     "log_level",
     "queued",
     "started",
+    "unpublished",
 ];
 
 pub(crate) async fn list(
@@ -108,7 +120,7 @@ pub(crate) async fn show(
     }
     let at = |path: &str| links.to(&format!("/jobs/{id}{path}"));
     let mut own = vec![link("self", at(""), "This job"), link("monitor", at("/logs"), "Log")];
-    if job.status == Status::Finished {
+    if job.status == Status::Finished && job.outcome.is_some() {
         own.push(link("result", at("/results"), "Results"));
     }
     fields.insert("links".to_owned(), own.into());
@@ -197,6 +209,9 @@ fn described(job: &Job) -> Map<String, Value> {
     }
     if let Some(started) = job.started {
         say("started", instant(started).into());
+    }
+    if let Some(expired) = job.expired {
+        say("unpublished", instant(expired).into());
     }
     if job.run > 0 {
         say("progress", job.progress.into());

@@ -101,6 +101,9 @@ async fn claimed(state: &AppState, token: &str) -> Result<(Job, Claim), ApiError
         return Err(expired("the link has expired; ask for the results of the job again"));
     }
     let job = state.store().job(&claim.job).await?.ok_or_else(|| unknown(&claim.job))?;
+    if job.expired.is_some() {
+        return Err(job_results::expired(&job));
+    }
     if job.run != claim.run {
         return Err(expired("the job was started again, and these results are gone"));
     }

@@ -84,6 +84,16 @@ impl Store {
         Ok(sum as u64)
     }
 
+    /// Jobs that have results and ended until this instant, the oldest first.
+    pub(crate) async fn jobs_ended(
+        &self,
+        before: Millis,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT id FROM jobs WHERE ended > 0 AND ended <= $1 AND bytes > 0 ORDER BY ended, id LIMIT $2";
+        Ok(sqlx::query_scalar(sql).bind(before).bind(limit).fetch_all(&self.pool).await?)
+    }
+
     /// Fills in the columns that jobs of a former version do not have yet.
     pub(super) async fn complete_jobs(&self) -> Result<(), StoreError> {
         let select = "SELECT id, version, record FROM jobs WHERE bytes < 0 ORDER BY id LIMIT 100";
@@ -184,6 +194,7 @@ mod tests {
 
     use super::*;
     use crate::job::{Outcome, ResultFile, Usage};
+    use crate::store::Logged;
     use crate::store::tests::all;
 
     fn job(id: &str, created: Millis) -> Job {
@@ -348,6 +359,61 @@ mod tests {
             assert_eq!(spent, [135, 1]);
             store.remove_things_of("ada").await.unwrap();
             assert_eq!(store.spent("ada").await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn results_and_logs_expire_once_and_not_those_of_a_new_run() {
+        for (store, _dir) in all().await {
+            let file = ResultFile {
+                name: "x".to_owned(),
+                media_type: "text/plain".to_owned(),
+                is_folder: false,
+                size: 5,
+                sha256: None,
+                notes: Vec::new(),
+            };
+            for (id, end) in [("a", 10), ("b", 20), ("c", 30)] {
+                store.add_job(&job(id, 1)).await.unwrap();
+                store.change_job(id, Change::Start, 2).await.unwrap();
+                store.change_job(id, lease("s"), 3).await.unwrap();
+                let entry = Logged { attempt: 1, number: 0, level: 1, entry: Value::from(id) };
+                store.add_logs(id, &[entry]).await.unwrap();
+                let outcome = Outcome { files: vec![file.clone()], ..Outcome::default() };
+                let finish = Change::Finish { attempt: 1, usage: Usage::default(), outcome };
+                store.change_job(id, finish, end).await.unwrap();
+                store.change_job(id, Change::Start, 40).await.unwrap();
+                store.change_job(id, Change::Cancel, 41).await.unwrap();
+                store.change_job(id, Change::Start, 42).await.unwrap();
+                store.change_job(id, lease("s"), 43).await.unwrap();
+                let outcome = Outcome { files: vec![file.clone()], ..Outcome::default() };
+                let finish = Change::Finish { attempt: 2, usage: Usage::default(), outcome };
+                store.change_job(id, finish, 50 + end).await.unwrap();
+            }
+            assert_eq!(store.jobs_ended(70, 10).await.unwrap(), ["a", "b"]);
+            assert_eq!(store.jobs_ended(70, 1).await.unwrap(), ["a"]);
+            // Two servers look at the same time.
+            let sweeps = (0..2).map(|_| {
+                let store = store.clone();
+                let expire = Change::Expire { before: 70 };
+                tokio::spawn(async move { store.change_job("a", expire, 71).await.unwrap() })
+            });
+            let sweeps = futures::future::join_all(sweeps).await;
+            let done = sweeps.iter().filter(|s| matches!(s, Ok(Changed::Done(_)))).count();
+            assert_eq!(done, 1);
+            let expired = store.job("a").await.unwrap().unwrap();
+            assert_eq!((expired.status, expired.expired), (Status::Finished, Some(71)));
+            assert_eq!(store.result_bytes("ada").await.unwrap(), 10);
+            // Started again after somebody saw that its time is over.
+            store.change_job("b", Change::Start, 72).await.unwrap();
+            let late = store.change_job("b", Change::Expire { before: 70 }, 73).await.unwrap();
+            assert!(matches!(late, Changed::Refused(Refusal::Idle, _)));
+            let early = store.change_job("c", Change::Expire { before: 70 }, 73).await.unwrap();
+            assert!(matches!(early, Changed::Refused(Refusal::Idle, _)));
+            assert_eq!(store.remove_logs_of_ended(70).await.unwrap(), 1);
+            assert!(store.logs("a", (-1, -1), 0, 9).await.unwrap().is_empty());
+            assert_eq!(store.logs("b", (-1, -1), 0, 9).await.unwrap().len(), 1);
+            assert!(store.jobs_ended(70, 10).await.unwrap().is_empty());
         }
     }
 }

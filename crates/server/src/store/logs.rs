@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Store, StoreError};
+use crate::job::Millis;
 
 /// Entries that go into one statement: PostgreSQL and SQLite take 32,766 parameters and more.
 const TOGETHER: usize = 500;
@@ -73,6 +74,13 @@ impl Store {
         let query = sqlx::query("DELETE FROM logs WHERE owner = $1 AND attempt <= $2");
         query.bind(owner).bind(attempt).execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Removes the entries of jobs that ended until this instant; how many there were.
+    pub(crate) async fn remove_logs_of_ended(&self, before: Millis) -> Result<u64, StoreError> {
+        let sql =
+            "DELETE FROM logs WHERE owner IN (SELECT id FROM jobs WHERE ended > 0 AND ended <= $1)";
+        Ok(sqlx::query(sql).bind(before).execute(&self.pool).await?.rows_affected())
     }
 
     /// Removes all entries.

@@ -14,6 +14,7 @@ use eolith_server::allowance::Allowance;
 use eolith_server::issuer;
 use eolith_server::prices::Prices;
 use eolith_server::rates::Rates;
+use eolith_server::retention::Retention;
 use eolith_server::{AppState, Auth, Config, Server, Store, Terms, Users, router};
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -47,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) rates: Option<Rates>,
     pub(crate) limits: Option<Allowance>,
     pub(crate) credits: Option<Prices>,
+    pub(crate) retention: Retention,
     pub(crate) public_url: Option<String>,
     pub(crate) body_limit: Option<usize>,
 }
@@ -116,6 +118,7 @@ impl Host {
         }
         config.auth.issuer = options.issuer.then(issuer::Settings::default);
         config.allowance = options.limits.clone().unwrap_or_else(Allowance::none);
+        config.retention = options.retention.clone();
         config.prices.clone_from(&options.credits);
         config.rates = options.rates.clone().unwrap_or_else(Rates::none);
         let store = Store::open(&config.state, None).await.unwrap();
