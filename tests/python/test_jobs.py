@@ -1,6 +1,7 @@
 """Batch jobs through the openEO Python client from PyPI: a user's way from the estimate to the files."""
 
 import hashlib
+import os
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ import requests
 import xarray as xr
 from openeo.rest import JobFailedException, OpenEoApiError
 
+import chaos
 import graphs
 from binary import Server
 
@@ -157,6 +159,46 @@ def test_a_job_that_fails_says_where(connection):
         job.get_results().get_metadata()
 
 
+def test_a_log_says_what_took_how_long(connection):
+    job = composite(connection).save_result("GTiff").create_job()
+    job.start_and_wait(**AT_ONCE)
+    spent = {entry["data"]["work"]: entry for entry in job.logs() if "work" in entry.get("data", {})}
+    assert set(spent) == {"read", "compute", "write"}
+    read, compute, write = spent["read"], spent["compute"], spent["write"]
+    assert read["path"][0]["process_id"] == "load_collection" and read["usage"]["input_bytes"]["value"] > 0
+    named = {node for entry in spent.values() for node in entry["data"]["nodes"]}
+    assert named == set(job.describe()["process"]["process_graph"])
+    # What is fused is told together.
+    assert any(node.startswith("ndvi") for node in compute["data"]["nodes"]) and compute["data"]["count"] > 0
+    assert write["path"][0]["process_id"] == "save_result" or compute["path"][0]["process_id"] == "save_result"
+    usage = job.describe()["usage"]
+    total = sum(entry["usage"]["cpu"]["value"] for entry in spent.values())
+    assert 0 < usage["cpu"]["value"] <= total + 0.01
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    store = tmp_path / "holed.zarr"
+    data = xr.Dataset(
+        {"a": (("t", "y", "x"), np.arange(2 * 40 * 40, dtype="f4").reshape(2, 40, 40))},
+        {"t": np.array(["2020-01-01", "2020-01-02"], "M8[ns]"), "y": np.arange(40) * -10.0, "x": np.arange(40) * 10.0},
+    )
+    data.rio.write_crs(32633).to_zarr(store, zarr_format=2, encoding={"a": {"chunks": (1, 40, 40)}})
+    (store / "a" / "1.0.0").write_bytes(b"no codec makes pixels of this")
+    graph = graphs.graph(load=graphs.load("holed"), save=graphs.save("load", "GTiff"))
+    with Server(f"holed={store}", state=tmp_path / "state") as server:
+        connection = openeo.connect(server.root + "/openeo/1.2")
+        job = connection.create_job(graph)
+        with pytest.raises(JobFailedException):
+            job.start_and_wait(**AT_ONCE)
+        (entry,) = job.logs(level="error")
+    assert entry["path"] == [{"node_id": "load", "process_id": "load_collection"}]
+    found = entry["data"]["input"]
+    assert found["source"] == "collection `holed`" and found["chunk"] == [1, 0, 0] and found["array"] == "a"
+    assert str(tmp_path) not in found["file"]
+    assert entry["data"]["task"]["region"]["x"]["from"] == 0.0 and len(found["region"]["bbox"]) == 4
+    assert "2020-01-02" in str(found["region"]["t"])
+
+
 def test_values_come_as_json(connection):
     job = connection.create_job(graphs.graph(sum=graphs.node("add", x=3, y=2, result=True)))
     job.start_and_wait(**AT_ONCE)
@@ -245,3 +287,74 @@ def test_who_cancels_frees_the_machine(tmp_path, sample):
         print(f"nothing is computed any more after {time.monotonic() - asked - 0.3:.2f} s")
         assert job.status() == "created"
         assert server.memory() < before + (200 << 20)
+
+
+def slow(collection):
+    """A result that is there at once, and one that takes a while."""
+    nodes = {"n0": graphs.node("sin", x=graphs.parameter("x"))}
+    for i in range(1, 400):
+        nodes[f"n{i}"] = graphs.node("sin", x=graphs.of(f"n{i - 1}"))
+    nodes["n399"]["result"] = True
+    mean = graphs.node("reduce_dimension", data=graphs.of("load"), dimension="t", reducer=graphs.reducer("mean"))
+    return graphs.graph(
+        load=graphs.load(collection),
+        mean=mean,
+        first=graphs.node("save_result", data=graphs.of("mean"), format="GTiff"),
+        sins=graphs.node("apply", data=graphs.of("load"), process=graphs.graph(**nodes)),
+        second=graphs.save("sins", "netCDF"),
+    )
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_results_are_shown_as_each_is_complete(tmp_path, database):
+    data, state = chaos.sample(tmp_path, 60, 480), tmp_path / "state"
+    options = ["--lease", "2"]
+    if database == "postgres":
+        options += ["--database", chaos.database(os.environ["EOLITH_TEST_POSTGRES"]), "--shared-dir"]
+    with Server(f"chaos={data}", state=state, options=options) as server:
+        connection = openeo.connect(server.root + "/openeo/1.2")
+        job = connection.create_job(slow("chaos"))
+        job.start()
+        results = f"{server.url}jobs/{job.job_id}/results"
+
+        def until(ready):
+            for _ in range(600):
+                answer = requests.get(results, params={"partial": "true"}, timeout=20)
+                if answer.status_code == 200 and ready(answer.json()):
+                    return answer.json()
+                assert job.status() in ("queued", "running")
+                time.sleep(0.05)
+            raise AssertionError("no results of a part")
+
+        part = until(lambda found: found["assets"])
+        assert part["openeo:status"] == "running" and list(part["assets"]) == ["first.tif"]
+        assert "derived_from" in [link["rel"] for link in part["links"]]
+        assert requests.get(results, timeout=20).json()["code"] == "JobNotFinished"
+        asset = part["assets"]["first.tif"]
+
+        def checksum():
+            return "1220" + hashlib.sha256(requests.get(asset["href"], timeout=20).content).hexdigest()
+
+        assert checksum() == asset["file:checksum"]
+        # Stopped: what is there stays, for its owner and for whoever has the link.
+        job.stop()
+        assert job.status() == "canceled"
+        canonical = [link["href"] for link in part["links"] if link["rel"] == "canonical"]
+        for address in [results + "?partial=true", *canonical]:
+            after = requests.get(address, timeout=20).json()
+            assert after["openeo:status"] == "canceled" and list(after["assets"]) == ["first.tif"]
+        assert checksum() == asset["file:checksum"]
+        for _ in range(200):
+            left = [path.name for path in (state / "jobs" / job.job_id).glob("*/*/*/*")]
+            if left == ["first.tif"]:
+                break
+            time.sleep(0.05)
+        assert left == ["first.tif"]
+        # Started again: it goes.
+        job.start()
+        assert requests.get(asset["href"], timeout=20).status_code == 410
+        again = until(lambda found: not found["assets"])
+        assert again["openeo:status"] == "running"
+        job.stop()
+        assert job.status() in ("created", "canceled")
+        job.delete()

@@ -140,6 +140,7 @@ fn progress(bar: &ProgressBar) -> Listener {
             bar.set_message(format!("{} read", indicatif::BinaryBytes(bytes_read)));
         }
         Event::Writing { path } => bar.set_message(format!("writing {path}")),
+        Event::Reads(_) | Event::Completed(_) | Event::Spent(_) => {}
         Event::Note(note) => bar.suspend(|| say(&format!("note: {note}"))),
         Event::Log(entry) => bar.suspend(|| say(&line(&entry))),
     })

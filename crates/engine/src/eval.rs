@@ -258,7 +258,7 @@ impl EvalError {
 
 impl From<&eolith_graph::Issue> for EvalError {
     fn from(issue: &eolith_graph::Issue) -> EvalError {
-        EvalError::new(issue.code.as_str(), issue.message.clone())
+        EvalError::new(issue.code.as_str(), issue.message.to_string())
     }
 }
 

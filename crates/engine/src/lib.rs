@@ -1,5 +1,6 @@
 //! Where planning meets the world: sources, sinks, the catalogue, the scheduler and the session in front of them.
 
+pub mod accounts;
 pub mod budget;
 pub mod catalog;
 mod checksum;
@@ -9,6 +10,7 @@ pub mod eval;
 pub mod events;
 pub mod ledger;
 pub mod map;
+pub mod meter;
 mod place;
 #[cfg(test)]
 mod reference;

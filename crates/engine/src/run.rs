@@ -7,11 +7,12 @@
 //! still under way, take tiles and chunks of other tasks. A task starts when the ledger has room for its declared
 //! peak. Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
 
+mod failure;
+
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eolith_cube::{Block, Region};
 use eolith_graph::{Code, Issue};
@@ -26,15 +27,18 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::accounts::{Accounts, Work};
 use crate::budget::{Budget, Reservation};
 use crate::events::{Cancel, Event, Listener};
+use crate::meter::{self, Meter};
 use crate::scratch::Scratch;
 use crate::sink::Boxes;
-use crate::source::SourceError;
 use crate::source::frame::Frame;
 use crate::source::open::Readers;
 use crate::source::scan::{self, Fetch};
 use crate::udf::{CellError, Pool};
+
+use failure::{TaskError, issue, of_task};
 
 /// What tasks share.
 #[derive(Clone, Debug)]
@@ -47,23 +51,8 @@ pub struct Machine {
     pub turns: Arc<Semaphore>,
     /// What makes the cells of a stage that is a function of the user's.
     pub outside: Option<Arc<Pool>>,
-}
-
-/// Why a task failed.
-#[derive(Debug)]
-enum TaskError {
-    Source(NodeId, SourceError),
-    Compute(Failure),
-    Memory(u64),
-    Scratch(std::io::Error),
-    Cancelled,
-    Lost,
-}
-
-impl From<Failure> for TaskError {
-    fn from(failure: Failure) -> TaskError {
-        TaskError::Compute(failure)
-    }
+    /// Where is noted what a run takes.
+    pub accounts: Option<Arc<Accounts>>,
 }
 
 impl Machine {
@@ -82,12 +71,13 @@ impl Machine {
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<u64, Issue> {
-        let tasks = part.partition.len();
+        let (tasks, started) = (part.partition.len(), Instant::now());
         let mut failed: Option<(usize, TaskError)> = None;
         let mut done = (0..tasks).filter(|&index| result.has(index)).count();
         let mut bytes_read = 0;
+        let before = done;
         if done > 0 {
-            listener(Event::Task { done, tasks, bytes_read });
+            listener(Event::Task { done, tasks, bytes_read, cpu: self.cpu() });
         }
         let stop = Cancel::default();
         let ahead = self.pool.current_num_threads();
@@ -107,7 +97,7 @@ impl Machine {
                 Ok(bytes) => {
                     done += 1;
                     bytes_read += bytes;
-                    listener(Event::Task { done, tasks, bytes_read });
+                    listener(Event::Task { done, tasks, bytes_read, cpu: self.cpu() });
                 }
                 Err(error) => {
                     if failed.as_ref().is_none_or(|(lowest, _)| index < *lowest) {
@@ -119,15 +109,30 @@ impl Machine {
             }
         }
         drop(running);
+        let path = &physical.logical.node(part.node).path;
+        if let Some(accounts) = &self.accounts {
+            accounts.add(Work::Compute, path, done - before, bytes_read, started.elapsed());
+        }
         match failed {
-            Some((_, error)) => Err(issue(physical, part.node, error, self.budget.total())),
-            None if cancel.is_cancelled() => Err(Issue::new(
-                Code::new("Cancelled"),
-                physical.logical.node(part.node).path.clone(),
-                "the run was cancelled",
-            )),
+            Some((index, error)) => {
+                let task = physical.task(part, index);
+                let (node, region) = match &task.cell {
+                    Some(cell) => (part.node, cell),
+                    None => (task.program.target, &task.output),
+                };
+                let issue = issue(physical, part.node, error, self.budget.total());
+                Err(of_task(issue, [index, tasks], physical.logical.schema(node), region))
+            }
+            None if cancel.is_cancelled() => {
+                Err(Issue::new(Code::new("Cancelled"), path.clone(), "the run was cancelled"))
+            }
             None => Ok(bytes_read),
         }
+    }
+
+    /// Processor time of the run so far.
+    fn cpu(&self) -> Duration {
+        self.accounts.as_ref().map(|accounts| accounts.cpu()).unwrap_or_default()
     }
 
     /// The pixels of one box of a root's cube, computed at once, and the bytes read for them.
@@ -228,7 +233,7 @@ impl Machine {
                 let fetched =
                     try_join_all(new.map(|(id, region)| self.fetch(physical, *id, region))).await;
                 let failed = fetched.is_err();
-                bytes += fetched.iter().flatten().map(|(_, _, fetch)| fetch.bytes).sum::<u64>();
+                bytes += fetched.iter().flatten().map(|brought| brought.fetch.bytes).sum::<u64>();
                 place.send(fetched);
                 if failed {
                     break;
@@ -245,6 +250,7 @@ impl Machine {
             stored: stored.clone(),
             cancel: cancel.clone(),
         };
+        let meter = self.meter(Work::Compute, physical, task.node);
         let physical = Arc::clone(physical);
         let computing = async {
             let turn =
@@ -253,6 +259,7 @@ impl Machine {
             self.pool.spawn(move || {
                 let _turn = turn;
                 let run = || {
+                    let _running = meter::enter(meter.as_ref());
                     let open = &mut |reads: &[(NodeId, Region)]| opener.step(reads);
                     let context = Context { open, emit: &*emit, workers: &Threads };
                     compute::run(&physical, &task.program, &task.output, context)
@@ -272,13 +279,25 @@ impl Machine {
         physical: &Physical,
         id: NodeId,
         region: &Region,
-    ) -> Result<(NodeId, Region, Fetch), TaskError> {
+    ) -> Result<Brought, TaskError> {
         let node = physical.logical.node(id);
         let Op::Scan(scan) = &node.op else { return Err(TaskError::Lost) };
-        let fetch = scan::fetch(&self.readers, scan, &node.schema, region)
-            .await
-            .map_err(|e| TaskError::Source(id, e))?;
-        Ok((id, region.clone(), fetch))
+        let (meter, started) = (self.meter(Work::Read, physical, id), Instant::now());
+        let fetch = scan::fetch(&self.readers, scan, &node.schema, region);
+        let fetch = match meter.clone() {
+            Some(meter) => meter.around(fetch).await,
+            None => fetch.await,
+        };
+        let fetch = fetch.map_err(|e| TaskError::Source(id, region.clone(), e))?;
+        if let Some(accounts) = &self.accounts {
+            accounts.add(Work::Read, &node.path, 1, fetch.bytes, started.elapsed());
+        }
+        Ok(Brought { id, region: region.clone(), fetch, meter })
+    }
+
+    fn meter(&self, work: Work, physical: &Physical, node: NodeId) -> Option<Meter> {
+        let path = &physical.logical.node(node).path;
+        self.accounts.as_ref().map(|accounts| accounts.meter(work, path))
     }
 }
 
@@ -288,7 +307,16 @@ pub type Stored = Arc<BTreeMap<NodeId, Arc<Scratch>>>;
 /// Takes the finished boxes of a task.
 type Emit = Box<dyn Fn(&Region, Block) -> Result<(), TaskError> + Send + Sync>;
 
-type Fetched = Result<Vec<(NodeId, Region, Fetch)>, TaskError>;
+type Fetched = Result<Vec<Brought>, TaskError>;
+
+/// The bytes of a box of a scan.
+struct Brought {
+    id: NodeId,
+    region: Region,
+    fetch: Fetch,
+    /// Counts the decoding.
+    meter: Option<Meter>,
+}
 
 /// Decodes what one step reads.
 struct Opener {
@@ -311,8 +339,9 @@ impl Opener {
         let fetched = self.fetched().ok_or(TaskError::Lost)??;
         // Before anything new is decoded, what is not used any more goes.
         self.open.retain(|(id, region, _)| reads.iter().any(|(i, r)| i == id && r == region));
-        for (id, region, fetch) in fetched {
-            let frame = fetch.frame().map_err(|e| TaskError::Source(id, e))?;
+        for Brought { id, region, fetch, meter } in fetched {
+            let _running = meter::enter(meter.as_ref());
+            let frame = fetch.frame().map_err(|e| TaskError::Source(id, region.clone(), e))?;
             self.open.push((id, region, Arc::new(frame)));
         }
         let (frames, stored) = (self.open.clone(), self.stored.clone());
@@ -365,35 +394,7 @@ struct Threads;
 
 impl Workers for Threads {
     fn each(&self, n: usize, f: &(dyn Fn(usize) + Sync)) {
-        (0..n).into_par_iter().for_each(f);
-    }
-}
-
-fn issue(physical: &Physical, node: NodeId, error: TaskError, budget: u64) -> Issue {
-    let path = |id: NodeId| physical.logical.node(id).path.clone();
-    let own = path(node);
-    match error {
-        TaskError::Compute(failure) => {
-            Issue::new(Code::new(failure.fault.code), path(failure.node), failure.fault.message)
-        }
-        TaskError::Source(id, error) => Issue::new(Code::INTERNAL, path(id), error.to_string()),
-        TaskError::Memory(peak) => Issue::new(
-            Code::PROCESS_GRAPH_COMPLEXITY,
-            own,
-            format!("a task needs {peak} bytes, the memory limit is {budget}"),
-        )
-        .hint("raise the memory limit"),
-        TaskError::Scratch(error) => {
-            let message = format!("cannot keep the result: {error}");
-            match error.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                    Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, own, message)
-                        .hint("name a folder with more room by `--scratch`")
-                }
-                _ => Issue::new(Code::INTERNAL, own, message),
-            }
-        }
-        TaskError::Cancelled => Issue::new(Code::new("Cancelled"), own, "the run was cancelled"),
-        TaskError::Lost => Issue::new(Code::INTERNAL, own, "a task ended without a result"),
+        let meter = meter::current();
+        (0..n).into_par_iter().for_each_init(|| meter::enter(meter.as_ref()), |_, i| f(i));
     }
 }

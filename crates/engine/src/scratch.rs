@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use crate::budget::Reservation;
 use crate::checksum::Checksum;
 use crate::ledger::{Ledger, Tasks};
+use crate::meter;
 use crate::sink::{Boxes, ResultView, SinkError};
 
 use bricks::{Bricks, Piece};
@@ -210,7 +211,9 @@ impl Scratch {
         }
         let shape = self.bricks.shape();
         let checksum = Checksum::new(self.dtype, shape.to_vec());
+        let meter = meter::current();
         slabs(shape).into_par_iter().try_for_each(|slab| {
+            let _running = meter::enter(meter.as_ref());
             checksum.add(&slab, &self.read_block(&slab)?);
             std::io::Result::Ok(())
         })?;

@@ -105,7 +105,7 @@ pub struct Session {
 }
 
 /// A saved cube in STAC. The `href` of an asset is `./` and the name of its file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Described {
     /// An item, or a collection with the assets of all its items.
     pub json: Json,
@@ -131,6 +131,8 @@ pub struct Report {
     /// Attempts at a run that is kept, this one counted; 0 for others.
     pub attempts: usize,
     pub bytes_read: u64,
+    /// Processor time of tasks, decoding and writing. That of threads that fetch and of functions of users is not in it.
+    pub cpu: Duration,
     /// Bytes of the chunks that were decoded meanwhile, by this run and those beside it.
     pub bytes_decoded: u64,
     /// Over the pixels of all roots, however they were computed; of a value that is no cube, over its JSON text.
@@ -190,7 +192,8 @@ impl Session {
         let readers = Readers::new(Arc::clone(catalog.access()));
         let readers = Arc::new(readers.with_cache(settings.memory / 64, &budget));
         let turns = Arc::new(Semaphore::new(settings.threads.get()));
-        let machine = Machine { readers, pool: Arc::new(pool), budget, turns, outside: None };
+        let machine =
+            Machine { readers, pool: Arc::new(pool), budget, turns, outside: None, accounts: None };
         let results = Budget::new(settings.memory / 4);
         let space = Space::new(settings.scratch.clone(), settings.scratch_limit);
         if settings.scratch.is_some() {
@@ -338,7 +341,8 @@ impl Session {
         listener: &Listener,
         cancel: &Cancel,
     ) -> Result<Report, Vec<Issue>> {
-        let outcome = self.run_all(process, target, listener, cancel).await;
+        let metered = self.metered();
+        let outcome = metered.run_all(process, target, listener, cancel).await;
         // Chunks are kept for the tasks of a run: what is on disk may be replaced after it.
         self.machine.readers.cache().release(u64::MAX);
         outcome
@@ -364,13 +368,14 @@ impl Session {
         let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
         let target = staging.as_ref().map_or(target, |staging| &staging.target);
         let files = output::plan(&plan, target).map_err(one)?;
-        let physical = Arc::new(plan.physical);
+        let (physical, bound) = (Arc::new(plan.physical), plan.bound);
         let kept = folder.map(|folder| Kept::take_up(folder, &physical, &files, staging.clone()));
         let kept = kept.transpose()?;
         let kept = kept.as_ref();
         self.check_exports(&physical.logical, kept).await.map_err(one)?;
         let tasks = tasks(&physical);
         report.tasks += tasks;
+        listener(Event::Reads(report.inputs.clone().into()));
         listener(Event::Planned { tasks });
         if let Some(kept) = kept {
             kept.note(listener);
@@ -388,6 +393,12 @@ impl Session {
             kept.report(&mut report);
         }
         report.bytes_decoded = decoded() - decoded_before;
+        if let Some(accounts) = &self.machine.accounts {
+            report.cpu = accounts.cpu();
+            for spent in accounts.told(&physical, &bound) {
+                listener(Event::Spent(spent));
+            }
+        }
         Ok(report)
     }
 

@@ -145,4 +145,20 @@ pub enum SourceError {
     /// The file is fine, but uses something that is not supported.
     #[error("`{href}` uses {what}, which is not supported")]
     Unsupported { href: String, what: String },
+    /// A chunk of a file cannot be decoded.
+    #[error("{source} (chunk {position:?} of `{array}`)")]
+    Chunk { source: Box<SourceError>, array: String, position: Vec<usize> },
+}
+
+impl SourceError {
+    /// The path or address of the file.
+    pub fn href(&self) -> Option<&str> {
+        match self {
+            SourceError::Storage(error) => error.href(),
+            SourceError::Invalid { href, .. }
+            | SourceError::Changed { href }
+            | SourceError::Unsupported { href, .. } => Some(href),
+            SourceError::Chunk { source, .. } => source.href(),
+        }
+    }
 }

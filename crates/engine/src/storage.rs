@@ -105,6 +105,23 @@ pub enum StorageError {
     Read { href: String, reason: String },
 }
 
+impl StorageError {
+    /// The path or address of the file.
+    pub fn href(&self) -> Option<&str> {
+        match self {
+            StorageError::Address(href)
+            | StorageError::NotFound(href)
+            | StorageError::Unranged(href)
+            | StorageError::Denied { href, .. }
+            | StorageError::Forbidden { href, .. }
+            | StorageError::TooLarge { href, .. }
+            | StorageError::Status { href, .. }
+            | StorageError::Read { href, .. } => Some(href),
+            StorageError::Lost { file, .. } | StorageError::Stale { file, .. } => Some(file),
+        }
+    }
+}
+
 impl Location {
     /// A local path (absolute, or relative to `base`) or a URL. `base` may be a folder or a URL. Nothing is checked:
     /// the operator named it.

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Issue {
@@ -15,9 +17,11 @@ pub struct Issue {
     /// The name of the argument, with the place inside its value: `extent.west`, `bands[0]`.
     pub argument: Option<String>,
     /// Lower case, no final period.
-    pub message: String,
+    pub message: Box<str>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// More for the log: fields by name.
+    pub details: Option<Box<Map<String, Value>>>,
 }
 
 /// The way to a node: node ids and the names of the arguments that hold callbacks, alternating.
@@ -35,7 +39,8 @@ pub struct Code(Cow<'static, str>);
 
 impl Issue {
     pub fn new(code: Code, path: NodePath, message: impl Into<String>) -> Self {
-        Issue { code, path, argument: None, message: message.into(), hint: None }
+        let message = message.into().into_boxed_str();
+        Issue { code, path, argument: None, message, hint: None, details: None }
     }
 
     /// States the argument, or the place inside it.
@@ -46,6 +51,14 @@ impl Issue {
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the fields of an object to the details.
+    pub fn details(mut self, fields: Value) -> Self {
+        if let Value::Object(fields) = fields {
+            self.details.get_or_insert_default().extend(fields);
+        }
         self
     }
 }

@@ -347,7 +347,7 @@ impl<'a> Parser<'a> {
             if component[owner] == component[target] {
                 let same = owner == target;
                 let (owner, target) = (short(&nodes[owner].id), short(&nodes[target].id));
-                self.issues[issue].message = if same {
+                let message = if same {
                     format!("cycle across callback levels: the callback is part of node `{owner}`")
                 } else {
                     format!(
@@ -355,6 +355,7 @@ impl<'a> Parser<'a> {
                          which the callback is part of"
                     )
                 };
+                self.issues[issue].message = message.into();
             }
         }
     }

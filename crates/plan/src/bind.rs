@@ -142,7 +142,8 @@ impl Binder<'_> {
                 Ok(term) => term,
                 Err(Problem::Blocked) => Term::Blocked,
                 Err(Problem::Issue { code, argument, message, hint }) => {
-                    self.issues.push(Issue { code, path, argument, message, hint });
+                    let issue = Issue::new(code, path, message);
+                    self.issues.push(Issue { argument, hint, ..issue });
                     Term::Blocked
                 }
             };

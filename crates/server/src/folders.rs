@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! jobs/<job>/<run>/<attempt>/files/   results; they can be seen when the store says that the attempt has them
+//!                            inputs.json  items that were read for them
 //!                            kept/    what finished tasks gave, until the run ends
 //! ```
 //! An attempt takes the kept part of the one before it by renaming: a server that still works on it, because it was
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::job::Job;
+use crate::job::{Job, Status};
 
 const FILES: &str = "files";
 const KEPT: &str = "kept";
@@ -93,6 +94,7 @@ impl Folders {
             for (attempt, folder) in numbers(&folder)? {
                 if Some(attempt) == needed {
                     absent(std::fs::remove_dir_all(folder.join(KEPT)))?;
+                    only(&folder.join(FILES), job)?;
                 } else {
                     absent(std::fs::remove_dir_all(folder))?;
                 }
@@ -144,6 +146,27 @@ fn numbers(folder: &Path) -> io::Result<BTreeMap<i64, PathBuf>> {
     Ok(found)
 }
 
+/// Removes what was written after the job was stopped, or was not finished then.
+fn only(folder: &Path, job: &Job) -> io::Result<()> {
+    if !matches!(job.status, Status::Canceled | Status::Error) {
+        return Ok(());
+    }
+    let files = job.outcome.iter().flat_map(|outcome| &outcome.files);
+    let named: Vec<&str> = files.filter_map(|file| file.name.split('/').next()).collect();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| named.contains(&name)) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            absent(std::fs::remove_dir_all(entry.path()))?;
+        } else {
+            absent(std::fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Only what is empty is to be removed.
 fn empty(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
@@ -167,7 +190,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::job::{Outcome, Status};
+    use crate::job::{Outcome, ResultFile};
 
     fn job(run: i64, attempt: i64, status: Status) -> Job {
         let job = Job::new("j".to_owned(), "ada".to_owned(), Map::new(), 0);
@@ -212,6 +235,24 @@ mod tests {
         assert!(
             folders.files(&finished, 2).exists() && !dir.path().join("jobs/j/2/2/kept").exists()
         );
+        // Of a job that was stopped stays what had been told.
+        for name in ["a.tif", "late.tif"] {
+            fs::write(folders.files(&finished, 2).join(name), "x").unwrap();
+        }
+        let told = ResultFile {
+            name: "a.tif".to_owned(),
+            media_type: "image/tiff".to_owned(),
+            is_folder: false,
+            size: 1,
+            sha256: None,
+            notes: Vec::new(),
+        };
+        let outcome = Some(Outcome { attempt: 2, files: vec![told], ..Outcome::default() });
+        let stopped = Job { outcome, ..job(2, 2, Status::Canceled) };
+        folders.tidy(&stopped).unwrap();
+        let left = fs::read_dir(folders.files(&stopped, 2)).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["a.tif"]);
         folders.tidy(&job(2, 2, Status::Error)).unwrap();
         assert!(!folders.files(&finished, 2).exists());
         assert!(folders.jobs().unwrap().is_empty());

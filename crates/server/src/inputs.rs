@@ -4,6 +4,8 @@
 //! in a file beside the results, which is one item collection behind a signed link.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use eolith_engine::session::{self, Origin};
 use serde::{Deserialize, Serialize};
@@ -54,10 +56,13 @@ pub(crate) fn kept(read: &[session::Input]) -> Vec<Input> {
     read.iter().map(kept).collect()
 }
 
-/// The items of all data sets in the order of [`kept`], for the file; `None` if there are none.
-pub(crate) fn items(read: &[session::Input]) -> Option<Value> {
-    let any = read.iter().any(|input| !input.items.is_empty());
-    any.then(|| read.iter().map(|input| Value::from(input.items.clone())).collect())
+/// Writes the items of all data sets, in the order of [`kept`], if there are any.
+pub(crate) fn write(path: &Path, read: &[session::Input]) -> io::Result<()> {
+    if read.iter().all(|input| input.items.is_empty()) {
+        return Ok(());
+    }
+    let items: Value = read.iter().map(|input| Value::from(input.items.clone())).collect();
+    std::fs::write(path, items.to_string())
 }
 
 /// Whether items were read.

@@ -102,7 +102,7 @@ pub(crate) struct Lease {
 pub(crate) struct Usage {
     /// Time that a server worked on it, in milliseconds.
     pub(crate) duration: i64,
-    /// Processor time of the server meanwhile, in milliseconds.
+    /// Processor time of its tasks, in milliseconds.
     pub(crate) cpu: i64,
     pub(crate) bytes_read: u64,
     /// Tasks of the last attempt, and those of it that were taken over from an earlier one.
@@ -243,7 +243,9 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
             if !job.is_active() {
                 return Err(Refusal::Idle);
             }
-            let partial = job.outcome.as_ref().is_some_and(|outcome| !outcome.files.is_empty());
+            let partial = job.status == Status::Running
+                && job.outcome.as_ref().is_some_and(|outcome| !outcome.files.is_empty());
+            next.outcome = next.outcome.filter(|_| partial);
             next.queued = None;
             next.enter(if partial { Status::Canceled } else { Status::Created }, now);
         }
@@ -278,6 +280,8 @@ pub(crate) fn transition(job: &Job, change: Change, now: Millis) -> Result<Job, 
                 next.enter(Status::Error, now);
                 return Ok(next);
             }
+            // The files of an earlier attempt go when the next one begins, which writes them again.
+            next.outcome = None;
             let until = now + time.as_millis() as i64;
             if job.status != Status::Running {
                 next.enter(Status::Running, now);

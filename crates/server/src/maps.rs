@@ -233,7 +233,7 @@ async fn tell(
     if let Some(Failure::Issues(issues)) = failure {
         let Place { z, x, y } = place;
         for issue in issues.iter().filter(|issue| shown.is_new(&issue.to_string())) {
-            let mut entry = entries::of_issue(issue);
+            let mut entry = entries::of_issue(issue, &Value::Null);
             entry["data"] = json!({"tile": {"z": z, "x": x, "y": y}});
             said.push((Level::Error, entry));
         }

@@ -1,6 +1,7 @@
 //! How far a run is, from the events it tells. Its parts come one after the other, and each counts from the beginning.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use eolith_engine::events::Event;
 
@@ -21,6 +22,8 @@ struct Parts {
     done: u64,
     tasks: u64,
     bytes: u64,
+    /// Processor time of the whole run.
+    cpu: Duration,
 }
 
 impl Progress {
@@ -29,11 +32,12 @@ impl Progress {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Planned { tasks } => {
-                let bytes_before = parts.bytes_before + parts.bytes;
-                *parts =
-                    Parts { planned: true, all: *tasks as u64, bytes_before, ..Parts::default() };
+                let (bytes_before, cpu) = (parts.bytes_before + parts.bytes, parts.cpu);
+                let all = *tasks as u64;
+                *parts = Parts { planned: true, all, bytes_before, cpu, ..Parts::default() };
             }
-            Event::Task { done, tasks, bytes_read } => {
+            Event::Task { done, tasks, bytes_read, cpu } => {
+                parts.cpu = *cpu;
                 let (done, tasks) = (*done as u64, *tasks as u64);
                 if done <= parts.done || tasks != parts.tasks || *bytes_read < parts.bytes {
                     parts.tasks_before += parts.tasks;
@@ -68,6 +72,11 @@ impl Progress {
         bytes_before + bytes
     }
 
+    /// Processor time so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.parts().cpu
+    }
+
     fn parts(&self) -> Parts {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,12 +92,12 @@ mod tests {
         assert!(progress.percent() == 0.0 && !progress.is_planned());
         progress.see(&Event::Planned { tasks: 8 });
         for (done, tasks, bytes_read) in [(1, 3, 10), (3, 3, 30), (1, 1, 5), (1, 4, 7), (2, 4, 9)] {
-            progress.see(&Event::Task { done, tasks, bytes_read });
+            progress.see(&Event::Task { done, tasks, bytes_read, cpu: Duration::ZERO });
         }
         assert_eq!((progress.percent(), progress.bytes(), progress.tasks_of_all()), (75.0, 44, 8));
         // What the plan depends on was computed; another one follows.
         progress.see(&Event::Planned { tasks: 2 });
-        progress.see(&Event::Task { done: 1, tasks: 2, bytes_read: 6 });
+        progress.see(&Event::Task { done: 1, tasks: 2, bytes_read: 6, cpu: Duration::ZERO });
         assert_eq!((progress.percent(), progress.bytes(), progress.tasks_of_all()), (50.0, 50, 2));
     }
 }

@@ -129,6 +129,11 @@ impl Runs {
 }
 
 impl Log {
+    /// Whether there is nothing to read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     pub(crate) fn add(&self, level: Level, entry: Value) {
         let level = entries::severity(level);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);

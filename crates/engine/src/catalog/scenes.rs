@@ -201,7 +201,8 @@ impl SceneSource {
                 SourceError::Storage(StorageError::Address(_) | StorageError::NotFound(_))
                 | SourceError::Invalid { .. }
                 | SourceError::Changed { .. }
-                | SourceError::Unsupported { .. } => problems.push((href, error.to_string())),
+                | SourceError::Unsupported { .. }
+                | SourceError::Chunk { .. } => problems.push((href, error.to_string())),
                 SourceError::Storage(_) => return Err(error.to_string()),
             }
         }

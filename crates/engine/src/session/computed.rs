@@ -12,8 +12,10 @@ use eolith_plan::subplan::Subplan;
 use eolith_plan::{explain, optimize};
 
 use super::{Report, Session, Stage};
+use crate::accounts::Work;
 use crate::budget::{Budget, Holding};
 use crate::events::{Cancel, Event, Listener};
+use crate::meter;
 use crate::scratch::Scratch;
 use crate::sink::Boxes;
 
@@ -82,7 +84,10 @@ impl Session {
         }
         let (subplan, cancel) = (subplan.clone(), cancel.clone());
         let (tell, told) = tokio::sync::oneshot::channel();
+        let accounts = self.machine.accounts.as_ref();
+        let meter = accounts.map(|accounts| accounts.meter(Work::Compute, &path));
         self.machine.pool.spawn(move || {
+            let _running = meter::enter(meter.as_ref());
             // Nobody waits any more after a cancellation.
             let _ = tell.send(subplan.answer(blocks, &|| cancel.is_cancelled()));
         });

@@ -15,8 +15,10 @@ use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Session, statistics};
+use crate::accounts::Work;
 use crate::checksum::Checksum;
 use crate::events::{Event, Listener};
+use crate::meter;
 use crate::scratch::Scratch;
 use crate::sink::{self, Boxes, Intake, OutputFile, ResultView, SinkFormat};
 
@@ -223,13 +225,23 @@ pub(super) async fn write(
     let room = session.machine.reserve(budget).await;
     let described = session.kept.is_some();
     let remark = result.remark().map(str::to_owned);
+    let began = Instant::now();
     let (send, receive) = tokio::sync::oneshot::channel();
+    let accounts = session.machine.accounts.clone();
+    let meter = accounts.as_ref().map(|accounts| accounts.meter(Work::Write, &at));
     session.machine.pool.spawn(move || {
         let _room = room;
+        let running = || meter::enter(meter.as_ref());
+        let _running = running();
         let started = Instant::now();
-        let write =
-            || file.map(|(path, format, options)| format.write(&*result, &options, budget, &path));
-        let check = || (result.checksum(), started.elapsed());
+        let write = || {
+            let _running = running();
+            file.map(|(path, format, options)| format.write(&*result, &options, budget, &path))
+        };
+        let check = || {
+            let _running = running();
+            (result.checksum(), started.elapsed())
+        };
         let ((checksum, checking), files) = rayon::join(check, write);
         // Both go on side by side: what is left of the time when the checksum is done is the files'.
         let writing = started.elapsed().saturating_sub(checking);
@@ -242,6 +254,9 @@ pub(super) async fn write(
     });
     let (checksum, checking, files, writing, statistics) =
         receive.await.map_err(|_| failed(&at, "the writer ended without a result".to_owned()))?;
+    if let Some(accounts) = accounts {
+        accounts.add(Work::Write, &at, 1, 0, began.elapsed());
+    }
     let unread = |e: std::io::Error| failed(&at, format!("cannot read back the result: {e}"));
     let (checksum, statistics) = (checksum.map_err(unread)?, statistics.map_err(unread)?);
     let mut files = match files {

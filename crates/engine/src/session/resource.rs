@@ -40,6 +40,7 @@ pub(super) struct Resource {
 }
 
 /// A cube that was saved.
+#[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub(super) id: &'a str,
     pub(super) schema: &'a Schema,

@@ -14,10 +14,10 @@ use super::exports;
 use super::kept::{self, Kept};
 use super::output::{self, Destination};
 use super::resource::{Resource, Saved};
-use super::{Report, Session, Target};
-use crate::events::{Cancel, Entry, Event, Listener};
+use super::{Described, Report, Session, Target};
+use crate::events::{Cancel, Completed, Entry, Event, Listener};
 use crate::run::Stored;
-use crate::sink::Boxes;
+use crate::sink::{Boxes, OutputFile};
 use crate::summary::Summary;
 
 impl Session {
@@ -49,7 +49,9 @@ impl Session {
             }
             if let Some(Effect::Model(about)) = &root.effect {
                 let written = output::model(root, about, target, listener)?;
-                report.outputs.extend(kept::published(kept, written, &root.path).await?);
+                let written = kept::published(kept, written, &root.path).await?;
+                listener(saved(written.clone(), None));
+                report.outputs.extend(written);
                 continue;
             }
             if let Some(Effect::Stac(effect)) = &root.effect {
@@ -85,7 +87,10 @@ impl Session {
                 drop(boxes);
                 report.times.run += started.elapsed();
                 if let Some(outcome) = output::finish(&direct, listener, &at).await? {
-                    resources.insert(at, report.describe(resource(physical, part, root, &outcome)));
+                    let (resource, described) = resource(physical, part, root, &outcome);
+                    listener(saved(outcome.files.clone(), Some(&described)));
+                    report.resources.push(described);
+                    resources.insert(at, resource);
                     report.add(outcome, number);
                     number += 1;
                     continue;
@@ -102,7 +107,10 @@ impl Session {
             report.times.run += started.elapsed();
             let mut outcome = output::write(self, &file, result, listener, at.clone()).await?;
             outcome.files = kept::published(kept, outcome.files, &at).await?;
-            resources.insert(at, report.describe(resource(physical, part, root, &outcome)));
+            let (resource, described) = resource(physical, part, root, &outcome);
+            listener(saved(outcome.files.clone(), Some(&described)));
+            report.resources.push(described);
+            resources.insert(at, resource);
             report.add(outcome, number);
             number += 1;
         }
@@ -133,23 +141,29 @@ impl Session {
     }
 }
 
-/// The STAC resource of a cube that was saved.
-fn resource(physical: &Physical, part: &Part, root: &Root, outcome: &output::Outcome) -> Resource {
+fn saved(outputs: Vec<OutputFile>, resource: Option<&Described>) -> Event {
+    Event::Completed(Arc::new(Completed { outputs, resource: resource.cloned() }))
+}
+
+/// The STAC resource of a cube that was saved, and what is told of it. Only that has statistics: what is exported is the
+/// same for runs that are kept and those that are not.
+fn resource(
+    physical: &Physical,
+    part: &Part,
+    root: &Root,
+    outcome: &output::Outcome,
+) -> (Resource, Described) {
     let logical = &physical.logical;
     let source = exports::source_times(logical, part.node);
     let (id, now) = (exports::id(root), output::now());
     let output::Outcome { files, statistics, .. } = outcome;
     let schema = logical.schema(part.node);
-    Resource::new(&Saved { id: &id, schema, files, statistics, source, now: &now })
+    let saved = Saved { id: &id, schema, files, statistics: &[], source, now: &now };
+    let described = Resource::new(&Saved { statistics, ..saved }).described();
+    (Resource::new(&saved), described)
 }
 
 impl Report {
-    /// Notes what STAC says of a result.
-    fn describe(&mut self, resource: Resource) -> Resource {
-        self.resources.push(resource.described());
-        resource
-    }
-
     /// What became of result `number`.
     fn add(&mut self, outcome: output::Outcome, number: u32) {
         self.times.checksum += outcome.checking;

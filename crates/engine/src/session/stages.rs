@@ -18,6 +18,12 @@ use crate::scratch::{Layout, Scratch};
 use crate::sink::Boxes;
 
 impl Session {
+    /// The same session, for one run whose accounts are kept.
+    pub(super) fn metered(&self) -> Session {
+        let accounts = Some(Arc::default());
+        Session { machine: Machine { accounts, ..self.machine.clone() }, ..self.clone() }
+    }
+
     /// Computes the values that are kept between tasks; gives them and the bytes read.
     pub(super) async fn stages(
         &self,

@@ -29,6 +29,7 @@ use self::names::Names;
 use super::nodata::{Guess, NullCoding, Scan};
 use super::{ResultView, SinkError};
 use crate::crs_text::CfValue;
+use crate::meter;
 
 /// The version of the conventions, for the attribute `Conventions` of the file.
 pub(super) const CONVENTIONS: &str = "CF-1.9";
@@ -163,9 +164,11 @@ impl Layout {
             let scan = |o: &Output| Scan::new(o.variable.nodata, stored(o.variable.dtype));
             self.outputs.iter().map(scan).collect()
         };
+        let meter = meter::current();
         let scans = (0..pieces.len())
             .into_par_iter()
             .try_fold(empty, |mut scans, n| {
+                let _running = meter::enter(meter.as_ref());
                 let (chunk, bands) = pieces.piece(n);
                 self.read(result, &pieces.grid.region(chunk), bands, |band, part| {
                     scans[band].add(&part);

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::ScopeFifo;
 
 use super::SinkError;
+use crate::meter::{self, Meter};
 
 /// Pieces under way at a time, for a pool: enough that no thread waits for the writer.
 pub(super) fn ahead(threads: usize) -> usize {
@@ -36,7 +37,8 @@ pub(super) fn run<J: Send, R: Send>(
         taking: false,
         failed: None,
     };
-    let shared = Shared { state: Mutex::new(state), take: Mutex::new(take), work, ahead };
+    let meter = meter::current();
+    let shared = Shared { state: Mutex::new(state), take: Mutex::new(take), work, ahead, meter };
     rayon::scope_fifo(|scope| shared.start(&mut lock(&shared.state), scope));
     let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     state.failed.map_or(Ok(()), Err)
@@ -48,6 +50,8 @@ struct Shared<I, J, R, W, T> {
     take: Mutex<T>,
     work: W,
     ahead: usize,
+    /// Counts the work on all threads.
+    meter: Option<Meter>,
 }
 
 struct State<I, J, R> {
@@ -80,6 +84,7 @@ where
     }
 
     fn work<'s>(&'s self, number: usize, job: J, scope: &ScopeFifo<'s>) {
+        let _running = meter::enter(self.meter.as_ref());
         let result = (self.work)(job);
         let mut state = lock(&self.state);
         state.done.insert(number, result);

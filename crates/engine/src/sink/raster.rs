@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::nodata::{NullCoding, Scan};
 use super::{Image, OutputFile, ResultView, SinkError, file};
+use crate::meter;
 
 /// One image of a cube.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,9 +200,11 @@ pub(super) fn scan(
     let windows: Vec<_> = (images.iter())
         .flat_map(|image| image.windows(window, window).map(move |(r, c)| (image, r, c)))
         .collect();
+    let meter = meter::current();
     let scan = windows
         .into_par_iter()
         .try_fold(empty, |mut scan, (image, rows, columns)| {
+            let _running = meter::enter(meter.as_ref());
             scan.add(&image.read(view, &rows, &columns)?);
             Ok::<Scan, SinkError>(scan)
         })

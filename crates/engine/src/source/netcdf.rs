@@ -19,6 +19,7 @@ use netcdf_reader::{NcFile, NcGroup, NcOpenOptions};
 use serde_json::{Map, Value};
 
 use self::variable::Variable;
+use crate::meter;
 use crate::source::{ArrayReader, SourceError};
 use crate::storage::Location;
 
@@ -84,7 +85,12 @@ async fn blocking<T: Send + 'static>(
     href: &str,
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
-    match tokio::task::spawn_blocking(work).await {
+    let meter = meter::of_task();
+    let metered = move || {
+        let _running = meter::enter(meter.as_ref());
+        work()
+    };
+    match tokio::task::spawn_blocking(metered).await {
         Ok(result) => result,
         Err(broken) => Err(SourceError::Invalid {
             href: href.to_owned(),

@@ -18,6 +18,7 @@ use super::chunk::{Chunk, Chunks};
 use super::frame::{self, Frame, Indices, Layout, Part};
 use super::open::Readers;
 use super::{ArrayReader, Fetched, SourceError};
+use crate::meter;
 
 /// Arrays that are read at a time for one box.
 const CONCURRENT: usize = 8;
@@ -133,11 +134,15 @@ impl Fetch {
         let Fetch { dtype, region, indices, source, mut pieces, cache, .. } = self;
         let units = pieces.iter_mut().flat_map(|piece| std::mem::take(&mut piece.units));
         let units: Vec<Unit> = units.collect();
+        let meter = meter::current();
+        let running = || meter::enter(meter.as_ref());
         // What another thread is about to decode comes last: it is likely to be ready then.
         let first: Vec<Result<Decoded, Box<Encoded>>> =
-            units.into_par_iter().map(|unit| try_decode(&cache, unit)).collect();
+            (units.into_par_iter().map_init(running, |_, unit| try_decode(&cache, unit))).collect();
         let decoded: Vec<Decoded> = (first.into_par_iter())
-            .map(|outcome| outcome.unwrap_or_else(|encoded| decode(&cache, *encoded)))
+            .map_init(running, |_, outcome| {
+                outcome.unwrap_or_else(|encoded| decode(&cache, *encoded))
+            })
             .collect();
         let mut decoded = decoded.into_iter();
         let mut parts = Vec::with_capacity(pieces.len());
@@ -300,7 +305,16 @@ fn decode(cache: &Cache, encoded: Encoded) -> Decoded {
 
 impl Encoded {
     fn decode(self, cache: &Cache) -> Result<Chunk, SourceError> {
-        self.reader.decode_chunk(&self.position, self.fetched, cache.buffers())
+        let decoded = self.reader.decode_chunk(&self.position, self.fetched, cache.buffers());
+        decoded.map_err(|error| match error {
+            // That the data is another one is nothing of this chunk.
+            SourceError::Changed { .. } => error,
+            error => SourceError::Chunk {
+                source: Box::new(error),
+                array: self.reader.meta().name.clone(),
+                position: self.position,
+            },
+        })
     }
 }
 

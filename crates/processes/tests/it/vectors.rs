@@ -95,7 +95,7 @@ fn in_graph(id: &str, given: &serde_json::Map<String, Json>) -> Option<Result<Va
         bind(&process.expect("a process"), &arguments, registry(), &Snapshot::default(), None);
     if let Some(issue) = bound.issues.first() {
         let code: &'static str = Box::leak(issue.code.to_string().into_boxed_str());
-        return Some(Err(Fault::new(code, issue.message.clone())));
+        return Some(Err(Fault::new(code, issue.message.to_string())));
     }
     let result = bound.logical.roots.iter().find(|root| root.is_result)?;
     match &result.value {

@@ -197,9 +197,11 @@ impl Results<'_> {
 
     fn collection_links(&self) -> Vec<Value> {
         let own = self.links.to(&format!("/jobs/{}/results", self.job.id));
+        // Those of a job that is not finished have to be asked for.
+        let all = if self.job.status == Status::Finished { "" } else { "?partial=true" };
         let mut links = vec![
-            link("self", self.signed(""), "These results"),
-            link("canonical", self.signed(""), "These results, without a token"),
+            link("self", self.signed(all), "These results"),
+            link("canonical", self.signed(all), "These results, without a token"),
             link("via", own, "These results, for the owner of the job"),
         ];
         for number in 0..self.outcome.items.len() {

@@ -73,8 +73,7 @@ pub(crate) async fn create(
     let meter = Arc::new(meter);
     let process = process(body)?;
     let id = format!("r-{}", random_id());
-    let monitor = links.to(&format!("/result/{id}/logs"));
-    let about = About { monitor, id: id.clone(), costs: 0 };
+    let mut about = About { monitor: None, id: id.clone(), costs: 0 };
     let allowance = &state.config().allowance;
     let most = state.accounts().requests(&user.id).await?;
     let started = state.runs().start_request(&user.id, most);
@@ -82,7 +81,8 @@ pub(crate) async fn create(
         started.ok_or_else(|| ApiError::too_many_at_once(most.unwrap_or(0)))?;
     info!(id, user = user.id, "a run starts");
     let log = state.runs().log(id, user.id.clone(), level);
-    let listener = listener(Arc::clone(&log), Arc::clone(&meter));
+    let kept = Arc::clone(&log);
+    let listener = listener(Arc::clone(&log), Arc::clone(&meter), given.clone());
     let counted = Arc::clone(&meter);
     let places = state.places(&user.id, &given).await?;
     let session = state.session().as_ref().clone().with_workspace(Arc::new(places));
@@ -95,7 +95,7 @@ pub(crate) async fn create(
         busy.computed();
         if let Err(issues) = &report {
             for issue in issues {
-                log.add(Level::Error, entries::of_issue(issue));
+                log.add(Level::Error, entries::of_issue(issue, &given));
             }
         }
         let bytes = match &report {
@@ -113,8 +113,11 @@ pub(crate) async fn create(
     };
     let (report, costs, folder, busy) =
         run.map_err(|_| ApiError::internal("the run ended unexpectedly"))??;
-    let about = About { costs, ..about };
+    about.costs = costs;
     drop(waiting);
+    if !kept.is_empty() {
+        about.monitor = Some(links.to(&format!("/result/{}/logs", about.id)));
+    }
     if let ([], Some(value)) = (report.outputs.as_slice(), &report.value) {
         let text = json_text(value);
         return respond("application/json", &about, Response::builder(), Body::from(text));
@@ -173,10 +176,10 @@ async fn size(report: &Report, folder: &Path) -> Result<u64, ApiError> {
     Ok(value + files.ok_or_else(|| ApiError::internal("the result cannot be read"))?)
 }
 
-fn listener(log: Arc<Log>, meter: Arc<Meter>) -> Listener {
+fn listener(log: Arc<Log>, meter: Arc<Meter>, process: Value) -> Listener {
     Arc::new(move |event| {
         meter.see(&event);
-        if let Some((level, entry)) = entries::of_event(&event) {
+        if let Some((level, entry)) = entries::of_event(&event, &process) {
             log.add(level, entry);
         }
     })
@@ -265,8 +268,8 @@ fn zipped(media_type: &str) -> String {
 /// What an answer says of its run.
 struct About {
     id: String,
-    /// The address of its log.
-    monitor: String,
+    /// The address of its log, if that has entries.
+    monitor: Option<String>,
     costs: Micros,
 }
 
@@ -276,8 +279,9 @@ fn respond(
     headers: Builder,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let monitor = about.monitor.as_ref().map(|address| format!("<{address}>; rel=\"monitor\""));
+    let headers = monitor.into_iter().fold(headers, |headers, link| headers.header(LINK, link));
     headers
-        .header(LINK, format!("<{}>; rel=\"monitor\"", about.monitor))
         .header(CONTENT_TYPE, media_type)
         .header(COSTS, credits(about.costs).to_string())
         .header(IDENTIFIER, &about.id)

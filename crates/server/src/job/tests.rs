@@ -107,6 +107,24 @@ fn a_lease_that_ran_out_goes_to_another_server_and_the_first_one_is_powerless() 
 }
 
 #[test]
+fn files_of_a_part_are_those_of_the_last_attempt() {
+    let going = after([Change::Start, lease("first"), renew(1, 30.0, part())]);
+    assert_eq!(going.outcome, part());
+    assert_eq!(transition(&going, renew(1, 31.0, None), 40).unwrap().outcome, part());
+    let failed = transition(&going, fail(1), 40).unwrap();
+    assert_eq!((failed.status, failed.outcome), (Status::Error, part()));
+    let canceled = transition(&going, Change::Cancel, 40).unwrap();
+    assert_eq!((canceled.status, &canceled.outcome), (Status::Canceled, &part()));
+    assert_eq!(transition(&canceled, Change::Start, 50).unwrap().outcome, None);
+    // The next server begins with other files, and one that waits has none.
+    assert_eq!(transition(&going, lease("second"), 131).unwrap().outcome, None);
+    let park = Change::Park { attempt: 1, usage: Usage::default() };
+    let parked = transition(&going, park, 40).unwrap();
+    let stopped = transition(&parked, Change::Cancel, 50).unwrap();
+    assert_eq!((stopped.status, stopped.outcome), (Status::Created, None));
+}
+
+#[test]
 fn a_job_that_ends_the_server_again_and_again_is_given_up() {
     let minute = 60_000;
     let mut job = after([Change::Start, lease("s")]);

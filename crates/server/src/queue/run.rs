@@ -1,5 +1,6 @@
 //! One attempt at a job: from its process to files, log and outcome.
 
+mod partial;
 mod results;
 mod stop;
 mod watch;
@@ -10,7 +11,6 @@ use std::time::Instant;
 use eolith_engine::events::{Cancel, Level, Listener};
 use eolith_engine::session::{Report, Target, json_text};
 use eolith_graph::{Issue, Process};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tracing::{Instrument, info_span};
@@ -22,6 +22,8 @@ use crate::inputs;
 use crate::job::{self, Change, Job, Outcome, Usage};
 use crate::places::Places;
 use crate::store::{Changed, StoreError};
+use partial::Partial;
+use results::Known;
 use watch::Watch;
 
 /// The value of a run that wrote no file.
@@ -52,12 +54,15 @@ impl Queue {
         };
         let clock = Clock::start(job.usage);
         let span = info_span!("job", id = job.id, attempt = job.attempt);
-        let run = self.compute(&job, &attempt, &log, cancel).instrument(span);
-        let ended = self.watched(&job, &watch, &clock, cancel, run).await?;
+        let known = Known::default();
+        let partial = Partial::new(job.attempt, attempt.clone(), known.clone());
+        let run = Box::pin(self.compute(&job, (&attempt, known), &log, cancel)).instrument(span);
+        let ended = self.watched(&job, &watch, (&clock, partial), cancel, run).await?;
         let mut stopped = watch.stopped();
         let usage = watch.usage(clock.usage());
         let usage = match &ended {
             Ok((report, _)) => Usage {
+                cpu: clock.before.cpu + report.cpu.as_millis() as i64,
                 bytes_read: clock.before.bytes_read + report.bytes_read,
                 chunks: report.tasks as u64,
                 chunks_resumed: report.resumed as u64,
@@ -88,9 +93,11 @@ impl Queue {
             Err(_) if stopped.is_none() && cancel.is_cancelled() => return Ok(()),
             Err(issues) => {
                 for issue in &issues {
-                    watch.add(Level::Error, entries::of_issue(issue));
+                    watch.add(Level::Error, entries::of_issue(issue, &watch.process));
                 }
-                let failure = issues.first().map_or(Value::Null, entries::of_issue);
+                let failure = issues
+                    .first()
+                    .map_or(Value::Null, |issue| entries::of_issue(issue, &watch.process));
                 Change::Fail { attempt: job.attempt, usage, failure }
             }
         };
@@ -105,7 +112,7 @@ impl Queue {
     async fn compute(
         &self,
         job: &Job,
-        attempt: &Attempt,
+        (attempt, known): (&Attempt, Known),
         log: &Listener,
         cancel: &Cancel,
     ) -> Result<(Report, Outcome), Vec<Issue>> {
@@ -135,10 +142,8 @@ impl Queue {
             if let ([], Some(value)) = (given.outputs.as_slice(), &given.value) {
                 std::fs::write(files.join(VALUE), json_text(value))?;
             }
-            if let Some(items) = inputs::items(&given.inputs) {
-                std::fs::write(inputs, items.to_string())?;
-            }
-            results::describe(&files, &given)
+            inputs::write(&inputs, &given.inputs)?;
+            results::describe(&files, &given, &known)
         });
         let described = described.await.map_err(|error| internal(error.to_string()))?;
         let outcome =
@@ -176,30 +181,20 @@ pub(crate) fn shown(usage: &Usage) -> Value {
     })
 }
 
-/// Wall and processor time of an attempt, on top of what earlier ones took.
+/// Time of an attempt, on top of what earlier ones took.
 #[derive(Debug)]
 struct Clock {
     before: Usage,
     started: Instant,
-    /// Of the process, so that what runs beside the job counts as well.
-    cpu: i64,
 }
 
 impl Clock {
     fn start(before: Usage) -> Clock {
-        Clock { before, started: Instant::now(), cpu: cpu() }
+        Clock { before, started: Instant::now() }
     }
 
     fn usage(&self) -> Usage {
-        Usage {
-            duration: self.before.duration + self.started.elapsed().as_millis() as i64,
-            cpu: self.before.cpu + cpu() - self.cpu,
-            ..self.before
-        }
+        let duration = self.before.duration + self.started.elapsed().as_millis() as i64;
+        Usage { duration, ..self.before }
     }
-}
-
-fn cpu() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eolith_engine::events::{Cancel, Event, Level};
+use eolith_engine::events::{Cancel, Completed, Event, Level};
+use eolith_engine::session::Input;
 use eolith_graph::Issue;
 use serde_json::Value;
 use tracing::warn;
 
 use super::super::{BEAT, Queue};
+use super::partial::Partial;
 use super::{AttemptError, Clock};
 use crate::entries;
-use crate::job::{self, Change, Job, Usage};
+use crate::job::{self, Change, Job, Outcome, Usage};
 use crate::prices::Micros;
 use crate::progress::Progress;
 use crate::store::{Changed, Logged};
@@ -31,11 +33,20 @@ pub(super) struct Watch {
     log: Mutex<Log>,
     progress: Progress,
     /// Where its results are written.
-    files: PathBuf,
+    folder: PathBuf,
     /// Costs that its owner was charged, in this and in earlier attempts.
     charged: AtomicI64,
     /// Why it was stopped by us.
     stopped: Mutex<Option<Issue>>,
+    pub(super) process: Value,
+    files: Mutex<Files>,
+}
+
+/// Results that were completed since somebody asked, and what is read for all.
+#[derive(Debug, Default)]
+struct Files {
+    saved: Vec<Arc<Completed>>,
+    read: Arc<[Input]>,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +56,7 @@ struct Log {
 }
 
 impl Watch {
-    pub(super) fn new(job: &Job, lease: Duration, files: PathBuf) -> Watch {
+    pub(super) fn new(job: &Job, lease: Duration, folder: PathBuf) -> Watch {
         let level = job.request.get("log_level").and_then(Value::as_str).and_then(entries::level);
         Watch {
             attempt: job.attempt,
@@ -53,16 +64,37 @@ impl Watch {
             severity: entries::severity(level.unwrap_or(Level::Info)),
             log: Mutex::default(),
             progress: Progress::default(),
-            files,
+            folder,
             charged: AtomicI64::new(job.usage.costs),
             stopped: Mutex::default(),
+            process: job.request.get("process").cloned().unwrap_or_default(),
+            files: Mutex::default(),
         }
+    }
+
+    /// Results that were completed since the last call.
+    pub(super) fn saved(&self) -> Vec<Arc<Completed>> {
+        std::mem::take(&mut self.files().saved)
+    }
+
+    /// What the run reads.
+    pub(super) fn read(&self) -> Arc<[Input]> {
+        Arc::clone(&self.files().read)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an event of the run; called from any thread.
     pub(super) fn see(&self, event: &Event) {
         self.progress.see(event);
-        if let Some((level, entry)) = entries::of_event(event) {
+        match event {
+            Event::Reads(read) => self.files().read = Arc::clone(read),
+            Event::Completed(saved) => self.files().saved.push(Arc::clone(saved)),
+            _ => {}
+        }
+        if let Some((level, entry)) = entries::of_event(event, &self.process) {
             self.add(level, entry);
         }
     }
@@ -104,7 +136,8 @@ impl Watch {
     /// `usage` with what the run has told so far.
     pub(super) fn usage(&self, usage: Usage) -> Usage {
         let bytes_read = usage.bytes_read + self.progress.bytes();
-        Usage { bytes_read, chunks: self.progress.tasks_of_all(), ..usage }
+        let cpu = usage.cpu + self.progress.cpu().as_millis() as i64;
+        Usage { cpu, bytes_read, chunks: self.progress.tasks_of_all(), ..usage }
     }
 }
 
@@ -115,7 +148,7 @@ impl Queue {
         &self,
         job: &Job,
         watch: &Watch,
-        clock: &Clock,
+        (clock, mut partial): (&Clock, Partial),
         cancel: &Cancel,
         run: impl Future<Output = T>,
     ) -> Result<T, AttemptError> {
@@ -130,7 +163,8 @@ impl Queue {
                 _ = beat.tick() => {}
             }
             let (usage, over) = self.priced(job, watch.usage(clock.usage()), 0);
-            let lost = match self.renew(job, watch, usage).await {
+            let outcome = partial.more(watch).await;
+            let lost = match self.renew(job, watch, usage, outcome).await {
                 Ok(held) => {
                     if held {
                         watch.charged.store(usage.costs, Ordering::Relaxed);
@@ -154,7 +188,7 @@ impl Queue {
             }
             let excess = match over {
                 Some(issue) => Ok(Some(issue)),
-                None => self.excess(job, look.then_some(watch.files.as_path())).await,
+                None => self.excess(job, look.then_some(watch.folder.as_path())).await,
             };
             match excess {
                 Ok(None) => {}
@@ -169,14 +203,19 @@ impl Queue {
     }
 
     /// Tells the store how the run goes; whether the lease is still held.
-    async fn renew(&self, job: &Job, watch: &Watch, usage: Usage) -> Result<bool, AttemptError> {
+    async fn renew(
+        &self,
+        job: &Job,
+        watch: &Watch,
+        usage: Usage,
+        outcome: Option<Outcome>,
+    ) -> Result<bool, AttemptError> {
         let change = Change::Renew {
             attempt: watch.attempt,
             time: watch.lease,
             progress: watch.progress.percent(),
             usage,
-            // Files are told when all are there.
-            outcome: None,
+            outcome,
         };
         match self.0.store.change_job(&job.id, change, job::now()).await? {
             Changed::Done(_) => {}
