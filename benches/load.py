@@ -129,7 +129,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Server(folder, "[rates]\nrequests = 0\n") as server:
+        with Server(folder, "[rates]\nrequests = 0\n[limits]\nrequests = 0\n") as server:
             p50, p99 = one_client(server, given.requests)
             judge("one client", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms", p50 <= GOALS["p50_ms"])
             rate, p99, refused, errors, early, late = many_clients(server, folder, given.connections, given.seconds)
