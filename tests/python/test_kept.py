@@ -278,9 +278,11 @@ def test_after_a_stop_of_the_machine_pixels_that_were_not_on_the_disk_may_be_any
 @pytest.mark.parametrize("moment", ["copying", "copied", "later"])
 @pytest.mark.parametrize("to", EXPORTED)
 def test_what_a_killed_run_exported_is_exported_once(to, moment, data, tmp_path):
+    target = EXPORTED[to]["merge"] or ""
+
     def prepared(name):
         root = tmp_path / name
-        (root / "workspaces/mine").mkdir(parents=True)
+        (root / "workspaces/mine" / target).mkdir(parents=True)
         (root / "out").mkdir()
         written = root / "graph.json"
         written.write_text(json.dumps(export(to)))
@@ -298,7 +300,7 @@ def test_what_a_killed_run_exported_is_exported_once(to, moment, data, tmp_path)
     kept = root / "kept"
     place = root / "workspaces/mine"
     reached = {
-        "copying": begun_in(place) if to == "apart" else lambda: any(place.rglob(".writing-*")),
+        "copying": begun_in(place / target),
         "copied": lambda: any(path.name == "image" for path in place.rglob("image")),
         "later": lambda: len(lines(kept, "effect")) > 0 and any(part == "2" for part, _ in lines(kept, "done")),
     }[moment]
