@@ -4,10 +4,54 @@
 //! `zarrs` has a codec under another name, or computes it in single precision, the metadata is rewritten before it
 //! gets to see it ([`version_2`], [`version_3`]).
 
+use serde_json::{Map, Value, json};
+
+/// What all codecs tell `zarrs`, by their field `configuration` and their function `codec`, which makes one of it.
+macro_rules! registered {
+    ($name:ident, $v3:expr, $v2:expr) => {
+        zarrs::plugin::impl_extension_aliases!($name, v3: $v3, v2: $v2);
+
+        inventory::submit! { zarrs::array::codec::api::CodecPluginV3::new::<$name>() }
+        inventory::submit! { zarrs::array::codec::api::CodecPluginV2::new::<$name>() }
+
+        impl zarrs::array::CodecTraitsV3 for $name {
+            fn create(metadata: &zarrs::metadata::v3::MetadataV3) -> Result<zarrs::array::Codec, zarrs::plugin::PluginCreateError> {
+                $name::codec(metadata.configuration().cloned().unwrap_or_default())
+            }
+        }
+
+        impl zarrs::array::CodecTraitsV2 for $name {
+            fn create(metadata: &zarrs::metadata::v2::MetadataV2) -> Result<zarrs::array::Codec, zarrs::plugin::PluginCreateError> {
+                $name::codec(metadata.configuration().clone())
+            }
+        }
+
+        impl zarrs::array::CodecTraits for $name {
+            fn as_any(&self) -> &dyn std::any::Any {
+                self
+            }
+
+            fn configuration(
+                &self,
+                _version: zarrs::plugin::ZarrVersion,
+                _options: &zarrs::array::CodecMetadataOptions,
+            ) -> Option<zarrs::metadata::Configuration> {
+                Some(self.configuration.clone())
+            }
+
+            fn partial_decoder_capability(&self) -> zarrs::array::codec::api::PartialDecoderCapability {
+                zarrs::array::codec::api::PartialDecoderCapability { partial_read: false, partial_decode: false }
+            }
+
+            fn partial_encoder_capability(&self) -> zarrs::array::codec::api::PartialEncoderCapability {
+                zarrs::array::codec::api::PartialEncoderCapability { partial_encode: false }
+            }
+        }
+    };
+}
+
 mod bytes;
 mod numbers;
-
-use serde_json::{Map, Value, json};
 
 /// Rewrites the filters of an array of version 2.
 pub(super) fn version_2(document: &mut Value) {

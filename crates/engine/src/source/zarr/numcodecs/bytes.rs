@@ -6,18 +6,12 @@ use std::sync::Arc;
 use liblzma::read::XzDecoder;
 use liblzma::stream::Stream;
 use serde_json::Value;
-use zarrs::array::codec::api::{
-    CodecPluginV2, CodecPluginV3, PartialDecoderCapability, PartialEncoderCapability,
-};
 use zarrs::array::{
-    ArrayBytesRaw, BytesRepresentation, BytesToBytesCodecTraits, Codec, CodecError,
-    CodecMetadataOptions, CodecOptions, CodecTraits, CodecTraitsV2, CodecTraitsV3,
+    ArrayBytesRaw, BytesRepresentation, BytesToBytesCodecTraits, Codec, CodecError, CodecOptions,
     RecommendedConcurrency,
 };
 use zarrs::metadata::Configuration;
-use zarrs::metadata::v2::MetadataV2;
-use zarrs::metadata::v3::MetadataV3;
-use zarrs::plugin::{PluginCreateError, ZarrVersion};
+use zarrs::plugin::PluginCreateError;
 
 use crate::source::zarr::array::MAX_CHUNK;
 
@@ -38,50 +32,13 @@ macro_rules! codec {
             configuration: Configuration,
         }
 
-        zarrs::plugin::impl_extension_aliases!($name, v3: $v3, v2: $v2);
-
-        inventory::submit! { CodecPluginV3::new::<$name>() }
-        inventory::submit! { CodecPluginV2::new::<$name>() }
+        registered! { $name, $v3, $v2 }
 
         impl $name {
             fn codec(configuration: Configuration) -> Result<Codec, PluginCreateError> {
                 let check: fn(&Configuration) -> Result<(), String> = $check;
                 check(&configuration).map_err(PluginCreateError::Other)?;
                 Ok(Codec::BytesToBytes(Arc::new($name { configuration })))
-            }
-        }
-
-        impl CodecTraitsV3 for $name {
-            fn create(metadata: &MetadataV3) -> Result<Codec, PluginCreateError> {
-                $name::codec(metadata.configuration().cloned().unwrap_or_default())
-            }
-        }
-
-        impl CodecTraitsV2 for $name {
-            fn create(metadata: &MetadataV2) -> Result<Codec, PluginCreateError> {
-                $name::codec(metadata.configuration().clone())
-            }
-        }
-
-        impl CodecTraits for $name {
-            fn as_any(&self) -> &dyn std::any::Any {
-                self
-            }
-
-            fn configuration(
-                &self,
-                _version: ZarrVersion,
-                _options: &CodecMetadataOptions,
-            ) -> Option<Configuration> {
-                Some(self.configuration.clone())
-            }
-
-            fn partial_decoder_capability(&self) -> PartialDecoderCapability {
-                PartialDecoderCapability { partial_read: false, partial_decode: false }
-            }
-
-            fn partial_encoder_capability(&self) -> PartialEncoderCapability {
-                PartialEncoderCapability { partial_encode: false }
             }
         }
 

@@ -5,18 +5,13 @@ use std::sync::Arc;
 
 use eolith_cube::DType;
 use serde_json::Value;
-use zarrs::array::codec::api::{
-    CodecPluginV2, CodecPluginV3, PartialDecoderCapability, PartialEncoderCapability,
-};
 use zarrs::array::{
-    ArrayBytes, ArrayCodecTraits, ArrayToArrayCodecTraits, Codec, CodecError, CodecMetadataOptions,
-    CodecOptions, CodecTraits, CodecTraitsV2, CodecTraitsV3, DataType, FillValue,
-    RecommendedConcurrency,
+    ArrayBytes, ArrayCodecTraits, ArrayToArrayCodecTraits, Codec, CodecError, CodecOptions,
+    DataType, FillValue, RecommendedConcurrency,
 };
 use zarrs::metadata::Configuration;
-use zarrs::metadata::v2::MetadataV2;
 use zarrs::metadata::v3::MetadataV3;
-use zarrs::plugin::{PluginCreateError, ZarrVersion};
+use zarrs::plugin::PluginCreateError;
 
 /// The name of [`Scale`]: numcodecs' codec under a name of its own, because that of `zarrs` goes through 32 bits.
 pub(super) const SCALE: &str = "eolith.fixedscaleoffset";
@@ -34,10 +29,7 @@ macro_rules! codec {
             types: Types,
         }
 
-        zarrs::plugin::impl_extension_aliases!($name, v3: $v3, v2: $v2);
-
-        inventory::submit! { CodecPluginV3::new::<$name>() }
-        inventory::submit! { CodecPluginV2::new::<$name>() }
+        registered! { $name, $v3, $v2 }
 
         impl $name {
             fn codec(configuration: Configuration) -> Result<Codec, PluginCreateError> {
@@ -45,40 +37,6 @@ macro_rules! codec {
                 let rule = rule(&configuration).map_err(PluginCreateError::Other)?;
                 let types = types(&configuration, $types).map_err(PluginCreateError::Other)?;
                 Ok(Codec::ArrayToArray(Arc::new($name { configuration, rule, types })))
-            }
-        }
-
-        impl CodecTraitsV3 for $name {
-            fn create(metadata: &MetadataV3) -> Result<Codec, PluginCreateError> {
-                $name::codec(metadata.configuration().cloned().unwrap_or_default())
-            }
-        }
-
-        impl CodecTraitsV2 for $name {
-            fn create(metadata: &MetadataV2) -> Result<Codec, PluginCreateError> {
-                $name::codec(metadata.configuration().clone())
-            }
-        }
-
-        impl CodecTraits for $name {
-            fn as_any(&self) -> &dyn std::any::Any {
-                self
-            }
-
-            fn configuration(
-                &self,
-                _version: ZarrVersion,
-                _options: &CodecMetadataOptions,
-            ) -> Option<Configuration> {
-                Some(self.configuration.clone())
-            }
-
-            fn partial_decoder_capability(&self) -> PartialDecoderCapability {
-                PartialDecoderCapability { partial_read: false, partial_decode: false }
-            }
-
-            fn partial_encoder_capability(&self) -> PartialEncoderCapability {
-                PartialEncoderCapability { partial_encode: false }
             }
         }
 
