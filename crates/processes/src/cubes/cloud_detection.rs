@@ -21,8 +21,6 @@ use super::arguments::function;
 pub(crate) static CLOUD_DETECTION: Process =
     Process { definition, lowering: Lowering::Custom(lower) };
 
-const METHOD: &str = "Hollstein2016";
-
 /// The bands of the tree.
 const BANDS: [&str; 10] = ["B01", "B02", "B03", "B05", "B06", "B07", "B8A", "B09", "B10", "B11"];
 const B01: usize = 0;
@@ -133,15 +131,16 @@ fn definition() -> Definition {
         "cloud_detection",
         "Find clouds and their shadows",
         "Makes a data cube with the bands `cloud` and `shadow` in place of the bands of the data: 1 where a pixel shows \
-         one, 0 elsewhere, no data where a band has no valid value. The method `Hollstein2016` is the decision tree over \
-         ten bands of Sentinel-2 that Hollstein et al. (2016) published as their figure 8; cirrus counts as cloud, \
-         snow and water as clear. The bands hold reflectances at the top of the atmosphere from 0 to 1; where \
+         one, 0 elsewhere, no data where a band has no valid value. The one method is the decision tree over ten bands of \
+         Sentinel-2 that Hollstein et al. (2016, doi:10.3390/rs8080666) published as their figure 8; cirrus counts as \
+         cloud, snow and water as clear. The bands hold reflectances at the top of the atmosphere from 0 to 1; where \
          bands publish a scale and an offset, these are applied.",
     )
     .experimental()
     .note(
-        "The standard leaves the methods to back-ends; this one has `Hollstein2016` (doi:10.3390/rs8080666), also for \
-         null. Fmask, s2cloudless and Sen2Cor are not offered: they need trained models or the geometry of sun and sensor.",
+        "The standard leaves the methods to back-ends and has no name for the one that is here, the decision tree of \
+         Hollstein et al. (2016): it is what null stands for, in every version. Fmask, s2cloudless and Sen2Cor are not \
+         offered: they need trained models or the geometry of sun and sensor.",
     )
     .category("cubes")
     .category("optical")
@@ -152,8 +151,8 @@ fn definition() -> Definition {
     ))
     .param(param(
         "method",
-        "The method; null for the one there is.",
-        schema::any_of([schema::one_of(&[METHOD]), schema::null()]),
+        "null for the one method there is, the decision tree of Hollstein et al. (2016).",
+        schema::any_of([schema::null()]),
     ))
     .param(
         param(
@@ -172,17 +171,13 @@ fn definition() -> Definition {
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.cube("data")?;
     let schema = call.schema(data);
-    if let Some(method) = call.text("method")?
-        && *method != *METHOD
-    {
+    if let Some(method) = call.text("method")? {
         let message = format!("there is no method `{method}`");
-        return Err(Problem::argument("method", message).hint(format!("methods: {METHOD}")));
+        let hint = "null stands for the decision tree of Hollstein et al. (2016)";
+        return Err(Problem::argument("method", message).hint(hint));
     }
-    match call.constant("options")? {
-        Value::Null => {}
-        Value::Object(options) if options.is_empty() => {}
-        Value::Array(array) if array.values.is_empty() => {}
-        _ => return Err(Problem::argument("options", "there are no options")),
+    if !call.entries("options")?.is_empty() {
+        return Err(Problem::argument("options", "there are no options"));
     }
     let dim = schema.bands().ok_or_else(|| {
         Problem::argument("data", "the data cube has no dimension of type `bands`")

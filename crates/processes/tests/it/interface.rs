@@ -62,7 +62,6 @@ struct Narrowing {
     process: String,
     parameter: String,
     removed: Vec<Value>,
-    added: Vec<Value>,
     reason: String,
 }
 
@@ -86,7 +85,6 @@ fn narrowings() -> Vec<Narrowing> {
             "parameter" => table.parameter = text(),
             "reason" => table.reason = text(),
             "removed" => table.removed.clone_from(value.as_array().expect("a list")),
-            "added" => table.added.clone_from(value.as_array().expect("a list")),
             other => panic!("`{other}` is not a key of this file"),
         }
     }
@@ -96,8 +94,8 @@ fn narrowings() -> Vec<Narrowing> {
     all
 }
 
-/// Takes values out of an enumeration of the standard, where it leaves them to back-ends; others come in only where none
-/// is left.
+/// Takes values out of an enumeration of the standard, where it leaves them to back-ends, and the schema with it where
+/// none is left.
 fn narrow(standard: &mut Value, own: &Narrowing) -> Result<(), String> {
     let name = format!("{} {}", own.process, own.parameter);
     let parameters = standard["parameters"].as_array_mut().ok_or("no parameters")?;
@@ -107,29 +105,23 @@ fn narrow(standard: &mut Value, own: &Narrowing) -> Result<(), String> {
     if !texts.contains("back-end") {
         return Err(format!("{name}: the standard does not leave its values to back-ends"));
     }
-    let schemas = match &mut parameter["schema"] {
-        Value::Array(several) => several.iter_mut().collect(),
+    let mut schemas = match parameter["schema"].take() {
+        Value::Array(several) => several,
         single => vec![single],
     };
-    let mut enumerations: Vec<&mut Vec<Value>> =
-        schemas.into_iter().filter_map(|schema| schema.get_mut("enum")?.as_array_mut()).collect();
-    for value in &own.removed {
-        if !enumerations.iter().any(|all| all.contains(value)) {
-            return Err(format!("{name}: the standard has no value {value}"));
-        }
-        for all in &mut enumerations {
-            all.retain(|other| other != value);
-        }
+    let removed = |value: &Value| own.removed.contains(value);
+    let mut found = Vec::new();
+    for all in schemas.iter_mut().filter_map(|schema| schema.get_mut("enum")?.as_array_mut()) {
+        found.extend(all.extract_if(.., |value| removed(value)));
     }
-    let empty = enumerations.iter().any(|all| all.is_empty());
-    if own.removed.is_empty() || empty == own.added.is_empty() {
-        return Err(format!(
-            "{name}: without values of the standard there have to be others, and only then"
-        ));
+    if let Some(value) = own.removed.iter().find(|value| !found.contains(value)) {
+        return Err(format!("{name}: the standard has no value {value}"));
     }
-    for all in &mut enumerations {
-        all.extend(own.added.iter().cloned());
+    schemas.retain(|schema| schema["enum"].as_array().is_none_or(|all| !all.is_empty()));
+    if own.removed.is_empty() || schemas.is_empty() {
+        return Err(format!("{name}: something has to be removed, and something to be left"));
     }
+    parameter["schema"] = Value::Array(schemas);
     Ok(())
 }
 
