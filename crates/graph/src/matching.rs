@@ -197,6 +197,10 @@ fn wrong_type(arg: &Arg, schema: &Map<String, Value>) -> Option<Mismatch> {
         ("integer", Arg::Float(value)) => value.fract() == 0.0,
         ("array", Arg::Array(_)) => true,
         ("object", Arg::Object(_) | Arg::Callback(_)) => is_subtype(arg, schema),
+        // R has one value for an empty list and an empty object, and sends it as a list.
+        ("object", Arg::Array(items)) => {
+            items.is_empty() && is_subtype(arg, schema) && !schema.contains_key("required")
+        }
         _ => false,
     };
     (!types.is_empty() && !types.iter().any(fits))

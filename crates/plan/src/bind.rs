@@ -7,6 +7,7 @@
 
 mod area;
 mod call;
+mod callbacks;
 mod effects;
 mod known;
 mod load;
@@ -31,7 +32,8 @@ use crate::request::LoadRequest;
 use crate::target::TargetGrid;
 use crate::value::{Fault, Value};
 
-pub use call::{Call, Input};
+pub use call::Call;
+pub use callbacks::Input;
 pub use effects::merge_patch;
 pub use load::Filter;
 pub(crate) use scope::Scope;

@@ -94,15 +94,10 @@ static EXPORT_COLLECTION: Process = Process {
 const COLLECTION_IDS: &str = "^[A-Za-z0-9_\\-\\.~/]+$";
 
 fn modify(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
-    let changes = match call.constant("changes")? {
-        Value::Object(changes) => Json::Object((*changes).clone()),
-        // Some clients send an empty list for an empty object.
-        Value::Array(array) if array.values.is_empty() => json!({}),
-        other => {
-            let message = format!("an object is expected, not {}", other.kind());
-            return Err(Problem::argument("changes", message));
-        }
-    };
+    if matches!(call.constant("changes")?, Value::Null) {
+        return Err(Problem::argument("changes", "an object is expected, not null"));
+    }
+    let changes = Json::Object(call.entries("changes")?);
     call.patch("data", &changes)
 }
 

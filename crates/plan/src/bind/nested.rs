@@ -145,7 +145,7 @@ impl Call<'_, '_> {
             return Err(Problem::new("ProcessGraphComplexity", message).hint(hint));
         }
         let node = self.node;
-        let graph = super::call::graph_of(node, name)?;
+        let graph = super::callbacks::graph_of(node, name)?;
         let mut inputs = Inputs(vec![data]);
         let mut plans: Vec<Plan> = Vec::new();
         let mut cells = Vec::with_capacity(partition.len());

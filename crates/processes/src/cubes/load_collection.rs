@@ -1,6 +1,6 @@
 //! `load_collection`: pixels of a collection.
 
-use eolith_graph::{Definition, param, schema};
+use eolith_graph::{Definition, Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::{LoadRequest, Source};
@@ -24,36 +24,10 @@ fn definition() -> Definition {
     .category("cubes")
     .category("import")
     .param(param("id", "The id of the collection.", schema::collection_id()))
-    .param(param(
-        "spatial_extent",
-        "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; null for \
-         everything.",
-        schema::spatial_extent(),
-    ))
-    .param(param(
-        "temporal_extent",
-        "A left-closed interval, whose start or end may be null if it is open; null for everything.",
-        schema::temporal_extent(),
-    ))
-    .param(
-        param(
-            "bands",
-            "Names or common names of bands, in the order wanted; null for all bands.",
-            schema::any_of([
-                schema::array_from(1, schema::band_name()),
-                schema::no_filter(),
-            ]),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "properties",
-            "Conditions on the metadata of items: all of them must be true.",
-            schema::any_of([schema::metadata_filter(), schema::no_filter()]),
-        )
-        .default(Json::Null),
-    )
+    .param(area(schema::spatial_extent()))
+    .param(time())
+    .param(bands())
+    .param(conditions())
     .returns("A data cube.", schema::cube())
     .throws("NoDataAvailable", "The collection has no data in the extent.")
     .throws("TemporalExtentEmpty", "The temporal extent ends at or before its start.")
@@ -63,6 +37,39 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let id = call.required_text("id")?;
     let request = request(call, Source::Collection(id.to_string()))?;
     call.load(request)
+}
+
+/// The parameter for the area of a load, whose schema is not the same for all of them.
+pub(super) fn area(schema: Json) -> Parameter {
+    param(
+        "spatial_extent",
+        "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; null for \
+         everything.",
+        schema,
+    )
+}
+
+/// The parameter for the time of a load.
+pub(super) fn time() -> Parameter {
+    param(
+        "temporal_extent",
+        "A left-closed interval, whose start or end may be null if it is open; null for everything.",
+        schema::temporal_extent(),
+    )
+}
+
+/// The parameter for the bands of a load.
+pub(super) fn bands() -> Parameter {
+    let names = schema::array_from(1, schema::band_name());
+    let text = "Names or common names of bands, in the order wanted; null for all bands.";
+    param("bands", text, schema::any_of([names, schema::no_filter()])).default(Json::Null)
+}
+
+/// The parameter for the items of a load.
+pub(super) fn conditions() -> Parameter {
+    let filter = schema::any_of([schema::metadata_filter(), schema::no_filter()]);
+    let text = "Conditions on the metadata of items: all of them must be true.";
+    param("properties", text, filter).default(Json::Null)
 }
 
 /// What a load's arguments ask of a source.

@@ -6,7 +6,7 @@ use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::Source;
 use serde_json::{Value as Json, json};
 
-use super::load_collection::request;
+use super::load_collection::{area, bands, request, time};
 use super::load_stac::spatial_extent;
 
 pub(crate) static LOAD_RESULT: Process = Process { definition, lowering: Lowering::Custom(lower) };
@@ -30,34 +30,9 @@ fn definition() -> Definition {
             json!({ "title": "URL", "type": "string", "format": "uri", "subtype": "uri", "pattern": "^https?://" }),
         ]),
     ))
-    .param(
-        param(
-            "spatial_extent",
-            "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; \
-             null for everything.",
-            spatial_extent(),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "temporal_extent",
-            "A left-closed interval, whose start or end may be null if it is open; null for everything.",
-            schema::temporal_extent(),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "bands",
-            "Names or common names of bands, in the order wanted; null for all bands.",
-            schema::any_of([
-                schema::array_from(1, schema::band_name()),
-                schema::no_filter(),
-            ]),
-        )
-        .default(Json::Null),
-    )
+    .param(area(spatial_extent()).default(Json::Null))
+    .param(time().default(Json::Null))
+    .param(bands())
     .returns("A data cube.", schema::cube())
     .throws("NoDataAvailable", "There is no data in the extent.")
 }

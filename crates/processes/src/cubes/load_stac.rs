@@ -6,7 +6,7 @@ use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::Source;
 use serde_json::{Value as Json, json};
 
-use super::load_collection::request;
+use super::load_collection::{area, bands, conditions, request, time};
 
 pub(crate) static LOAD_STAC: Process = Process { definition, lowering: Lowering::Custom(lower) };
 
@@ -31,42 +31,10 @@ fn definition() -> Definition {
             "title": "URL", "type": "string", "format": "uri", "subtype": "uri", "pattern": "^https?://",
         }),
     ))
-    .param(
-        param(
-            "spatial_extent",
-            "A bounding box, by default in degrees (EPSG:4326), or polygons: then pixels around them have no data; \
-             null for everything.",
-            spatial_extent(),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "temporal_extent",
-            "A left-closed interval, whose start or end may be null if it is open; null for everything.",
-            schema::temporal_extent(),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "bands",
-            "Names or common names of bands, in the order wanted; null for all bands.",
-            schema::any_of([
-                schema::array_from(1, schema::band_name()),
-                schema::no_filter(),
-            ]),
-        )
-        .default(Json::Null),
-    )
-    .param(
-        param(
-            "properties",
-            "Conditions on the metadata of items: all of them must be true.",
-            schema::any_of([schema::metadata_filter(), schema::no_filter()]),
-        )
-        .default(Json::Null),
-    )
+    .param(area(spatial_extent()).default(Json::Null))
+    .param(time().default(Json::Null))
+    .param(bands())
+    .param(conditions())
     .returns("A data cube.", schema::cube())
     .throws("NoDataAvailable", "There is no data in the extent.")
     .throws("TemporalExtentEmpty", "The temporal extent ends at or before its start.")

@@ -4,7 +4,6 @@ use eolith_graph::{Definition, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::op::Save;
 use eolith_plan::process::{Lowering, Process};
-use eolith_plan::value::Value;
 use serde_json::json;
 
 pub(crate) static SAVE_RESULT: Process = Process { definition, lowering: Lowering::Custom(lower) };
@@ -41,17 +40,6 @@ fn definition() -> Definition {
 fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.cube("data")?;
     let format = call.required_text("format")?.to_string();
-    let options = match call.constant("options")? {
-        Value::Null => serde_json::Map::new(),
-        Value::Object(map) => (*map).clone(),
-        // Some clients send an empty list for an empty object.
-        Value::Array(array) if array.values.is_empty() => serde_json::Map::new(),
-        other => {
-            return Err(Problem::argument(
-                "options",
-                format!("an object is expected, not {}", other.kind()),
-            ));
-        }
-    };
+    let options = call.entries("options")?;
     Ok(call.save(data, Save { format, options }))
 }

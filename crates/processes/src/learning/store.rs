@@ -75,11 +75,8 @@ fn save(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
             }
         }
     }
-    match call.constant("options")? {
-        Value::Null => {}
-        Value::Object(options) if options.is_empty() => {}
-        Value::Array(array) if array.values.is_empty() => {}
-        _ => return Err(Problem::argument("options", "there are no options")),
+    if !call.entries("options")?.is_empty() {
+        return Err(Problem::argument("options", "there are no options"));
     }
     call.save_model(model, ModelFile { name, tasks: named });
     Ok(Term::Expr(call.builder().constant(Value::Bool(true))))
