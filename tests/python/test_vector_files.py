@@ -1,6 +1,10 @@
 """Files of geometries by `load_url`, changed and written again, read by geopandas and pandas, compared with shapely."""
 
+import contextlib
 import http.server
+import json
+import shutil
+import sqlite3
 import threading
 from functools import partial
 
@@ -11,10 +15,10 @@ import pytest
 import shapely
 
 import graphs
-from binary import ROOT, run
+from binary import ROOT, eolith, run
 
 FIXTURES = ROOT / "crates/engine/tests/fixtures"
-FORMATS = {"GeoJSON": "zones.geojson", "Parquet": "zones.parquet", "FlatGeobuf": "zones.fgb"}
+FORMATS = {"GeoJSON": "zones.geojson", "Parquet": "zones.parquet", "FlatGeobuf": "zones.fgb", "GPKG": "zones.gpkg"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -22,12 +26,18 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=FIXTURES)) as server:
+@contextlib.contextmanager
+def serving(folder):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(FIXTURES) as address:
+        yield address
 
 
 @pytest.fixture
@@ -85,3 +95,82 @@ def test_tables(server, tmp_path, zones):
     assert table["geometry"].tolist() == [0, 1, 2]
     assert table["crop"].tolist() == zones["crop"].tolist()
     assert table["area"].tolist() == ["9984.5", "", "0.001"]
+
+
+@pytest.fixture
+def package(tmp_path):
+    """What a GeoPackage gives after statements have changed it: features, or the text of the error."""
+    with serving(tmp_path) as address:
+
+        def changed(*statements):
+            shutil.copy(FIXTURES / "zones.gpkg", tmp_path / "own.gpkg")
+            database = sqlite3.connect(tmp_path / "own.gpkg", isolation_level=None)
+            for statement in statements:
+                database.execute(statement)
+            database.close()
+            load = graphs.node("load_url", url=f"{address}/own.gpkg", format="GPKG")
+            graph = tmp_path / "graph.json"
+            graph.write_text(json.dumps(graphs.graph(load=load, save=graphs.save("load", "GeoJSON"))))
+            out = tmp_path / "out.geojson"
+            ran = eolith("run", graph, "-o", out)
+            return json.loads(out.read_text())["features"] if ran.code == 0 else ran.stderr
+
+        yield changed
+
+
+def test_properties_of_a_geopackage_have_its_types(package):
+    features = package(
+        "PRAGMA journal_mode = WAL",
+        "ALTER TABLE zones ADD COLUMN dry BOOLEAN",
+        "ALTER TABLE zones ADD COLUMN sown DATE",
+        "ALTER TABLE zones ADD COLUMN picture BLOB",
+        "ALTER TABLE zones ADD COLUMN twice INTEGER GENERATED ALWAYS AS (2 * n) VIRTUAL",
+        "UPDATE zones SET dry = n > 0, sown = '2023-05-01', picture = x'00ff' WHERE crop = 'rye'",
+        "UPDATE zones SET geom = NULL WHERE crop = ''",
+    )
+    rye = {"crop": "rye", "n": 3, "area": 9984.5, "dry": True, "sown": "2023-05-01", "value": None}
+    assert features[0]["properties"] == rye
+    assert features[0]["id"] == 1
+    assert features[2]["geometry"] is None and features[2]["properties"]["dry"] is None
+
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS fid, NULL AS geom FROM c"
+STRANGE = {
+    "a view as the table of features": ("it has no table `zones`", ["DROP TABLE zones", f"CREATE VIEW zones AS {ENDLESS}"]),
+    "a view as the contents": (
+        "it has no table `gpkg_contents`",
+        ["ALTER TABLE gpkg_contents RENAME TO c", "CREATE VIEW gpkg_contents AS SELECT * FROM c"],
+    ),
+    "a virtual table": (
+        "it has no table `zones`",
+        ["DROP TABLE zones", "CREATE VIRTUAL TABLE zones USING rtree(fid, a, b)"],
+    ),
+    "no features": ("it has no table of features", ["DELETE FROM gpkg_geometry_columns"]),
+    "several tables": (
+        "several tables of features, one is read: `more`, `zones`",
+        [
+            "PRAGMA foreign_keys = OFF",
+            "INSERT INTO gpkg_contents SELECT 'more', data_type, 'more', description, last_change, min_x, min_y, max_x, max_y, srs_id"
+            " FROM gpkg_contents",
+            "INSERT INTO gpkg_geometry_columns SELECT 'more', column_name, geometry_type_name, srs_id, z, m FROM gpkg_geometry_columns",
+        ],
+    ),
+    "an unknown system": ("undefined", ["UPDATE gpkg_geometry_columns SET srs_id = -1"]),
+    "another system": ("not 4326", ["UPDATE gpkg_geometry_columns SET srs_id = 4326"]),
+    "texts without end": (
+        "bytes of texts",
+        [
+            # The default of a column that is added later stands in the file once.
+            "WITH RECURSIVE c(x) AS (SELECT 10 UNION ALL SELECT x + 1 FROM c WHERE x < 500) INSERT INTO zones (fid) SELECT x FROM c",
+            f"ALTER TABLE zones ADD COLUMN long TEXT DEFAULT '{'x' * 900_000}'",
+        ],
+    ),
+    "a geometry that is none": ("no header", ["UPDATE zones SET geom = 'POINT (1 2)' WHERE fid = 2"]),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_strange_geopackages_are_refused(package, case):
+    message, statements = STRANGE[case]
+    answer = package(*statements)
+    assert "FormatUnsuitable" in answer and message in answer

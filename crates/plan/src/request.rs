@@ -49,6 +49,7 @@ pub enum InputFormat {
     GeoJson,
     Parquet,
     FlatGeobuf,
+    GeoPackage,
     GTiff,
     NetCdf,
     Zarr,
@@ -145,10 +146,11 @@ impl fmt::Display for Source {
 }
 
 impl InputFormat {
-    pub const ALL: [InputFormat; 6] = [
+    pub const ALL: [InputFormat; 7] = [
         InputFormat::GeoJson,
         InputFormat::Parquet,
         InputFormat::FlatGeobuf,
+        InputFormat::GeoPackage,
         InputFormat::GTiff,
         InputFormat::NetCdf,
         InputFormat::Zarr,
@@ -160,17 +162,19 @@ impl InputFormat {
             InputFormat::GeoJson => "GeoJSON",
             InputFormat::Parquet => "Parquet",
             InputFormat::FlatGeobuf => "FlatGeobuf",
+            InputFormat::GeoPackage => "GPKG",
             InputFormat::GTiff => "GTiff",
             InputFormat::NetCdf => "netCDF",
             InputFormat::Zarr => "Zarr",
         }
     }
 
-    /// By name, in any case; users also write `GeoParquet`, `GeoTIFF` and `COG`.
+    /// By name, in any case; users also write `GeoParquet`, `GeoPackage`, `GeoTIFF` and `COG`.
     pub fn from_name(name: &str) -> Option<InputFormat> {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         match InputFormat::ALL.into_iter().find(|format| is(format.name())) {
             None if is("GeoParquet") => Some(InputFormat::Parquet),
+            None if is("GeoPackage") => Some(InputFormat::GeoPackage),
             None if is("GeoTIFF") || is("COG") => Some(InputFormat::GTiff),
             found => found,
         }
@@ -179,7 +183,10 @@ impl InputFormat {
     /// Whether it holds geometries, not pixels.
     pub fn is_vector(self) -> bool {
         match self {
-            InputFormat::GeoJson | InputFormat::Parquet | InputFormat::FlatGeobuf => true,
+            InputFormat::GeoJson
+            | InputFormat::Parquet
+            | InputFormat::FlatGeobuf
+            | InputFormat::GeoPackage => true,
             InputFormat::GTiff | InputFormat::NetCdf | InputFormat::Zarr => false,
         }
     }

@@ -1,13 +1,14 @@
-//! Files of geometries, read as a whole: GeoJSON, GeoParquet, FlatGeobuf.
+//! Files of geometries, read as a whole: GeoJSON, GeoParquet, FlatGeobuf, GeoPackage.
 //!
 //! ```text
-//! bytes ─ geojson | parquet | flatgeobuf ─► Features
-//! wkb   well-known binary, which parquet holds
+//! bytes ─ geojson | parquet | flatgeobuf | geopackage ─► Features
+//! wkb   well-known binary, which parquet and geopackage hold
 //! ```
 //! Features come in the order of the file, with their properties as JSON. What a file may be is limited: its bytes by
 //! [`MOST_BYTES`], its positions by [`MOST_POSITIONS`]; a file that contradicts itself is an error that says where.
 
 mod flatgeobuf;
+mod geopackage;
 mod parquet;
 mod wkb;
 
@@ -48,6 +49,7 @@ pub fn read(bytes: Bytes, format: InputFormat) -> Result<Features, VectorError> 
         InputFormat::GeoJson => geojson(&bytes),
         InputFormat::Parquet => parquet::read(bytes),
         InputFormat::FlatGeobuf => flatgeobuf::read(&bytes),
+        InputFormat::GeoPackage => geopackage::read(&bytes),
         InputFormat::GTiff | InputFormat::NetCdf | InputFormat::Zarr => {
             Err(VectorError::Unsupported(format!("{} holds no geometries", format.name())))
         }

@@ -6,7 +6,7 @@ use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::Source;
 use serde_json::json;
 
-use super::load_url::{format, loaded};
+use super::load_url::{file_format, format, loaded, options};
 use crate::cubes::arguments;
 
 pub(crate) static LOAD_UPLOADED_FILES: Process =
@@ -17,7 +17,7 @@ fn definition() -> Definition {
         "load_uploaded_files",
         "Load files of your workspace",
         "Makes one data cube of files that you have put into your workspace before. Files of geometries (`GeoJSON`, \
-         `Parquet`, `FlatGeobuf`) give a vector data cube with the dimension `geometry` and without values, with the \
+         `Parquet`, `FlatGeobuf`, `GPKG`) give a vector data cube with the dimension `geometry` and without values, with the \
          features of all files one after the other; they have to be in one reference system. Files of pixels (`GTiff`, \
          `netCDF`, `Zarr`) give their pixels as they are stored. Several of them are one data cube only if they are \
          GeoTIFFs of the same grid and bands whose names differ in a date, which becomes the dimension `t`. A Zarr store \
@@ -36,19 +36,8 @@ fn definition() -> Definition {
             "items": { "type": "string", "subtype": "file-path", "pattern": "^[^\r\n\\:'\"]+$" },
         }),
     ))
-    .param(param(
-        "format",
-        "The name of the format, as under `GET /file_formats`; upper and lower case make no difference.",
-        json!({ "type": "string", "subtype": "input-format" }),
-    ))
-    .param(
-        param(
-            "options",
-            "Options of the format; there are none yet.",
-            json!({ "type": "object", "subtype": "input-format-options" }),
-        )
-        .default(json!({})),
-    )
+    .param(file_format())
+    .param(options())
     .returns("A data cube.", schema::cube())
     .throws("FormatUnsuitable", "The files are not of this format, or are no single data cube.")
     .throws("FileNotFound", "There is no such file.")

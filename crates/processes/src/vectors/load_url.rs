@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use eolith_graph::{Definition, param, schema};
+use eolith_graph::{Definition, Parameter, param, schema};
 use eolith_plan::bind::{Call, Problem, Term};
 use eolith_plan::op::Op;
 use eolith_plan::process::{Lowering, Process};
 use eolith_plan::request::{InputFormat, LoadRequest, Source};
-use eolith_plan::value::Value;
 use serde_json::json;
 
 use super::load_geojson::cube;
@@ -19,7 +18,7 @@ fn definition() -> Definition {
         "load_url",
         "Load a file by its address",
         "Makes a data cube of a file on the web. A file of pixels (`GTiff`, `netCDF`, `Zarr`) gives its pixels as they \
-         are stored, of which only what is needed is read. A file of geometries (`GeoJSON`, `Parquet`, `FlatGeobuf`) \
+         are stored, of which only what is needed is read. A file of geometries (`GeoJSON`, `Parquet`, `FlatGeobuf`, `GPKG`) \
          gives a vector data cube with the dimension `geometry` and without values; properties stay with the features.",
     )
     .experimental()
@@ -32,19 +31,8 @@ fn definition() -> Definition {
             "title": "URL", "type": "string", "format": "uri", "subtype": "uri", "pattern": "^https?://",
         }),
     ))
-    .param(param(
-        "format",
-        "The name of the format, as under `GET /file_formats`; upper and lower case make no difference.",
-        json!({ "type": "string", "subtype": "input-format" }),
-    ))
-    .param(
-        param(
-            "options",
-            "Options of the format; there are none yet.",
-            json!({ "type": "object", "subtype": "input-format-options" }),
-        )
-        .default(json!({})),
-    )
+    .param(file_format())
+    .param(options())
     .returns("A data cube.", schema::cube())
     .throws("FormatUnsuitable", "The file is not of this format, or nothing reads this format.")
 }
@@ -70,6 +58,21 @@ pub(super) fn loaded(
     Ok(call.add(Op::literal(Arc::new(cube)), Vec::new()))
 }
 
+/// The parameter for the format of files.
+pub(super) fn file_format() -> Parameter {
+    param(
+        "format",
+        "The name of the format, as under `GET /file_formats`; upper and lower case make no difference.",
+        json!({ "type": "string", "subtype": "input-format" }),
+    )
+}
+
+/// The parameter for what a format can be told.
+pub(super) fn options() -> Parameter {
+    let schema = json!({ "type": "object", "subtype": "input-format-options" });
+    param("options", "Options of the format; there are none yet.", schema).default(json!({}))
+}
+
 /// The format to read, by name.
 pub(super) fn format(call: &mut Call<'_, '_>) -> Result<InputFormat, Problem> {
     let name = call.required_text("format")?;
@@ -82,15 +85,7 @@ pub(super) fn format(call: &mut Call<'_, '_>) -> Result<InputFormat, Problem> {
 }
 
 fn no_options(call: &mut Call<'_, '_>) -> Result<(), Problem> {
-    let unknown = match call.constant("options")? {
-        Value::Null => return Ok(()),
-        Value::Object(map) => map.keys().next().cloned(),
-        Value::Array(array) if array.values.is_empty() => None,
-        other => {
-            let message = format!("an object is expected, not {}", other.kind());
-            return Err(Problem::argument("options", message));
-        }
-    };
+    let unknown = call.entries("options")?.keys().next().cloned();
     match unknown {
         None => Ok(()),
         Some(name) => {

@@ -36,6 +36,7 @@ fn input(format: InputFormat) -> Value {
         InputFormat::FlatGeobuf => {
             ("FlatGeobuf", "Features of version 3; they come in the order of the file.")
         }
+        InputFormat::GeoPackage => ("GeoPackage", "The features of a file with one table of them."),
         InputFormat::GTiff => ("GeoTIFF", "Bands of one pixel grid, cloud-optimised or not."),
         InputFormat::NetCdf => {
             ("netCDF", "netCDF 4 after the CF conventions: the first data cube of the file.")

@@ -13,10 +13,11 @@ fn fixture(name: &str) -> Bytes {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into()
 }
 
-const FILES: [(&str, InputFormat); 3] = [
+const FILES: [(&str, InputFormat); 4] = [
     ("zones.geojson", InputFormat::GeoJson),
     ("zones.parquet", InputFormat::Parquet),
     ("zones.fgb", InputFormat::FlatGeobuf),
+    ("zones.gpkg", InputFormat::GeoPackage),
 ];
 
 #[test]
@@ -52,12 +53,13 @@ fn files_that_are_cut_off_or_something_else_are_refused() {
             assert!(
                 error.contains(match format {
                     InputFormat::Parquet => "GeoParquet",
+                    InputFormat::GeoPackage => "GeoPackage",
                     other => other.name(),
                 }),
                 "{name} {end}: {error}"
             );
         }
-        let (_, other) = FILES[(FILES.iter().position(|f| f.0 == name).unwrap() + 1) % 3];
+        let (_, other) = FILES[(FILES.iter().position(|f| f.0 == name).unwrap() + 1) % FILES.len()];
         assert!(read(whole, other).is_err(), "{name} as {other:?}");
     }
     assert!(read(Bytes::new(), InputFormat::GTiff).is_err());
