@@ -106,6 +106,15 @@ impl Footprint {
         self.count == 0
     }
 
+    /// Number of pixels in some rows of the grid.
+    pub fn pixels(&self, rows: &Range<usize>) -> usize {
+        if rows.start <= self.rows.start && self.rows.end <= rows.end {
+            return self.count;
+        }
+        let own = self.rows.start.max(rows.start)..self.rows.end.min(rows.end);
+        own.flat_map(|row| self.spans(row)).map(ExactSizeIterator::len).sum()
+    }
+
     /// Bytes it holds on to.
     pub fn bytes(&self) -> usize {
         self.spans.len() * size_of::<Range<usize>>() + self.starts.len() * size_of::<usize>()

@@ -362,8 +362,9 @@ impl Session {
         let options = self.options();
         let planning = self.complete_plan(process, &options, &mut computing);
         let plan = planning.instrument(info_span!("plan")).await?;
-        let Computing { mut report, planned, held: _held, .. } = computing;
         let one = |issue: Issue| vec![issue];
+        self.hold_outlines(&plan.physical, &mut computing).map_err(one)?;
+        let Computing { mut report, planned, held: _held, .. } = computing;
         self.allowed(&plan.physical, planned).map_err(one)?;
         let staging = folder.as_ref().and_then(|folder| Staging::beside(target, folder.path()));
         let target = staging.as_ref().map_or(target, |staging| &staging.target);

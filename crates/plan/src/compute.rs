@@ -16,17 +16,20 @@ mod windows;
 mod zonal;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use eolith_cube::{Block, ChunkGrid, Region};
 
 use crate::logical::NodeId;
+use crate::op::Zonal;
 use crate::physical::schedule::{FeedBox, Steps, Visitor, walk};
-use crate::physical::{Feed, Part, Physical, Program, Sweep, tile_shape};
+use crate::physical::{Feed, Part, Physical, Program, Sweep, tile_shape, zone_tiles, zones_of};
 use crate::value::Fault;
 
 use fold::Folding;
 pub(crate) use lanewise::TILE;
+use zonal::Zone;
 
 /// A fault and the node where it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,12 +168,25 @@ type Held = BTreeMap<NodeId, (Region, Block)>;
 
 /// A feed under way.
 struct Running<'a> {
-    /// The lanes of its folds, cut into tiles.
-    tiles: Vec<Region>,
-    /// One for each tile, one for each fold.
-    foldings: Vec<Mutex<Vec<Folding<'a>>>>,
+    /// The lanes of its folds.
+    tiles: Vec<Tile<'a>>,
     /// What comes out of each fold; `None` where it goes to the caller.
     results: Vec<Option<(Region, Mutex<Block>)>>,
+}
+
+/// Some lanes of a feed that is folded.
+struct Tile<'a> {
+    /// What it takes of the steps.
+    region: Region,
+    /// Labels of the axis that are computed together.
+    together: usize,
+    state: Mutex<State<'a>>,
+}
+
+enum State<'a> {
+    /// One for each fold.
+    Lanes(Vec<Folding<'a>>),
+    Zone(NodeId, Zone<'a>),
 }
 
 impl<E> std::fmt::Debug for Context<'_, '_, E> {
@@ -217,18 +233,13 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, '_, E> {
             } else {
                 let along = feed.along.expect("invariant: folds have an axis");
                 self.context.workers.each(own.tiles.len(), &|i| {
-                    let mut region = own.tiles[i].clone();
-                    region.0[along] = part.0[along].clone();
-                    let outcome = tiles.compute(feed, &region).and_then(|block| {
-                        let mut foldings = lock(&own.foldings[i]);
+                    let tile = &own.tiles[i];
+                    let outcome = tile.strips(along, &part.0[along]).try_for_each(|region| {
+                        let block = tiles.compute(feed, &region)?;
                         let first = region.0[along].start;
-                        let pushed = (foldings.iter_mut().zip(&own.results)).try_for_each(
-                            |(folding, result)| {
-                                folding.push(&block, first, &mut |at, block| {
-                                    deliver(emit, result.as_ref(), at, block)
-                                })
-                            },
-                        );
+                        let pushed = lock(&tile.state).push(&block, first, &mut |k, at, block| {
+                            deliver(emit, own.results[k].as_ref(), at, block)
+                        });
                         block.recycle();
                         pushed
                     });
@@ -245,14 +256,12 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, '_, E> {
         let emit = self.context.emit;
         for (feed, mut own) in sweep.feeds.iter().zip(running) {
             let first_error = FirstError::default();
-            let foldings: Vec<_> = own.foldings.drain(..).map(|f| Mutex::new(Some(f))).collect();
-            self.context.workers.each(foldings.len(), &|i| {
-                let Some(foldings) = lock(&foldings[i]).take() else { return };
-                let foldings = foldings.into_inner().unwrap_or_else(PoisonError::into_inner);
-                let outcome =
-                    (foldings.into_iter().zip(&own.results)).try_for_each(|(folding, result)| {
-                        folding.finish(&mut |at, block| deliver(emit, result.as_ref(), at, block))
-                    });
+            let tiles: Vec<_> = own.tiles.drain(..).map(|tile| Mutex::new(Some(tile))).collect();
+            self.context.workers.each(tiles.len(), &|i| {
+                let Some(tile) = lock(&tiles[i]).take() else { return };
+                let state = tile.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let outcome = state
+                    .finish(&mut |k, at, block| deliver(emit, own.results[k].as_ref(), at, block));
                 first_error.note(i, outcome);
             });
             first_error.result()?;
@@ -276,21 +285,26 @@ impl<E: From<Failure> + Send> Visitor for Executor<'_, '_, E> {
 impl<'a, E: From<Failure> + Send> Executor<'a, '_, E> {
     fn start(&self, feed: &Feed, own: &FeedBox) -> Running<'a> {
         let Some(along) = feed.along.filter(|_| !feed.folds.is_empty()) else {
-            return Running { tiles: Vec::new(), foldings: Vec::new(), results: Vec::new() };
+            return Running { tiles: Vec::new(), results: Vec::new() };
         };
-        let mut lanes = own.source.clone();
-        lanes.0[along] = 0..1;
-        let grid = tile_grid(self.physical, feed, &lanes);
-        let tiles: Vec<Region> = (0..grid.len()).map(|i| grid.region(i).within(&lanes)).collect();
         let physical = self.physical;
-        let foldings = (tiles.iter())
-            .map(|tile| {
+        let tiles = if let Some(zones) = zones_of(physical, feed) {
+            self.zones(feed, zones, own)
+        } else {
+            let mut lanes = own.source.clone();
+            lanes.0[along] = 0..1;
+            let grid = tile_grid(physical, feed, &lanes);
+            let tile = |i: usize| {
+                let mut region = grid.region(i).within(&lanes);
                 let folding = |(fold, result): (&NodeId, &Region)| {
-                    Folding::new(physical, *fold, along, tile, result)
+                    Folding::new(physical, *fold, along, &region, result)
                 };
-                Mutex::new(feed.folds.iter().zip(&own.results).map(folding).collect())
-            })
-            .collect();
+                let foldings = feed.folds.iter().zip(&own.results).map(folding).collect();
+                region.0[along] = own.source.0[along].clone();
+                Tile { region, together: usize::MAX, state: State::Lanes(foldings).into() }
+            };
+            (0..grid.len()).map(tile).collect()
+        };
         let results = (feed.folds.iter().zip(&own.results))
             .map(|(fold, region)| {
                 (*fold != self.target).then(|| {
@@ -299,7 +313,88 @@ impl<'a, E: From<Failure> + Send> Executor<'a, '_, E> {
                 })
             })
             .collect();
-        Running { tiles, foldings, results }
+        Running { tiles, results }
+    }
+
+    /// The tiles of zones.
+    fn zones(
+        &self,
+        feed: &Feed,
+        (fold, zonal): (NodeId, &'a Zonal),
+        own: &FeedBox,
+    ) -> Vec<Tile<'a>> {
+        let logical = &self.physical.logical;
+        let dtypes = [feed.source, fold].map(|id| logical.schema(id).dtype());
+        let decomposed = self.physical.fold(fold);
+        let tiles = zone_tiles(self.physical, feed, zonal, &own.source, &own.results[0]);
+        (tiles.into_iter())
+            .map(|tile| {
+                let zone = Zone::new(zonal, decomposed, &tile, dtypes);
+                let state = State::Zone(fold, zone).into();
+                Tile { region: tile.region, together: tile.rows, state }
+            })
+            .collect()
+    }
+}
+
+impl Tile<'_> {
+    /// What it takes of a step, in the order of the axis.
+    fn strips(&self, along: usize, step: &Range<usize>) -> impl Iterator<Item = Region> {
+        let own = &self.region.0[along];
+        let (start, end) = (own.start.max(step.start), own.end.min(step.end));
+        let together = self.together.max(1);
+        let mut next = start;
+        std::iter::from_fn(move || {
+            let mut region = self.region.clone();
+            region.0[along] = next..end.min(next.saturating_add(together));
+            next = region.0[along].end;
+            (!region.0[along].is_empty()).then_some(region)
+        })
+    }
+}
+
+/// Takes what comes out of a fold, by the number of the fold.
+type Deliver<'d, E> = dyn FnMut(usize, &Region, Block) -> Result<(), E> + 'd;
+
+impl State<'_> {
+    /// The next labels of the axis, the first of which is number `first`.
+    fn push<E: From<Failure>>(
+        &mut self,
+        block: &Block,
+        first: usize,
+        deliver: &mut Deliver<'_, E>,
+    ) -> Result<(), E> {
+        match self {
+            State::Lanes(foldings) => {
+                foldings.iter_mut().enumerate().try_for_each(|(k, folding)| {
+                    folding.push(block, first, &mut |at, block| deliver(k, at, block))
+                })
+            }
+            State::Zone(node, zone) => {
+                let made = zone.push(block, first);
+                match made.map_err(|fault| Failure { node: *node, fault })? {
+                    Some((at, block)) => deliver(0, &at, block),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What is still open when the axis has gone by.
+    fn finish<E: From<Failure>>(self, deliver: &mut Deliver<'_, E>) -> Result<(), E> {
+        match self {
+            State::Lanes(foldings) => {
+                foldings.into_iter().enumerate().try_for_each(|(k, folding)| {
+                    folding.finish(&mut |at, block| deliver(k, at, block))
+                })
+            }
+            State::Zone(node, mut zone) => {
+                match zone.end().map_err(|fault| Failure { node, fault })? {
+                    Some((at, block)) => deliver(0, &at, block),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 }
 

@@ -256,9 +256,12 @@ impl Op {
                 Facts { expression: Some(&own.expr), reduced: Some(own.dims[0]), ..none("Coarsen") }
             }
             Op::Reshape(_) => Facts { reaches: true, ..none("Reshape") },
-            Op::Zonal(zonal) => {
-                Facts { expression: Some(&zonal.expr), reaches: true, ..none("Zonal") }
-            }
+            Op::Zonal(zonal) => Facts {
+                expression: Some(&zonal.expr),
+                reduced: Some(zonal.dims[0]),
+                reaches: true,
+                ..none("Zonal")
+            },
             Op::Merge(merge) => Facts { expression: merge.resolver.as_deref(), ..none("Merge") },
             Op::Nested(nested) => Facts { reaches: nested.free.contains(&false), ..none("Nested") },
             Op::Parameter(_) => none("Parameter"),

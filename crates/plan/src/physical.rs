@@ -14,10 +14,12 @@ mod program;
 mod regions;
 pub mod schedule;
 mod stages;
+mod zones;
 
 use std::sync::Arc;
 
 use eolith_cube::warp::Warp;
+use eolith_cube::zonal::Footprint;
 use eolith_cube::{ChunkGrid, Label, Region};
 use eolith_graph::{Code, Issue};
 
@@ -33,6 +35,7 @@ pub(crate) use memory::tile as tile_shape;
 pub use program::{Feed, Program, Sweep};
 pub use regions::input_regions;
 pub(crate) use regions::spatial;
+pub(crate) use zones::{TOGETHER, ZoneTile, of as zones_of, tiles as zone_tiles};
 
 /// What decides the partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Physical {
     folds: Vec<Option<Arc<Decomposed>>>,
     /// Of operators over an axis: its labels as arrays see them.
     labels: Vec<Option<Arc<[Label]>>>,
+    /// Of scans: along which dimensions the indices of the source grow.
+    ascending: Vec<Vec<bool>>,
     /// Whether a node is computed by a stage and read from the scratch store.
     stored: Vec<bool>,
     /// Values that are computed before the roots, in this order, and kept in the scratch store while the plan runs.
@@ -222,9 +227,28 @@ impl Physical {
                 input.dims[node.op.array_axis()?].labels().map(label_list)
             })
             .collect();
+        let ascending = (logical.nodes.iter())
+            .map(|node| match &node.op {
+                Op::Scan(scan) => (scan.window.iter())
+                    .map(|own| own.as_ref().is_none_or(|indices| indices.is_sorted()))
+                    .collect(),
+                _ => Vec::new(),
+            })
+            .collect();
         let stored = vec![false; logical.nodes.len()];
         let (stages, roots) = (Vec::new(), Vec::new());
-        Ok(Physical { logical, options, warps, cells, folds, labels, stored, stages, roots })
+        Ok(Physical {
+            logical,
+            options,
+            warps,
+            cells,
+            folds,
+            labels,
+            ascending,
+            stored,
+            stages,
+            roots,
+        })
     }
 
     /// A task of a part.
@@ -276,14 +300,35 @@ impl Physical {
         Some(Cost { decoded: reading.decoded as u64, times, scratch, peak, warnings })
     }
 
+    /// Bytes of the outlines that geometries have on the grids of the plan, which it holds as long as it lives.
+    pub fn outlines(&self) -> u64 {
+        let bytes = |node: &LogicalNode| match &node.op {
+            Op::Zonal(own) => own.zones.iter().map(Footprint::bytes).sum(),
+            Op::Burn(own) => own.zones.iter().map(Footprint::bytes).sum(),
+            Op::Inside(footprint) => footprint.bytes(),
+            _ => 0,
+        };
+        self.logical.nodes.iter().map(bytes).sum::<usize>() as u64
+    }
+
     /// The reducer of a node as a fold, if its axis can be taken step by step.
     pub(crate) fn fold(&self, id: NodeId) -> Option<&Decomposed> {
         self.folds[id.0].as_deref()
     }
 
+    /// Whether a node can take its axis step by step: folds can, and zones, whose pixels come in the order of rows.
+    pub(crate) fn steps(&self, id: NodeId) -> bool {
+        self.fold(id).is_some() || matches!(self.logical.node(id).op, Op::Zonal(_))
+    }
+
     /// The labels of the axis that a node's expression takes as an array.
     pub(crate) fn labels(&self, id: NodeId) -> Option<Arc<[Label]>> {
         self.labels[id.0].clone()
+    }
+
+    /// Along which dimensions of a scan the indices of its source grow.
+    fn ascending(&self, id: NodeId) -> &[bool] {
+        &self.ascending[id.0]
     }
 
     /// Whether the values of a node are read from the scratch store instead of being computed.
@@ -388,6 +433,7 @@ fn slow(op: &Op) -> Option<String> {
 fn fold(node: &LogicalNode, options: &Options) -> Option<Decomposed> {
     match &node.op {
         Op::Reduce { expr, .. } => expr.decompose(),
+        Op::Zonal(zonal) => zonal.expr.decompose(),
         Op::Group { groups: Some(groups), expr, .. } => {
             let ascending = |group: &Arc<[usize]>| group.windows(2).all(|pair| pair[0] < pair[1]);
             groups.iter().all(ascending).then(|| expr.decompose()).flatten()

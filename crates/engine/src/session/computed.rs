@@ -99,6 +99,25 @@ impl Session {
         answer.map_err(|fault| one(Issue::new(Code::new(fault.code), path, fault.message)))
     }
 
+    /// Counts the outlines of a plan's geometries with what it holds. They are there already: where results of other
+    /// runs have taken all room, nothing is gained by refusing this one.
+    pub(super) fn hold_outlines(
+        &self,
+        physical: &Physical,
+        computing: &mut Computing<'_>,
+    ) -> Result<(), Issue> {
+        let (bytes, limit) = (physical.outlines(), self.settings.memory / SHARE);
+        if bytes <= limit {
+            computing.held.grow(bytes);
+            return Ok(());
+        }
+        let message = format!(
+            "the outlines of the geometries have {bytes} bytes on their grids, {limit} bytes are allowed"
+        );
+        Err(Issue::new(Code::PROCESS_GRAPH_COMPLEXITY, NodePath::default(), message)
+            .hint("simplify them, or raise the memory limit"))
+    }
+
     /// The parts that are computed first, and what is known of the rest.
     pub(super) fn explain_open(
         &self,

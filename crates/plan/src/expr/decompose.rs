@@ -87,6 +87,22 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Bytes that an element of an array takes while the expression computes all of it at once, the array (stored as
+    /// `dtype`) left out: a column for every step that makes an array, and the copy that is sorted, with their masks.
+    pub fn bytes_per_element(&self, dtype: DType) -> usize {
+        let column = |typed: &Typed| match (&typed.node, &typed.ty) {
+            (Node::Input(_) | Node::Axis(..) | Node::Const(_), _) => 0,
+            (_, ty @ Type::Array(..)) => {
+                lanes::column_dtype(ty).map_or(size_of::<Value>(), |dtype| dtype.size() + 1)
+            }
+            _ => 0,
+        };
+        let values = if self.is_plain() { 0 } else { size_of::<Value>() };
+        dtype.size() + 1 + values + self.nodes.iter().map(column).sum::<usize>()
+    }
+}
+
 impl Decomposed {
     /// The state of `lanes` lanes before the first row; the rows will be stored as `dtype`.
     pub fn start(&self, dtype: DType, lanes: usize) -> State<'_> {

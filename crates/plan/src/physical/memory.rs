@@ -11,7 +11,7 @@ use eolith_cube::{Kind, Region};
 
 use super::program::{Feed, Program, Sweep};
 use super::schedule::{FeedBox, Steps, Visitor, walk};
-use super::{Options, Physical};
+use super::{Options, Physical, zones};
 use crate::logical::NodeId;
 use crate::need::{ArrayDim, Piece};
 use crate::nested::Partition;
@@ -72,7 +72,7 @@ pub(super) fn decoded(
     let node = physical.logical.node(id);
     let Op::Scan(scan) = &node.op else { return 0 };
     let Some(source) = &scan.source else { return 0 };
-    let window = window(scan, region);
+    let window = window(scan, physical.ascending(id), region);
     let pieces = source
         .pieces
         .iter()
@@ -85,6 +85,14 @@ pub(super) fn decoded(
 pub(super) fn unit(physical: &Physical, id: NodeId, axis: usize) -> Option<usize> {
     let Op::Scan(scan) = &physical.logical.node(id).op else { return None };
     source_chunks(scan).get(axis).copied().filter(|&n| n > 0)
+}
+
+/// Index in its decoding unit of the first label that node `id` reads along one of its axes.
+pub(super) fn origin(physical: &Physical, id: NodeId, axis: usize) -> usize {
+    match &physical.logical.node(id).op {
+        Op::Scan(scan) => super::partition::first_index(scan, axis),
+        _ => 0,
+    }
 }
 
 /// The largest decoding unit of a scan's pieces along each of its dimensions.
@@ -112,13 +120,7 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
         tile[along] = 1;
     }
     let mut size: usize = tile.iter().product();
-    let wanted = if feed.reaches {
-        REACHING
-    } else {
-        let bytes = blocks(physical, feed, corner(region, &tile)) / size.max(1) as u64;
-        let positions = (TILE_BYTES / bytes.max(1)) as usize;
-        positions.clamp(*POSITIONS.start(), *POSITIONS.end())
-    };
+    let wanted = positions(physical, feed, &corner(region, &tile));
     let open = |d: &usize| !feed.is_whole(*d) && Some(*d) != feed.along;
     let spatial = |d: usize| matches!(dims[d].kind, Kind::Spatial { .. });
     // x and y first, whichever comes last in memory before the other.
@@ -149,6 +151,15 @@ pub(crate) fn tile(physical: &Physical, feed: &Feed, region: &Region) -> Vec<usi
     tile
 }
 
+/// Positions of a tile of a feed; `least` is the smallest that there can be.
+pub(super) fn positions(physical: &Physical, feed: &Feed, least: &Region) -> usize {
+    if feed.reaches {
+        return REACHING;
+    }
+    let bytes = blocks(physical, feed, least.clone()) / least.len().max(1) as u64;
+    ((TILE_BYTES / bytes.max(1)) as usize).clamp(*POSITIONS.start(), *POSITIONS.end())
+}
+
 /// Length of an array's decoding unit along its dimension `i`; of files that were not opened a usual tile of the last
 /// two dimensions.
 fn decoding_unit(piece: &Piece, i: usize) -> usize {
@@ -156,17 +167,24 @@ fn decoding_unit(piece: &Piece, i: usize) -> usize {
     piece.array.chunk.as_ref().map_or(usual, |chunk| chunk[i])
 }
 
-/// The hull of the source indices behind a box of a scan.
-fn window(scan: &Scan, region: &Region) -> Region {
-    let hull = |indices: &[usize]| match (indices.iter().min(), indices.iter().max()) {
-        (Some(&first), Some(&last)) => first..last + 1,
-        _ => 0..0,
+/// The hull of the source indices behind a box of a scan; `ascending` says along which dimensions they grow.
+fn window(scan: &Scan, ascending: &[bool], region: &Region) -> Region {
+    let hull = |indices: &[usize], ascending: bool| {
+        let ends = if ascending {
+            (indices.first(), indices.last())
+        } else {
+            (indices.iter().min(), indices.iter().max())
+        };
+        match ends {
+            (Some(&first), Some(&last)) => first..last + 1,
+            _ => 0..0,
+        }
     };
     Region(
-        (region.0.iter().zip(&scan.window))
-            .map(|(range, window)| match window {
+        (region.0.iter().zip(&scan.window).zip(ascending))
+            .map(|((range, window), &ascending)| match window {
                 None => range.clone(),
-                Some(indices) => hull(&indices[range.clone()]),
+                Some(indices) => hull(&indices[range.clone()], ascending),
             })
             .collect(),
     )
@@ -212,8 +230,8 @@ struct Peak<'a> {
     program: &'a Program,
     live: u64,
     most: u64,
-    /// Of the sweeps under way: bytes of their states.
-    states: Vec<u64>,
+    /// Of the sweeps under way: bytes of their states, and of a tile of zones.
+    states: Vec<(u64, u64)>,
     /// Bytes of what is held.
     held: BTreeMap<NodeId, u64>,
     /// What the step before reads, and the bytes of its chunks and tiles: the next one is fetched meanwhile.
@@ -225,13 +243,21 @@ impl Visitor for Peak<'_> {
     type Error = std::convert::Infallible;
 
     fn begin(&mut self, sweep: &Sweep, boxes: &[FeedBox]) -> Result<(), Self::Error> {
-        let (mut states, mut results) = (0, 0);
+        let (mut states, mut results, mut tile) = (0, 0, 0);
         for (feed, own) in sweep.feeds.iter().zip(boxes) {
+            if let Some(fold) = zones::of(self.physical, feed) {
+                let held = zones::held(self.physical, feed, fold, &own.source, &own.results[0]);
+                states += held.states;
+                tile = tile.max(held.tile);
+            }
             for (fold, result) in feed.folds.iter().zip(&own.results) {
                 let dtype = self.physical.logical.schema(*fold).dtype();
                 let bytes = result.len() as u64 * (dtype.size() as u64 + 1);
                 self.held.insert(*fold, bytes);
                 results += bytes;
+                if matches!(self.physical.logical.node(*fold).op, Op::Zonal(_)) {
+                    continue;
+                }
                 let lanes = lanes(&self.physical.logical.node(*fold).op, result);
                 let per_lane = self.physical.fold(*fold).map_or(0, |fold| {
                     fold.bytes_per_lane(self.physical.logical.schema(feed.source).dtype())
@@ -240,7 +266,7 @@ impl Visitor for Peak<'_> {
                 states += (lanes * per_lane * open) as u64;
             }
         }
-        self.states.push(states);
+        self.states.push((states, tile));
         // Results take shape while the states are there: groups end one after the other.
         self.live += states + results;
         self.most = self.most.max(self.live);
@@ -257,10 +283,11 @@ impl Visitor for Peak<'_> {
         let (physical, program) = (self.physical, self.program);
         let frames: u64 =
             reads.iter().map(|(id, region)| read(physical, program, *id, region)).sum();
+        let of_zones = self.states.last().map_or(0, |(_, tile)| *tile);
         let tiles = (sweep.feeds.iter().zip(parts))
-            .map(|(feed, part)| tile_bytes(self.physical, feed, part))
-            .max()
-            .unwrap_or_default();
+            .filter(|(feed, _)| zones::of(physical, feed).is_none())
+            .map(|(feed, part)| tile_bytes(physical, feed, part))
+            .fold(of_zones, u64::max);
         let threads = self.physical.options.threads.max(1) as u64;
         let fetched = reads.iter().filter(|read| !self.before.contains(read));
         let waits: u64 = fetched.map(|(id, region)| waiting(physical, program, *id, region)).sum();
@@ -272,7 +299,7 @@ impl Visitor for Peak<'_> {
     }
 
     fn end(&mut self, _: &Sweep) -> Result<(), Self::Error> {
-        self.live -= self.states.pop().unwrap_or_default();
+        self.live -= self.states.pop().unwrap_or_default().0;
         Ok(())
     }
 
@@ -322,7 +349,7 @@ fn tile_bytes(physical: &Physical, feed: &Feed, part: &Region) -> u64 {
 }
 
 /// The box of this size at the beginning of another.
-fn corner(region: &Region, shape: &[usize]) -> Region {
+pub(super) fn corner(region: &Region, shape: &[usize]) -> Region {
     Region(
         (region.0.iter().zip(shape))
             .map(|(range, &n)| range.start..(range.start + n).min(range.end))
@@ -331,7 +358,7 @@ fn corner(region: &Region, shape: &[usize]) -> Region {
 }
 
 /// Bytes of all blocks that a box of a feed's source takes.
-fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
+pub(super) fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
     let mut wanted = BTreeMap::from([(feed.source, region)]);
     let mut bytes = 0;
     let mut next = Some(feed.source);
@@ -339,7 +366,7 @@ fn blocks(physical: &Physical, feed: &Feed, region: Region) -> u64 {
         let region = wanted[&id].clone();
         bytes += region.len() as u64 * (physical.logical.schema(id).dtype().size() as u64 + 1);
         if feed.computes(id) && !region.is_empty() {
-            bytes += nested(physical, id, &region);
+            bytes += nested(physical, id, &region) + zones::gathered(physical, id, &region);
             let inputs = &physical.logical.node(id).inputs;
             for (input, need) in inputs.iter().zip(physical.needs(id, &region)) {
                 wanted.entry(*input).and_modify(|all| *all = all.hull(&need)).or_insert(need);
@@ -367,5 +394,10 @@ impl Options {
     /// Bytes of decoded chunks that one step aims at.
     pub(super) fn step_bytes(&self) -> u64 {
         self.target_bytes / 4
+    }
+
+    /// The same where steps overlap: the longer they are the less is decoded twice.
+    pub(super) fn reaching_bytes(&self) -> u64 {
+        self.step_bytes().max(self.task_memory / 8)
     }
 }

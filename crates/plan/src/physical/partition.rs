@@ -5,7 +5,7 @@
 //! task. Cuts lie on those of the source, so that no unit is decoded for two tasks. Where operators look beyond their
 //! task, a task grows on as long as that saves decoding.
 
-use eolith_cube::{ChunkGrid, SpatialAxis};
+use eolith_cube::{ChunkGrid, Kind, SpatialAxis};
 use eolith_graph::{Code, Issue};
 
 use super::memory::{USUAL_TILE, source_chunks};
@@ -51,8 +51,12 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
     let mut chunk = unit.clone();
     limit(&mut chunk);
     let mut peak = measure(&chunk);
+    let geometries =
+        |d: usize| program.has_zones(physical) && matches!(schema.dims[d].kind, Kind::Geometry(_));
     while peak > options.task_memory {
-        let widest = (0..chunk.len()).max_by_key(|&d| chunk[d]).filter(|&d| chunk[d] > 1);
+        // Zones are the last to be cut: each part of them reads most of the rows again.
+        let widest =
+            (0..chunk.len()).filter(|&d| chunk[d] > 1).max_by_key(|&d| (!geometries(d), chunk[d]));
         let Some(widest) = widest else {
             let message = format!(
                 "a single pixel of the result needs {} of memory for everything it is computed from, a task may hold {}",
@@ -95,7 +99,8 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
             break;
         }
     }
-    if program.reaches() {
+    let cut_zones = (0..chunk.len()).any(|d| geometries(d) && chunk[d] < shape[d]);
+    if program.reaches() || cut_zones {
         let decoded = |chunk: &[usize]| {
             let partition = ChunkGrid::aligned(shape.clone(), chunk.to_vec(), &origin);
             Reading::of(physical, node, program, &partition).decoded
@@ -119,7 +124,7 @@ pub(super) fn plan(physical: &Physical, program: &Program) -> Result<Cut, Issue>
             (chunk, peak, known) = found;
         }
     }
-    let split = chunk.iter().zip(&unit).any(|(own, unit)| own < unit);
+    let split = (0..chunk.len()).any(|d| chunk[d] < unit[d] && !geometries(d));
     Ok(Cut { tasks: ChunkGrid::aligned(shape, chunk, &origin), peak, split })
 }
 
@@ -154,8 +159,12 @@ fn units(physical: &Physical, program: &Program, spatial: &[usize], shape: &[usi
             }
         }
     }
+    let zones = program.has_zones(physical);
     for (d, unit) in unit.iter_mut().enumerate() {
-        if *unit == 0 {
+        if zones && matches!(schema.dims[d].kind, Kind::Geometry(_)) {
+            // They have their pixels from the same rows, wherever they are.
+            *unit = shape[d];
+        } else if *unit == 0 {
             *unit = if spatial.contains(&d) && !rows { USUAL_TILE } else { 1 };
         }
         let grain = program.grain(d);
@@ -169,7 +178,7 @@ fn units(physical: &Physical, program: &Program, spatial: &[usize], shape: &[usi
 }
 
 /// Index in the source's arrays of the first label that a scan reads along a dimension.
-fn first_index(scan: &Scan, dim: usize) -> usize {
+pub(super) fn first_index(scan: &Scan, dim: usize) -> usize {
     let window = scan.window[dim].as_ref().and_then(|indices| indices.iter().min()).copied();
     let Some(source) = &scan.source else { return 0 };
     let first = window.unwrap_or_default();

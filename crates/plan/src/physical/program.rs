@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use eolith_cube::Kind;
 
-use super::{Physical, memory};
+use super::{Physical, memory, zones};
 use crate::logical::NodeId;
 use crate::op::{Op, Zonal};
 
@@ -69,6 +69,8 @@ pub struct Feed {
     pub reaches: bool,
     /// Length of the decoding unit of what is read along the axis of the steps.
     pub unit: usize,
+    /// Labels of the first of these units that lie before the first label of the axis.
+    pub origin: usize,
 }
 
 impl Program {
@@ -93,6 +95,15 @@ impl Program {
             feeds || sweep.before.iter().chain(&sweep.each).any(any)
         }
         any(&self.sweep)
+    }
+
+    /// Whether it makes values of zones while rows go by.
+    pub(super) fn has_zones(&self, physical: &Physical) -> bool {
+        fn any(physical: &Physical, sweep: &Sweep) -> bool {
+            let feeds = sweep.feeds.iter().any(|feed| zones::of(physical, feed).is_some());
+            feeds || sweep.before.iter().chain(&sweep.each).any(|own| any(physical, own))
+        }
+        any(physical, &self.sweep)
     }
 
     /// How many labels along an axis of the target are computed together, 1 if that does not matter.
@@ -141,7 +152,7 @@ fn streams(physical: &Physical, target: NodeId, making: Option<NodeId>) -> Vec<b
         let stored = physical.is_stored(NodeId(i)) && making != Some(NodeId(i));
         streams[i] = !stored
             && below < DEEPEST
-            && physical.fold(NodeId(i)).is_some()
+            && physical.steps(NodeId(i))
             && node.op.reduced().is_some_and(|dim| {
                 // What an operator needs whole is in memory at once anyway.
                 if grains[&node.inputs[0]][dim] == usize::MAX {
@@ -187,14 +198,16 @@ type Held = BTreeMap<NodeId, usize>;
 impl Builder<'_> {
     /// The sweep that folds these reductions, which step along axes of one length.
     fn sweep(&self, folds: Vec<NodeId>, held: &Held) -> Sweep {
-        let mut by_source: BTreeMap<(NodeId, usize), Vec<NodeId>> = BTreeMap::new();
+        // Zones cut their source in tiles of their own.
+        let mut by_source: BTreeMap<(NodeId, usize, Option<NodeId>), Vec<NodeId>> = BTreeMap::new();
         for fold in folds {
             let node = self.physical.logical.node(fold);
             let dim = node.op.reduced().expect("invariant: a stream is a reduction");
-            by_source.entry((node.inputs[0], dim)).or_default().push(fold);
+            let own = matches!(node.op, Op::Zonal(_)).then_some(fold);
+            by_source.entry((node.inputs[0], dim, own)).or_default().push(fold);
         }
         let feeds = (by_source.into_iter())
-            .map(|((source, dim), folds)| self.feed(source, Some(dim), folds, held))
+            .map(|((source, dim, _), folds)| self.feed(source, Some(dim), folds, held))
             .collect();
         self.around(feeds, held)
     }
@@ -309,14 +322,19 @@ impl Builder<'_> {
                 grain[coarsen.dims[1]] = usize::MAX;
             }
         }
-        let mut feed = Feed { source, along, folds, nodes: own, reads, grain, reaches, unit: 1 };
+        let mut feed =
+            Feed { source, along, folds, nodes: own, reads, grain, reaches, unit: 1, origin: 0 };
         let axes = self.axes(&feed, held);
-        feed.unit = (feed.reads.iter())
-            .filter_map(|id| memory::unit(self.physical, *id, (*axes.get(id)?)?))
-            .max()
-            .unwrap_or(1);
+        let units = feed.reads.iter().filter_map(|id| {
+            let axis = (*axes.get(id)?)?;
+            let unit = memory::unit(self.physical, *id, axis)?;
+            Some((unit, memory::origin(self.physical, *id, axis) % unit))
+        });
+        (feed.unit, feed.origin) = units.max().unwrap_or((1, 0));
         if let Some(grain) = along.map(|axis| feed.grain[axis]).filter(|&n| n != usize::MAX) {
-            feed.unit = feed.unit.max(1).next_multiple_of(grain);
+            let unit = feed.unit.max(1).next_multiple_of(grain);
+            // Cells are counted from the first label of the cube.
+            (feed.unit, feed.origin) = (unit, if grain > 1 { 0 } else { feed.origin });
         }
         feed
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use eolith_cube::Region;
+use eolith_cube::{Kind, Region};
 
 use super::program::{Feed, Program, Sweep};
 use super::{Options, Physical};
@@ -233,10 +233,14 @@ impl Walk<'_> {
         else {
             return vec![None];
         };
-        let unit = along.clone().map(|(feed, _, _)| feed.unit).max().unwrap_or(1).max(1);
+        let (unit, origin) = (along.clone().map(|(feed, _, _)| (feed.unit, feed.origin)))
+            .max()
+            .map_or((1, 0), |(unit, origin)| (unit.max(1), origin));
         // Steps are whole decoding units, as many as the step may hold.
-        let first = whole.start / unit * unit;
-        let one = Some(whole.start..(first + unit).min(whole.end));
+        let end = |start: usize, length: usize| {
+            (((start + origin) / length + 1) * length - origin).min(whole.end)
+        };
+        let one = Some(whole.start..end(whole.start, unit));
         let parts: Vec<Region> = (sweep.feeds.iter().zip(boxes))
             .map(|(feed, whole)| part(feed, whole, one.as_ref()))
             .collect();
@@ -244,7 +248,10 @@ impl Walk<'_> {
             .map(|(id, region)| super::memory::read(self.physical, self.program, *id, region))
             .sum();
         let options: &Options = &self.physical.options;
-        let many = (options.step_bytes() / bytes.max(1)).clamp(1, 1 << 20) as usize;
+        let reaches =
+            along.clone().any(|(feed, _, _)| feed.reaches && is_spatial(self.physical, feed));
+        let most = if reaches { options.reaching_bytes() } else { options.step_bytes() };
+        let many = (most / bytes.max(1)).clamp(1, 1 << 20) as usize;
         let mut length = unit * many;
         if let Some(most) = options.max_extent {
             length = length.min(most.max(1));
@@ -252,7 +259,7 @@ impl Walk<'_> {
         let mut ranges = Vec::new();
         let mut start = whole.start;
         while start < whole.end {
-            let end = ((start / length + 1) * length).min(whole.end);
+            let end = end(start, length);
             ranges.push(Some(start..end));
             start = end;
         }
@@ -277,6 +284,12 @@ fn needed(physical: &Physical, feed: &Feed, region: &Region) -> Vec<(NodeId, Reg
     wanted.into_iter().collect()
 }
 
+/// Whether the steps of a feed go along x or y, so that what reaches around is read for two of them.
+fn is_spatial(physical: &Physical, feed: &Feed) -> bool {
+    let dims = &physical.logical.schema(feed.source).dims;
+    feed.along.is_some_and(|along| matches!(dims[along].kind, Kind::Spatial { .. }))
+}
+
 /// The part of a box that a step takes.
 fn part(feed: &Feed, whole: &Region, range: Option<&Range<usize>>) -> Region {
     let mut part = whole.clone();
@@ -297,6 +310,10 @@ fn result_box(
     wanted: Option<&Region>,
 ) -> Region {
     let node = physical.logical.node(fold);
+    if let Op::Zonal(_) = node.op {
+        let nothing = || Region(vec![0..0; node.schema.dims.len()]);
+        return wanted.cloned().unwrap_or_else(nothing);
+    }
     let dim = node.op.reduced().expect("invariant: a fold is a reduction");
     let mut result = source.clone();
     match &node.op {

@@ -11,6 +11,7 @@ mod cubes;
 mod focal;
 mod learning;
 mod run;
+mod zones;
 
 use std::fmt::Write as _;
 
