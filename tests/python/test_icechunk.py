@@ -18,9 +18,10 @@ import zarr
 
 import graphs
 from binary import Server, eolith, run
+from s3server import REGION
 from test_kerchunk import generated
 from test_replaced import download
-from test_s3 import BUCKET, REGION, cube, environment, store  # noqa: F401 (fixtures)
+from test_s3 import BUCKET, cube, environment, store  # noqa: F401 (fixtures)
 
 SPECS = [1] if icechunk.spec_version() == 1 else [1, 2]
 # Chunks of more bytes are files of their own.

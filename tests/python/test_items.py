@@ -250,7 +250,8 @@ def test_items_are_what_is_published(server, items):
         for field in ("geometry", "bbox", "properties", "stac_version"):
             assert shown[field] == own[field]
         if where == "static":
-            assert {key: asset["href"] for key, asset in shown["assets"].items()} == {"copy": PUBLIC.format(8)}
+            assert shown["assets"]["copy"]["href"] == PUBLIC.format(8)
+            assert set(shown["assets"]) == {"data", "copy"} and shown["assets"]["data"]["href"].endswith("/item-8.tif")
             assert {"rel": "license", "href": "https://example.org/licence"} in shown["links"]
 
 

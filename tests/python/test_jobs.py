@@ -43,7 +43,9 @@ def test_a_job_from_estimate_to_files(connection, cube, tmp_path):
     job.start_and_wait(**AT_ONCE)
     assert job.status() == "finished"
     assert any("plan" in entry["message"] for entry in job.logs())
-    assert job.describe()["usage"]["input_bytes"]["value"] > 0
+    usage = job.describe()["usage"]
+    assert usage["input_bytes"]["value"] > 0
+    assert usage["memory"]["value"] > 0 and usage["memory"]["unit"] == "mb-seconds"
     files = job.get_results().download_files(tmp_path)
     (tif,) = [file for file in files if file.suffix == ".tif"]
     with rasterio.open(tif) as file:

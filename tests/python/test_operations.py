@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import graphs
 from binary import BINARY, Server, eolith
 
 
@@ -167,14 +168,19 @@ def test_traces_go_to_a_collector(data, tmp_path, monkeypatch):
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
     add = {"process": {"process_graph": {"a": {"process_id": "add", "arguments": {"x": 1, "y": 2}, "result": True}}}}
-    with Server(data, state=tmp_path / "state") as server:
-        assert requests.post(f"{server.url}result", json=add, timeout=60).json() == 3
+    with Server(f"cube={data}", state=tmp_path / "state") as server:
+        client = {"traceparent": f"00-{'4b' * 16}-{'5c' * 8}-01"}
+        assert requests.post(f"{server.url}result", json=add, headers=client, timeout=60).json() == 3
+        means = requests.post(f"{server.url}result", json={"process": graphs.whole("cube")}, timeout=60)
+        assert means.status_code == 200, means.text
     # What waits is sent when the server ends.
     collector.shutdown()
     assert {path for path, _ in sent} == {"/v1/traces"}
     spans = b"".join(body for _, body in sent)
-    for name in [b"eolith", b"request", b"plan", b"results", b"/openeo/1.2/result"]:
+    for name in [b"eolith", b"request", b"plan", b"results", b"tasks", b"/openeo/1.2/result"]:
         assert name in spans, name
+    # The trace of the client goes on, below the span that it named; all spans of its request are in it.
+    assert spans.count(bytes.fromhex("4b" * 16)) >= 3 and bytes.fromhex("5c" * 8) in spans
 
 
 def wait(address):

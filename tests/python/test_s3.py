@@ -2,23 +2,18 @@
 
 import json
 import os
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
-from botocore.config import Config
 
 import cubes
 import graphs
+import s3server
 from binary import eolith, run
 
 BUCKET = "data"
-REGION = "eu-central-1"
 
 
 class Store:
@@ -28,8 +23,7 @@ class Store:
         self.endpoint = endpoint
         self.client = client
         self.anonymous = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_SKIP_SIGNATURE": "true"}
-        signed = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": REGION}
-        self.signed = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", **signed}
+        self.signed = s3server.variables(endpoint)
 
     def signed_url(self, key):
         return self.client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
@@ -42,23 +36,10 @@ def cube(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(cube, tmp_path_factory):
-    log = tmp_path_factory.mktemp("moto") / "log.txt"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with log.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(600):
-            found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-            if found:
-                break
-            assert child.poll() is None, log.read_text()
-            time.sleep(0.05)
-        endpoint = found[0]
-        client = boto3.client(
-            "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="key",
-            aws_secret_access_key="secret", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-        )
-        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}, ACL="public-read")
+    with s3server.serving(tmp_path_factory.mktemp("s3server") / "log.txt") as endpoint:
+        client = s3server.client(endpoint)
+        where = {"LocationConstraint": s3server.REGION}
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where, ACL="public-read")
 
         def put(key, body):
             client.put_object(Bucket=BUCKET, Key=key, Body=body, ACL="public-read")
@@ -70,9 +51,6 @@ def store(cube, tmp_path_factory):
         for file in sorted((folder / "cog-stac-1.0").glob("*.tif")):
             put(f"plain/{file.name}", file.read_bytes())
         yield Store(endpoint, client)
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.fixture
@@ -108,7 +86,7 @@ def test_a_bucket_is_as_good_as_a_disk(store, cube, container, access, environme
 
 def test_settings_may_stand_in_the_address(store, cube, environment):
     environment({})
-    address = f"s3://{BUCKET}/cubes/zarr-3?endpoint={store.endpoint}&region={REGION}&anonymous=true&allow_http=true"
+    address = f"s3://{BUCKET}/cubes/zarr-3?endpoint={store.endpoint}&region={s3server.REGION}&anonymous=true&allow_http=true"
     graph = graphs.ndvi_maximum("cube")
     expected = run(graph, f"cube={cube.paths['zarr-3']}").figures["checksum"]
     assert run(graph, f"cube={address}").figures["checksum"] == expected

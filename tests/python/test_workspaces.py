@@ -49,7 +49,9 @@ def test_collections_of_a_user_are_there_for_nobody_else(server, users, tmp_path
     assert ada.describe_collection("mine/winter")["cube:dimensions"]["bands"]["values"] == ["B04", "B08"]
     pages = list(ada.collection_items("mine/winter"))
     found = [item for page in pages for item in page["features"]]
-    assert len(found) > 1 and all(item["assets"] == {} for item in found)
+    assert len(found) > 1 and all(list(item["assets"]) == ["data"] for item in found)
+    tiff = requests.get(found[0]["assets"]["data"]["href"])
+    assert tiff.status_code == 200 and tiff.content[:2] == b"II"
     assert str(server.state) not in str(pages)
     loaded, original = tmp_path / "mine.nc", tmp_path / "sample.nc"
     ada.load_collection("mine/winter").download(loaded)

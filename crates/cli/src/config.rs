@@ -11,6 +11,7 @@ mod page;
 use std::path::Path;
 
 use eolith_server::Provider;
+use eolith_server::about::About;
 use eolith_server::allowance::Allowance;
 use eolith_server::issuer::Settings;
 use eolith_server::prices::Prices;
@@ -40,6 +41,8 @@ pub(crate) struct File {
     pub(crate) credits: Option<Prices>,
     /// How long results and logs are kept.
     pub(crate) retention: Retention,
+    /// What people are told of the server.
+    pub(crate) about: About,
 }
 
 impl File {

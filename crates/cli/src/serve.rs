@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use eolith_engine::session::Session;
+use eolith_engine::storage::bucket;
 use eolith_server::allowance::Allowance;
 use eolith_server::queue::Limits as Jobs;
 use eolith_server::rates::Rates;
 use eolith_server::store::private_folder;
-use eolith_server::{Certificate, Config, FIRST, Server};
+use eolith_server::{Certificate, Config, FIRST, Keeping, Server};
 
 use crate::config::File;
 use crate::data::{Data, Limits};
@@ -45,6 +46,13 @@ pub(crate) struct Args {
     /// Says that all servers of the database see the same `--state`, which they have to.
     #[arg(long, env = "EOLITH_SHARED_DIR")]
     shared_dir: bool,
+    /// Folder in an object store for results of jobs: `s3://BUCKET/PREFIX`, `gs://…` or `az://…`, set up like sources in
+    /// buckets. In `--state` if not given.
+    #[arg(long, value_name = "URL", env = "EOLITH_RESULTS", hide_env_values = true)]
+    results: Option<String>,
+    /// Seconds that the object store for results may be away before a job that is computed fails.
+    #[arg(long, value_name = "SECONDS", env = "EOLITH_RESULTS_PATIENCE", default_value_t = 600)]
+    results_patience: u32,
     /// Batch jobs that this server works on at a time; 0 leaves them to the other servers of the database.
     #[arg(long, value_name = "N", env = "EOLITH_JOBS", default_value_t = 2)]
     jobs: usize,
@@ -153,6 +161,9 @@ impl Args {
         let rates = file.rates.unwrap_or_else(usual);
         let usual = || if auth.is_none() { Allowance::none() } else { Allowance::default() };
         let allowance = file.limits.unwrap_or_else(usual);
+        let results = self.results.map(|address| bucket::configure(&address)).transpose();
+        let results = results
+            .map_err(|error| Failure::text(format!("`--results` cannot be used: {error}")))?;
         let session = self.data.served(&self.limits, state.clone(), self.allow_private)?;
         let files = self.tls_certificate.zip(self.tls_key);
         let config = Config {
@@ -168,10 +179,15 @@ impl Args {
                 jobs_of_user: self.jobs_of_user.into(),
                 lease: Duration::from_secs(self.lease.get()),
             },
+            results: Keeping {
+                bucket: results,
+                patience: Duration::from_secs(self.results_patience.into()),
+            },
             rates,
             allowance,
             prices: file.credits,
             retention: file.retention,
+            about: file.about,
             ..Config::default()
         };
         Ok(Prepared { session: Arc::new(session), config })

@@ -3,10 +3,12 @@
 //! The nodes of a process graph are fused: a task reads, decodes and computes many of them on tiles that never leave the
 //! cache, and no clock is read in between. What can be told apart is reading (with decoding) for each source, computing for each stage
 //! and root of the plan, and writing for each result; which nodes a part computes is known from its program.
+//! Memory is counted for the whole run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use eolith_graph::NodePath;
 use eolith_plan::logical::{Logical, NodeId};
@@ -44,7 +46,19 @@ pub struct Spent {
 
 /// The accounts of a run.
 #[derive(Debug, Default)]
-pub struct Accounts(Mutex<BTreeMap<(Work, NodePath), Account>>);
+pub struct Accounts {
+    parts: Mutex<BTreeMap<(Work, NodePath), Account>>,
+    /// Bytes times milliseconds.
+    memory: AtomicU64,
+}
+
+/// Memory that a run holds, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    accounts: Arc<Accounts>,
+    bytes: u64,
+    since: Instant,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Account {
@@ -73,6 +87,16 @@ impl Accounts {
         self.lock().values().map(|account| account.meter.time()).sum()
     }
 
+    /// Notes memory that is held from now on.
+    pub fn hold(self: &Arc<Self>, bytes: u64) -> Held {
+        Held { accounts: Arc::clone(self), bytes, since: Instant::now() }
+    }
+
+    /// Memory that tasks held, times how long they did: bytes times milliseconds. What they hold now is not in it.
+    pub fn memory(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+
     /// All accounts; `bound` is the plan before nodes were fused.
     pub fn told(&self, physical: &Physical, bound: &Logical) -> Vec<Spent> {
         let nodes = nodes(physical, bound);
@@ -94,7 +118,15 @@ impl Accounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(Work, NodePath), Account>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let held = u128::from(self.bytes) * self.since.elapsed().as_micros() / 1000;
+        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        self.accounts.memory.fetch_add(held, Ordering::Relaxed);
     }
 }
 

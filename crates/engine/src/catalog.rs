@@ -45,7 +45,7 @@ use tracing::{info, warn};
 use self::cache::Cache;
 use self::external::External;
 use self::headers::{CubeFile, Headers};
-pub use self::items::{Interval, ItemError, ItemPage, ItemQuery, SortBy};
+pub use self::items::{Addresses, Interval, ItemError, ItemFile, ItemPage, ItemQuery, SortBy};
 pub use self::metadata::CollectionRecord;
 use self::scenes::SceneSource;
 use crate::storage::Access;

@@ -17,8 +17,9 @@ use crate::sink::OutputFile;
 pub enum Event {
     /// Planning is done; this many tasks follow.
     Planned { tasks: usize },
-    /// A task is done. `bytes_read` is the sum of its part so far, `cpu` the processor time of the whole run.
-    Task { done: usize, tasks: usize, bytes_read: u64, cpu: Duration },
+    /// A task is done. `bytes_read` is the sum of its part so far, `cpu` the processor time of the whole run, and
+    /// `memory` what its tasks held, in bytes times milliseconds.
+    Task { done: usize, tasks: usize, bytes_read: u64, cpu: Duration, memory: u64 },
     /// What will be read.
     Reads(Arc<[Input]>),
     /// The files of one result are complete and in their places; others may follow.

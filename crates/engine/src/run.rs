@@ -8,6 +8,7 @@
 //! peak. Tasks finish in any order and write their boxes; what fails is the lowest task that fails.
 
 mod failure;
+mod groups;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::Instrument;
 
 use crate::accounts::{Accounts, Work};
 use crate::budget::{Budget, Reservation};
@@ -39,6 +41,7 @@ use crate::source::scan::{self, Fetch};
 use crate::udf::{CellError, Pool};
 
 use failure::{TaskError, issue, of_task};
+use groups::Groups;
 
 /// What tasks share.
 #[derive(Clone, Debug)]
@@ -76,19 +79,28 @@ impl Machine {
         let mut done = (0..tasks).filter(|&index| result.has(index)).count();
         let mut bytes_read = 0;
         let before = done;
+        let told = |done, bytes_read| {
+            let (cpu, memory) = (self.cpu(), self.memory());
+            listener(Event::Task { done, tasks, bytes_read, cpu, memory });
+        };
         if done > 0 {
-            listener(Event::Task { done, tasks, bytes_read, cpu: self.cpu() });
+            told(done, bytes_read);
         }
         let stop = Cancel::default();
         let ahead = self.pool.current_num_threads();
+        let path = &physical.logical.node(part.node).path;
+        let groups = &Groups::new(path, tasks);
         let mut running = stream::iter((0..tasks).filter(|&index| !result.has(index)))
             .take_while(|_| std::future::ready(!cancel.is_cancelled() && !stop.is_cancelled()))
             .map(|index| {
                 let task = self.task(physical, part, index, stored, Arc::clone(result), cancel);
                 async move {
+                    let span = groups.start(index, |task| result.has(task));
                     let done =
                         |bytes| result.end(index).map_err(TaskError::Scratch).map(|()| bytes);
-                    (index, task.await.and_then(done))
+                    let outcome = task.instrument(span).await.and_then(done);
+                    groups.end(index);
+                    (index, outcome)
                 }
             })
             .buffer_unordered(ahead);
@@ -97,7 +109,7 @@ impl Machine {
                 Ok(bytes) => {
                     done += 1;
                     bytes_read += bytes;
-                    listener(Event::Task { done, tasks, bytes_read, cpu: self.cpu() });
+                    told(done, bytes_read);
                 }
                 Err(error) => {
                     if failed.as_ref().is_none_or(|(lowest, _)| index < *lowest) {
@@ -109,7 +121,6 @@ impl Machine {
             }
         }
         drop(running);
-        let path = &physical.logical.node(part.node).path;
         if let Some(accounts) = &self.accounts {
             accounts.add(Work::Compute, path, done - before, bytes_read, started.elapsed());
         }
@@ -133,6 +144,11 @@ impl Machine {
     /// Processor time of the run so far.
     fn cpu(&self) -> Duration {
         self.accounts.as_ref().map(|accounts| accounts.cpu()).unwrap_or_default()
+    }
+
+    /// Memory that tasks of the run held so far, in bytes times milliseconds.
+    fn memory(&self) -> u64 {
+        self.accounts.as_ref().map(|accounts| accounts.memory()).unwrap_or_default()
     }
 
     /// The pixels of one box of a root's cube, computed at once, and the bytes read for them.
@@ -186,6 +202,7 @@ impl Machine {
         cancel: &Cancel,
     ) -> Result<u64, TaskError> {
         let _room = self.reserve(part.peak).await.ok_or(TaskError::Memory(part.peak))?;
+        let _held = self.accounts.as_ref().map(|accounts| accounts.hold(part.peak));
         result.begin(index).map_err(TaskError::Scratch)?;
         let task = physical.task(part, index);
         if let Some(cell) = &task.cell {

@@ -5,6 +5,7 @@
 
 mod collections;
 mod computed;
+mod documents;
 mod estimate;
 mod expand;
 mod exports;
@@ -48,6 +49,7 @@ use crate::udf::{self, Host};
 use crate::workspace::{Nowhere, Workspace};
 
 use computed::Computing;
+use documents::Documents;
 use kept::{Kept, Staging};
 use planning::PlanState;
 
@@ -102,6 +104,8 @@ pub struct Session {
     kept: Option<Arc<Path>>,
     /// Most that a run may take.
     share: Share,
+    /// Processes that were read from the web.
+    documents: Documents,
 }
 
 /// A saved cube in STAC. The `href` of an asset is `./` and the name of its file.
@@ -133,6 +137,8 @@ pub struct Report {
     pub bytes_read: u64,
     /// Processor time of tasks, decoding and writing. That of threads that fetch and of functions of users is not in it.
     pub cpu: Duration,
+    /// Memory that tasks had reserved, times how long they had: bytes times milliseconds.
+    pub memory: u64,
     /// Bytes of the chunks that were decoded meanwhile, by this run and those beside it.
     pub bytes_decoded: u64,
     /// Over the pixels of all roots, however they were computed; of a value that is no cube, over its JSON text.
@@ -212,6 +218,7 @@ impl Session {
             target: None,
             kept: None,
             share: Share::default(),
+            documents: Documents::default(),
         })
     }
 
@@ -295,21 +302,6 @@ impl Session {
     /// Bytes that a function may take besides its interpreter.
     fn udf_memory(&self) -> u64 {
         self.settings.udf.memory.unwrap_or((self.settings.memory / 8).max(64 << 20))
-    }
-
-    /// All problems that can be found without reading pixels and without running code of users.
-    pub async fn validate(&self, process: &Process) -> Vec<Issue> {
-        let process = match self.checked(process).await {
-            Ok(process) => process,
-            Err(issues) => return issues,
-        };
-        match self.plan(&process, &self.options(), None).await {
-            Ok(PlanState::Ready(plan)) => {
-                self.check_exports(&plan.physical.logical, None).await.err().into_iter().collect()
-            }
-            Ok(PlanState::Open { .. }) => Vec::new(),
-            Err(issues) => issues,
-        }
     }
 
     /// The stages of the plan as text. Nothing is computed: where the rest of a plan depends on values of a part of it,
@@ -396,6 +388,7 @@ impl Session {
         report.bytes_decoded = decoded() - decoded_before;
         if let Some(accounts) = &self.machine.accounts {
             report.cpu = accounts.cpu();
+            report.memory = accounts.memory();
             for spent in accounts.told(&physical, &bound) {
                 listener(Event::Spent(spent));
             }

@@ -5,6 +5,7 @@
 //! http     GET by range, POST; retries, limits, signed URLs as they are
 //! view     folders of computed objects, as reference files describe them
 //! bucket   s3:// gs:// az:// abfs://, configured by the usual environment variables
+//! prefix   folders in buckets that are written
 //! ```
 //! This module turns what a user writes (a path or a URL) into a [`Location`] and gives bytes by range. It does
 //! not interpret them (see [`crate::source`]) and it does not cache.
@@ -13,6 +14,7 @@ pub mod access;
 mod address;
 pub mod bucket;
 pub mod http;
+mod prefix;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -32,6 +34,7 @@ use url::Url;
 pub use self::access::Access;
 use self::address::Scheme;
 use self::bucket::Bucket;
+pub use self::prefix::{Object, Prefix, PrefixError};
 pub use self::view::View;
 pub(crate) use self::view::within;
 
@@ -190,7 +193,12 @@ impl Location {
                 return Location { place: Place::Http(url), href, access: self.access.clone() };
             }
             Place::Local(path) => Place::Local(below(path, name)),
-            Place::Bucket(bucket, path) => Place::Bucket(Arc::clone(bucket), below(path, name)),
+            Place::Bucket(bucket, path) => {
+                // Keys are what they are: those of a listing are found again.
+                let key = format!("{path}/{}", name.trim_matches('/'));
+                let key = object_store::path::Path::parse(&key);
+                Place::Bucket(Arc::clone(bucket), key.unwrap_or_else(|_| below(path, name)))
+            }
             Place::View(view, key) => {
                 let parts = [key.as_str()].into_iter().chain(name.split('/'));
                 let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
@@ -274,6 +282,21 @@ impl Location {
             return Err(StorageError::TooLarge { href: shown(&self.href), limit });
         }
         self.read().await
+    }
+
+    /// All bytes, of at most `limit`, with their entity tag where there is one; `None` if it is the one that is `known`.
+    ///
+    /// # Errors
+    /// Those of [`Location::read_at_most`].
+    pub async fn read_newer(
+        &self,
+        limit: u64,
+        known: Option<&str>,
+    ) -> Result<Option<(Bytes, Option<String>)>, StorageError> {
+        if let Place::Http(url) = &self.place {
+            return http::get_newer(url, self.guarded(), limit, known).await;
+        }
+        Ok(Some((self.read_at_most(limit).await?, None)))
     }
 
     /// The document with which a web service answers to another one.

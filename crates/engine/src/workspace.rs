@@ -1,7 +1,7 @@
 //! What a user has: files, results of earlier jobs, places to export to, processes.
 //!
 //! Everything of it is reached through [`Workspace`], so that one engine serves a command line with a folder and a
-//! server with many users. Files are named by local paths; they are not read here. Paths that a process graph names never lead
+//! server with many users. Files are named by local paths, results by where they are; they are not read here. Paths that a process graph names never lead
 //! out of the workspace, by `..`, by links or otherwise.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::storage::Location;
+
 /// The places of one user.
 pub trait Workspace: Send + Sync + Debug {
     /// A file that the user put there; `/folder/file` and `folder/file` are the same.
@@ -20,14 +22,15 @@ pub trait Workspace: Send + Sync + Debug {
     /// [`WorkspaceError`], whose code is `FileNotFound`.
     fn file(&self, path: &str) -> Result<PathBuf, WorkspaceError>;
 
-    /// The folder with the results of a job.
+    /// The folder with the results of a job, which may be in a bucket.
     ///
     /// # Errors
     /// There is no such job, or it has no results.
-    fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError>;
+    fn results(&self, job: &str) -> Result<Location, WorkspaceError>;
 
-    /// The folder with the results that an address leads to, where it is one of this back-end: nothing is fetched then.
-    fn results_at(&self, address: &str) -> Option<PathBuf> {
+    /// The folder with the results that an address leads to, where it is one of this back-end: nothing is fetched by the
+    /// address then.
+    fn results_at(&self, address: &str) -> Option<Location> {
         let _ = address;
         None
     }
@@ -46,6 +49,15 @@ pub trait Workspace: Send + Sync + Debug {
 
     /// The ids of the user's collections, sorted.
     fn collections(&self) -> Vec<String>;
+
+    /// Finds out whether so many bytes more can be exported; where nothing is limited, they can.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Full`], or what keeps it from being known.
+    fn room(&self, bytes: u64) -> BoxFuture<'_, Result<(), WorkspaceError>> {
+        let _ = bytes;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Those of the processes that are stored, by id: of the user, or of a namespace in which another user has made
     /// them public.
@@ -76,6 +88,11 @@ pub enum WorkspaceError {
     Collection(String),
     #[error("stored processes cannot be read: {0}")]
     Processes(String),
+    /// What does not fit, and a hint.
+    #[error("{0}")]
+    Full(String, Option<String>),
+    #[error("how much is stored cannot be found out: {0}")]
+    Room(String),
 }
 
 /// A folder: files in `files/`, results in `results/<job>/`, workspaces in `workspaces/<name>/`, collections in
@@ -131,8 +148,10 @@ impl Workspace for Folder {
         file.ok_or_else(|| WorkspaceError::File(path.to_owned()))
     }
 
-    fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError> {
-        self.folder("results", job).ok_or_else(|| WorkspaceError::Job(job.to_owned()))
+    fn results(&self, job: &str) -> Result<Location, WorkspaceError> {
+        let folder = self.folder("results", job);
+        let results = folder.and_then(|folder| Location::local(&folder).ok());
+        results.ok_or_else(|| WorkspaceError::Job(job.to_owned()))
     }
 
     fn place(&self, workspace: &str, path: &str) -> Result<PathBuf, WorkspaceError> {
@@ -168,7 +187,7 @@ impl Workspace for Nowhere {
         Err(WorkspaceError::None)
     }
 
-    fn results(&self, _: &str) -> Result<PathBuf, WorkspaceError> {
+    fn results(&self, _: &str) -> Result<Location, WorkspaceError> {
         Err(WorkspaceError::None)
     }
 
@@ -208,7 +227,7 @@ mod tests {
         }
         assert!(own.results("job-1").is_ok());
         for job in ["job-2", "", ".", "..", "../results/job-1", "job-1/c.nc"] {
-            assert_eq!(own.results(job), Err(WorkspaceError::Job(job.to_owned())));
+            assert_eq!(own.results(job).unwrap_err(), WorkspaceError::Job(job.to_owned()));
         }
         assert_eq!(Nowhere.file("a.json"), Err(WorkspaceError::None));
     }

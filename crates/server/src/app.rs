@@ -28,7 +28,7 @@ use tracing::{Instrument, error, info, info_span};
 
 use crate::api::{
     capabilities, collections, conformance, credentials, description, file_formats, files,
-    job_logs, job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes,
+    item_files, job_logs, job_results, job_runs, jobs, me, ogc_tiles, process_graphs, processes,
     processing_parameters, queryables, result, search, service_types, services, signed_results,
     tiles, udf_runtimes, validation, wmts, workspaces,
 };
@@ -38,6 +38,7 @@ use crate::links::Version;
 use crate::operations;
 use crate::rates;
 use crate::state::AppState;
+use crate::traces;
 
 /// A resource with one method.
 pub(crate) struct Endpoint {
@@ -154,6 +155,7 @@ fn api(version: Version) -> Router<AppState> {
     // Addresses that only answers name.
     let routes = routes
         .route("/result/{result_id}/logs", get(result::logs))
+        .route("/assets/{token}/{name}", get(item_files::show))
         .route("/signed/{token}", get(signed_results::show))
         .route("/signed/{token}/items/{number}", get(signed_results::item))
         .route("/signed/{token}/inputs", get(signed_results::inputs))
@@ -274,6 +276,7 @@ async fn log(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = info_span!("request", %method, path, status = Empty);
+    traces::goes_on(&span, request.headers());
     let response = next.run(request).instrument(span.clone()).await;
     span.record("status", response.status().as_u16());
     let ms = start.elapsed().as_secs_f64() * 1000.0;

@@ -8,15 +8,33 @@ mod zip;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use eolith_engine::storage::{Location, Prefix, PrefixError, StorageError};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio::runtime::Handle;
+
+/// Bytes that are asked of an object store at a time, and how often while others are sent: an archive of many small
+/// objects would else wait for each of them.
+const PIECE: u64 = 2 << 20;
+const AHEAD: usize = 4;
+
 /// A file to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// With slashes, relative.
     pub(crate) name: String,
-    path: PathBuf,
+    source: Source,
     size: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    File(PathBuf),
+    Object(Location),
 }
 
 /// What is sent.
@@ -41,11 +59,35 @@ pub(crate) fn entries(root: &Path, path: &Path) -> io::Result<Vec<Entry>> {
             let relative = path.strip_prefix(root).map_err(io::Error::other)?;
             let parts = relative.components().map(|part| part.as_os_str().to_string_lossy());
             let name = parts.collect::<Vec<_>>().join("/");
-            found.push(Entry { name, path, size: meta.len() });
+            found.push(Entry { name, source: Source::File(path), size: meta.len() });
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// All files below a folder of the disk or of an object store, as a zip archive.
+///
+/// # Errors
+/// What the store says; [`StorageError::NotFound`] where there is nothing.
+pub(crate) async fn of_folder(folder: &Location) -> Result<Archive, StorageError> {
+    let href = || folder.href().to_owned();
+    if let Some(path) = folder.as_local().map(Path::to_owned) {
+        let listed = tokio::task::spawn_blocking(move || entries(&path, &path)).await;
+        let listed = listed.map_err(io::Error::other).flatten();
+        let failed =
+            |error: io::Error| StorageError::Read { href: href(), reason: error.to_string() };
+        return Ok(Archive::zip(listed.map_err(failed)?));
+    }
+    let prefix = Prefix::open(folder.href())?;
+    let failed =
+        |error: PrefixError| StorageError::Read { href: href(), reason: error.to_string() };
+    let mut found = Vec::new();
+    for object in prefix.objects("").await.map_err(failed)? {
+        let source = Source::Object(prefix.location(&object.name)?);
+        found.push(Entry { name: object.name, source, size: object.size });
+    }
+    if found.is_empty() { Err(StorageError::NotFound(href())) } else { Ok(Archive::zip(found)) }
 }
 
 impl Entry {
@@ -59,7 +101,8 @@ impl Archive {
     /// A single file as it is.
     pub(crate) fn file(path: &Path) -> io::Result<Archive> {
         let size = fs::metadata(path)?.len();
-        Ok(Archive::File(Entry { name: String::new(), path: path.to_owned(), size }))
+        let source = Source::File(path.to_owned());
+        Ok(Archive::File(Entry { name: String::new(), source, size }))
     }
 
     /// # Errors
@@ -82,30 +125,76 @@ impl Archive {
         }
     }
 
+    /// Blocks; what is in object stores needs a thread of the runtime that may.
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         match self {
-            Archive::File(entry) => copy(entry, out, |_| {}),
+            Archive::File(entry) => {
+                Contents::of(std::slice::from_ref(entry)).copy(entry, out, |_| {})
+            }
             Archive::Tar(entries) => tar::write(entries, out),
             Archive::Zip(entries) => zip::write(entries, out),
         }
     }
 }
 
-/// Copies a file piece by piece; `seen` gets every piece.
-fn copy(entry: &Entry, out: &mut dyn Write, mut seen: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(&entry.path)?.take(entry.size);
-    let mut buffer = vec![0; 64 << 10];
-    let mut left = entry.size;
-    while left > 0 {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Err(io::Error::other(format!("`{}` has become shorter", entry.name)));
-        }
-        seen(&buffer[..read]);
-        out.write_all(&buffer[..read])?;
-        left -= read as u64;
+/// The bytes of entries, in their order.
+struct Contents {
+    /// Pieces of all that are objects.
+    objects: BoxStream<'static, Result<Bytes, StorageError>>,
+}
+
+impl Contents {
+    fn of(entries: &[Entry]) -> Contents {
+        let objects = entries.iter().filter_map(|entry| match &entry.source {
+            Source::Object(place) => Some((place.clone(), entry.size)),
+            Source::File(_) => None,
+        });
+        let objects: Vec<(Location, u64)> = objects.collect();
+        let pieces = objects.into_iter().flat_map(|(place, size)| {
+            let starts = (0..size).step_by(PIECE as usize);
+            starts.map(move |start| (place.clone(), start..(start + PIECE).min(size)))
+        });
+        let read =
+            |(place, range): (Location, Range<u64>)| async move { place.read_range(range).await };
+        Contents { objects: stream::iter(pieces).map(read).buffered(AHEAD).boxed() }
     }
-    Ok(())
+
+    /// Copies the next entry piece by piece; `seen` gets every piece.
+    fn copy(
+        &mut self,
+        entry: &Entry,
+        out: &mut dyn Write,
+        mut seen: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        let shorter = || io::Error::other(format!("`{}` has become shorter", entry.name));
+        let mut left = entry.size;
+        match &entry.source {
+            Source::File(path) => {
+                let mut file = File::open(path)?.take(entry.size);
+                let mut buffer = vec![0; 64 << 10];
+                while left > 0 {
+                    let read = file.read(&mut buffer)?;
+                    if read == 0 {
+                        return Err(shorter());
+                    }
+                    seen(&buffer[..read]);
+                    out.write_all(&buffer[..read])?;
+                    left -= read as u64;
+                }
+            }
+            Source::Object(_) => {
+                let runtime = Handle::try_current().map_err(io::Error::other)?;
+                while left > 0 {
+                    let piece = runtime.block_on(self.objects.next()).ok_or_else(shorter)?;
+                    let piece = piece.map_err(io::Error::other)?;
+                    seen(&piece);
+                    out.write_all(&piece)?;
+                    left = left.checked_sub(piece.len() as u64).ok_or_else(shorter)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Whether a server could run with a configuration, before it does: `eolith doctor`.
 //!
-//! Everything is looked at that would fail later or at night: folders, the database, identity providers, the certificate,
-//! the data. Nothing is changed but that missing folders are made; the tables of the database are left as they are.
+//! Everything is looked at that would fail later or at night: folders, the database, the object store of results, identity
+//! providers, the certificate, the data. Nothing is changed but that missing folders are made; the tables of the database
+//! are left as they are.
 
 use std::fmt;
 use std::path::Path;
 
 use eolith_engine::session::Session;
+use eolith_engine::storage::{Prefix, PrefixError};
 use tokio::net::TcpListener;
 
+use crate::auth::random_id;
 use crate::serve::Config;
 use crate::store::{Standing, Store, private_folder};
 
@@ -43,6 +46,7 @@ pub async fn diagnose(session: &Session, config: &Config) -> Vec<Finding> {
         folder("state", &config.state, State::Broken),
         database(config).await,
     ];
+    findings.extend(results(config).await);
     findings.extend(users(config).await);
     findings.extend(data(session).await);
     findings.extend([scratch(session), memory(session), udfs(session).await]);
@@ -133,6 +137,42 @@ async fn database(config: &Config) -> Finding {
         }
         Err(error) => found(State::Broken, error.to_string()),
     }
+}
+
+/// The object store that results are brought to, if there is one: whether it can be written, read, listed and removed from.
+async fn results(config: &Config) -> Option<Finding> {
+    let address = config.results.bucket.as_deref()?;
+    let found = |state, text: String| Some(finding("results", state, text));
+    let prefix = match Prefix::open(address) {
+        Ok(prefix) => prefix,
+        Err(error) => return found(State::Broken, error.to_string()),
+    };
+    let tried = prefix.join(&format!("doctor-{}", random_id()));
+    match try_out(&tried).await {
+        Ok(None) => found(State::Fine, format!("`{address}`")),
+        Ok(Some(what)) => found(State::Broken, format!("`{address}`: what was written {what}")),
+        Err(error) => found(State::Broken, error.to_string()),
+    }
+}
+
+/// What is wrong with a folder of an object store that answers.
+async fn try_out(folder: &Prefix) -> Result<Option<&'static str>, PrefixError> {
+    const TEXT: &[u8] = b"written by `eolith doctor`";
+    let name = "tried";
+    folder.put(name, TEXT.into()).await?;
+    let read = folder.get(name).await?;
+    let listed = folder.objects("").await?;
+    folder.clear("").await?;
+    let left = folder.get(name).await?;
+    Ok(if read.as_deref() != Some(TEXT) {
+        Some("cannot be read")
+    } else if listed.len() != 1 {
+        Some("is not listed")
+    } else if left.is_some() {
+        Some("cannot be removed")
+    } else {
+        None
+    })
 }
 
 async fn users(config: &Config) -> Vec<Finding> {

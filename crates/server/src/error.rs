@@ -61,6 +61,30 @@ impl ApiError {
         ApiError { wait: Some(1), ..error }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Seconds after which the request may be sent again, if that is known.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        self.wait
+    }
+
+    /// Writes it to the log; gives the id that it has there.
+    pub(crate) fn noted(&self) -> String {
+        let (id, code) = (random_id(), self.code.as_str());
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            error!(id, code, message = self.message, "an error was answered");
+        } else {
+            info!(id, code, message = self.message, "an error was answered");
+        }
+        id
+    }
+
     /// Whether it has that code.
     pub(crate) fn is(&self, code: &Code) -> bool {
         self.code == *code
@@ -111,13 +135,7 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let id = random_id();
-        let code = self.code.as_str();
-        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
-            error!(id, code, message = self.message, "an error was answered");
-        } else {
-            info!(id, code, message = self.message, "an error was answered");
-        }
+        let (id, code) = (self.noted(), self.code.as_str());
         let body = json!({"id": id, "code": code, "message": self.message, "links": []});
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.wait {

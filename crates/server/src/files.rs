@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -17,8 +17,8 @@ use crate::job::Millis;
 const FILES: &str = "files";
 /// Beside the files, for what is not complete.
 const INCOMING: &str = "incoming";
-/// After this time nobody sends the rest of a file any more.
-const STALE: Duration = Duration::from_hours(24);
+/// When nothing came for so long, nobody sends the rest of a file any more.
+const STALE: Duration = Duration::from_hours(1);
 /// Bytes of a path, and of one part of it.
 const MOST_PATH: usize = 1024;
 const MOST_PART: usize = 255;
@@ -135,9 +135,23 @@ impl Files {
         }
         let incoming = self.root.join(INCOMING);
         fs::create_dir_all(&incoming)?;
-        forget(&incoming);
         let file = NamedTempFile::new_in(incoming)?;
         Ok(Upload { file, place, path: path.to_owned(), size: 0, limit, free })
+    }
+
+    /// Removes what was never sent to its end; gives how many files that were.
+    pub(crate) fn forget(&self) -> usize {
+        let now = SystemTime::now();
+        let mut gone = 0;
+        for entry in fs::read_dir(self.root.join(INCOMING)).into_iter().flatten().flatten() {
+            let age = entry.metadata().and_then(|meta| meta.modified());
+            let age = age.ok().and_then(|time| now.duration_since(time).ok());
+            // What cannot be removed is tried again.
+            if age.is_some_and(|age| age > STALE) && fs::remove_file(entry.path()).is_ok() {
+                gone += 1;
+            }
+        }
+        gone
     }
 
     /// Removes a file, and the folders that are empty then.
@@ -221,19 +235,6 @@ fn described(path: String, meta: &fs::Metadata) -> UserFile {
     UserFile { path, size: meta.len(), modified }
 }
 
-/// Removes what was never sent to its end.
-fn forget(incoming: &Path) {
-    let now = SystemTime::now();
-    for entry in fs::read_dir(incoming).into_iter().flatten().flatten() {
-        let age = entry.metadata().and_then(|meta| meta.modified());
-        let age = age.ok().and_then(|time| now.duration_since(time).ok());
-        if age.is_some_and(|age| age > STALE) {
-            // The next upload tries again.
-            drop(fs::remove_file(entry.path()));
-        }
-    }
-}
-
 /// Whether openEO allows the characters: its pattern for paths forbids some that file systems take.
 fn is_name(part: &str) -> bool {
     !part.chars().any(|c| c.is_control() || "\\:'\"".contains(c))
@@ -299,6 +300,22 @@ mod tests {
         assert_eq!(fs::read(files.find("a").unwrap()).unwrap(), b"old");
         assert_eq!(bytes(&files), 3);
         assert_eq!((files.size("a").unwrap(), files.size("b").unwrap()), (3, 0));
+    }
+
+    #[test]
+    fn what_nobody_sends_on_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path().to_owned());
+        assert_eq!(files.forget(), 0, "there is nothing yet");
+        let mut under_way = files.begin("a", 10, None).unwrap();
+        under_way.write(b"1").unwrap();
+        let left = dir.path().join(INCOMING).join(".tmp-left");
+        let file = fs::File::create(&left).unwrap();
+        file.set_modified(SystemTime::now() - STALE - Duration::from_secs(9)).unwrap();
+        assert_eq!(files.forget(), 1);
+        assert!(!left.exists());
+        under_way.finish().unwrap();
+        assert_eq!(files.list().unwrap().len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The files of jobs: one folder for each attempt, so that two servers never write to the same place.
+//! The folders of attempts at jobs: one for each, so that two servers never write to the same place.
 //!
 //! ```text
-//! jobs/<job>/<run>/<attempt>/files/   results; they can be seen when the store says that the attempt has them
+//! jobs/<job>/<run>/<attempt>/files/   results; they can be seen when the store says that they are here
 //!                            inputs.json  items that were read for them
 //!                            kept/    what finished tasks gave, until the run ends
 //! ```
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::job::{Job, Status};
+use crate::job::{Home, Job, Status};
 
 const FILES: &str = "files";
 const KEPT: &str = "kept";
@@ -77,7 +77,8 @@ impl Folders {
     /// Removes what a job has on disk and does not need: earlier runs, attempts that gave nothing, and what was kept of a
     /// run that is over.
     pub(crate) fn tidy(&self, job: &Job) -> io::Result<()> {
-        let needed = job.outcome.as_ref().map(|outcome| outcome.attempt);
+        let here = job.outcome.as_ref().filter(|outcome| outcome.home == Home::Folder);
+        let needed = here.map(|outcome| outcome.attempt);
         for (run, folder) in numbers(&self.root.join(&job.id))? {
             // Somebody has started it again meanwhile.
             if run > job.run {
@@ -253,7 +254,10 @@ mod tests {
         let left = fs::read_dir(folders.files(&stopped, 2)).unwrap();
         let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["a.tif"]);
-        folders.tidy(&job(2, 2, Status::Error)).unwrap();
+        // What is in a bucket need not be here.
+        let home = Home::Bucket("s3://b".to_owned());
+        let elsewhere = Some(Outcome { attempt: 2, home, ..Outcome::default() });
+        folders.tidy(&Job { outcome: elsewhere, ..job(2, 2, Status::Finished) }).unwrap();
         assert!(!folders.files(&finished, 2).exists());
         assert!(folders.jobs().unwrap().is_empty());
         folders.begin(&job(3, 3, Status::Running)).unwrap();

@@ -104,6 +104,8 @@ pub(crate) struct Usage {
     pub(crate) duration: i64,
     /// Processor time of its tasks, in milliseconds.
     pub(crate) cpu: i64,
+    /// Memory that its tasks held, in bytes times milliseconds.
+    pub(crate) memory: u64,
     pub(crate) bytes_read: u64,
     /// Tasks of the last attempt, and those of it that were taken over from an earlier one.
     pub(crate) chunks: u64,
@@ -119,6 +121,8 @@ pub(crate) struct Usage {
 pub(crate) struct Outcome {
     /// The attempt whose folder they are in.
     pub(crate) attempt: i64,
+    #[serde(default)]
+    pub(crate) home: Home,
     pub(crate) finished: Millis,
     pub(crate) files: Vec<ResultFile>,
     /// STAC items of the results; the `href` of an asset is the name of its file.
@@ -128,6 +132,17 @@ pub(crate) struct Outcome {
     pub(crate) dimensions: Vec<Value>,
     #[serde(default)]
     pub(crate) inputs: Vec<Input>,
+}
+
+/// Where the folders of attempts are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Home {
+    /// Below the state of the server.
+    #[default]
+    Folder,
+    /// Below this address, without settings.
+    Bucket(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use eolith_engine::map::{Map, Place};
 use eolith_graph::{Issue, NodePath};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use crate::auth::random_id;
 use crate::entries::{self, severity};
@@ -111,12 +111,14 @@ pub(crate) async fn open(
     let (waiting, busy, cancel) = state.runs().start();
     let (state, user) = (state.clone(), user.to_owned());
     // It goes on for itself when the client is gone: it has to notice that it is cancelled.
-    let made = tokio::spawn(async move {
+    let made = async move {
         let made = make(&state, &user, process, style, &cancel).await;
         drop(busy);
         made
-    });
-    let made = made.await.map_err(|_| ApiError::internal("the map was not made"))?;
+    };
+    let made = tokio::spawn(made.in_current_span())
+        .await
+        .map_err(|_| ApiError::internal("the map was not made"))?;
     drop(waiting);
     made.map_err(ApiError::from)
 }
@@ -136,7 +138,7 @@ pub(crate) async fn tile(
 ) -> Result<Option<Vec<u8>>, ApiError> {
     let (waiting, busy, cancel) = state.runs().start();
     let state = state.clone();
-    let drawn = tokio::spawn(async move {
+    let drawn = async move {
         let shown = state.maps().of(&service);
         let drawn = draw(&state, &service, &shown, place, time.as_deref(), &cancel).await;
         if !cancel.is_cancelled() {
@@ -144,8 +146,10 @@ pub(crate) async fn tile(
         }
         drop(busy);
         drawn
-    });
-    let drawn = drawn.await.map_err(|_| ApiError::internal("the tile was not drawn"))?;
+    };
+    let drawn = tokio::spawn(drawn.in_current_span())
+        .await
+        .map_err(|_| ApiError::internal("the tile was not drawn"))?;
     drop(waiting);
     drawn.map_err(ApiError::from)
 }

@@ -4,17 +4,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use eolith_engine::storage::Location;
 use eolith_engine::workspace::{Folder, Workspace, WorkspaceError};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::folders::Folders;
-use crate::job::{Job, Status};
+use crate::accounts::Accounts;
+use crate::job::Status;
+use crate::results::Results;
 use crate::serve::Config;
 use crate::store::{Store, StoreError};
 
 /// How the namespaces of users begin.
 pub(crate) const OF_USER: &str = "u:";
+/// Where the folders of all users are.
+const USERS: &str = "users";
 /// How ids of jobs begin.
 pub(crate) const JOB: &str = "j-";
 
@@ -22,14 +26,15 @@ pub(crate) const JOB: &str = "j-";
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     folder: Folder,
-    results: BTreeMap<String, PathBuf>,
+    results: BTreeMap<String, Location>,
     user: String,
     store: Store,
+    accounts: Accounts,
 }
 
 /// The folder of a user below the folder of the server's state. Ids of users are safe names of files, but for dots.
 pub(crate) fn root(state: &Path, user: &str) -> PathBuf {
-    state.join("users").join(format!("u-{user}"))
+    state.join(USERS).join(format!("u-{user}"))
 }
 
 /// Where the folders of all users are.
@@ -49,6 +54,18 @@ impl Homes {
     pub(crate) fn of(&self, user: &str) -> PathBuf {
         self.only.clone().unwrap_or_else(|| root(&self.state, user))
     }
+
+    /// The folders of all users that have one.
+    pub(crate) fn all(&self) -> std::io::Result<Vec<PathBuf>> {
+        if let Some(only) = &self.only {
+            return Ok(vec![only.clone()]);
+        }
+        match std::fs::read_dir(self.state.join(USERS)) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Places {
@@ -57,16 +74,21 @@ impl Places {
         root: PathBuf,
         user: &str,
         process: &Value,
-        store: &Store,
-        folders: &Folders,
+        (store, accounts): (&Store, &Accounts),
+        results: &Results,
     ) -> Result<Places, StoreError> {
-        let mut results = BTreeMap::new();
+        let mut found = BTreeMap::new();
         for id in jobs(process) {
             let Some(job) = store.job(&id).await? else { continue };
-            if job.user == user
-                && let Some(files) = results_of(&job, folders)
-            {
-                results.insert(id, files);
+            let own = job.user == user && job.status == Status::Finished;
+            let Some(outcome) = job.outcome.as_ref().filter(|_| own) else { continue };
+            match results.files(&job, outcome) {
+                Ok(files) => {
+                    found.insert(id, files);
+                }
+                Err(error) => {
+                    tracing::error!(job = id, %error, "the results of a job are out of reach");
+                }
             }
         }
         // A user who has uploaded nothing can export all the same.
@@ -75,17 +97,12 @@ impl Places {
         }
         Ok(Places {
             folder: Folder::new(root),
-            results,
+            results: found,
             user: user.to_owned(),
             store: store.clone(),
+            accounts: accounts.clone(),
         })
     }
-}
-
-/// Where the results of a finished job are.
-pub(crate) fn results_of(job: &Job, folders: &Folders) -> Option<PathBuf> {
-    let outcome = job.outcome.as_ref().filter(|_| job.status == Status::Finished)?;
-    Some(folders.files(job, outcome.attempt))
 }
 
 impl Workspace for Places {
@@ -93,11 +110,11 @@ impl Workspace for Places {
         self.folder.file(path)
     }
 
-    fn results(&self, job: &str) -> Result<PathBuf, WorkspaceError> {
+    fn results(&self, job: &str) -> Result<Location, WorkspaceError> {
         self.results.get(job).cloned().ok_or_else(|| WorkspaceError::Job(job.to_owned()))
     }
 
-    fn results_at(&self, address: &str) -> Option<PathBuf> {
+    fn results_at(&self, address: &str) -> Option<Location> {
         self.results.get(job_at(address)?).cloned()
     }
 
@@ -111,6 +128,19 @@ impl Workspace for Places {
 
     fn collections(&self) -> Vec<String> {
         self.folder.collections()
+    }
+
+    fn room(&self, bytes: u64) -> BoxFuture<'_, Result<(), WorkspaceError>> {
+        Box::pin(async move {
+            let storage = self.accounts.storage(&self.user).await;
+            let storage = storage.map_err(|error| {
+                tracing::error!(%error, "the account of a user is not known");
+                WorkspaceError::Room("the store has failed".to_owned())
+            })?;
+            let refused = storage.and_then(|storage| storage.refuse(bytes));
+            refused
+                .map_or(Ok(()), |issue| Err(WorkspaceError::Full(issue.message.into(), issue.hint)))
+        })
     }
 
     fn processes<'a>(

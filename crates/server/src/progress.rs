@@ -22,8 +22,9 @@ struct Parts {
     done: u64,
     tasks: u64,
     bytes: u64,
-    /// Processor time of the whole run.
+    /// Processor time of the whole run, and memory that it held, in bytes times milliseconds.
     cpu: Duration,
+    memory: u64,
 }
 
 impl Progress {
@@ -32,12 +33,14 @@ impl Progress {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Planned { tasks } => {
-                let (bytes_before, cpu) = (parts.bytes_before + parts.bytes, parts.cpu);
+                let Parts { cpu, memory, .. } = *parts;
+                let bytes_before = parts.bytes_before + parts.bytes;
                 let all = *tasks as u64;
-                *parts = Parts { planned: true, all, bytes_before, cpu, ..Parts::default() };
+                *parts =
+                    Parts { planned: true, all, bytes_before, cpu, memory, ..Parts::default() };
             }
-            Event::Task { done, tasks, bytes_read, cpu } => {
-                parts.cpu = *cpu;
+            Event::Task { done, tasks, bytes_read, cpu, memory } => {
+                (parts.cpu, parts.memory) = (*cpu, *memory);
                 let (done, tasks) = (*done as u64, *tasks as u64);
                 if done <= parts.done || tasks != parts.tasks || *bytes_read < parts.bytes {
                     parts.tasks_before += parts.tasks;
@@ -77,6 +80,11 @@ impl Progress {
         self.parts().cpu
     }
 
+    /// Memory that was held so far, in bytes times milliseconds.
+    pub(crate) fn memory(&self) -> u64 {
+        self.parts().memory
+    }
+
     fn parts(&self) -> Parts {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,12 +100,18 @@ mod tests {
         assert!(progress.percent() == 0.0 && !progress.is_planned());
         progress.see(&Event::Planned { tasks: 8 });
         for (done, tasks, bytes_read) in [(1, 3, 10), (3, 3, 30), (1, 1, 5), (1, 4, 7), (2, 4, 9)] {
-            progress.see(&Event::Task { done, tasks, bytes_read, cpu: Duration::ZERO });
+            progress.see(&Event::Task { done, tasks, bytes_read, cpu: Duration::ZERO, memory: 0 });
         }
         assert_eq!((progress.percent(), progress.bytes(), progress.tasks_of_all()), (75.0, 44, 8));
         // What the plan depends on was computed; another one follows.
         progress.see(&Event::Planned { tasks: 2 });
-        progress.see(&Event::Task { done: 1, tasks: 2, bytes_read: 6, cpu: Duration::ZERO });
+        progress.see(&Event::Task {
+            done: 1,
+            tasks: 2,
+            bytes_read: 6,
+            cpu: Duration::ZERO,
+            memory: 0,
+        });
         assert_eq!((progress.percent(), progress.bytes(), progress.tasks_of_all()), (50.0, 50, 2));
     }
 }

@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
-use crate::folders::Folders;
 use crate::job::{self, Change, Job, Status};
 use crate::places::Homes;
+use crate::results::Results;
 use crate::retention::Retention;
 use crate::store::{Changed, Store, StoreError};
 
@@ -34,6 +34,8 @@ pub const LEASE: Duration = Duration::from_secs(10);
 const BEAT: Duration = Duration::from_secs(1);
 /// How often is looked for files that nobody needs.
 const SWEEP: Duration = Duration::from_mins(1);
+/// The same in an object store, where looking is paid for.
+const SWEEP_BUCKET: Duration = Duration::from_hours(6);
 /// Jobs that are looked at when one is to be taken up: the first ones may be somebody's who has enough running.
 const LOOK: i64 = 100;
 
@@ -61,7 +63,7 @@ pub(crate) struct Queue(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    folders: Folders,
+    results: Results,
     session: Arc<Session>,
     limits: Limits,
     /// Of this server, among all that use the store.
@@ -79,7 +81,7 @@ impl Queue {
     /// The queue of a server; nothing runs before [`Queue::work`].
     pub(crate) fn new(
         store: Store,
-        folders: Folders,
+        results: Results,
         session: Arc<Session>,
         limits: Limits,
         homes: Homes,
@@ -91,7 +93,7 @@ impl Queue {
         let running = Mutex::default();
         let shared = Shared {
             store,
-            folders,
+            results,
             session,
             limits,
             name,
@@ -124,6 +126,7 @@ impl Queue {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let pause = self.0.retention.shortest().map_or(SWEEP, |time| time.min(SWEEP));
         let mut swept: Option<tokio::time::Instant> = None;
+        let mut swept_bucket: Option<tokio::time::Instant> = None;
         while !self.0.ending.is_cancelled() {
             tokio::select! {
                 () = self.0.wake.notified() => {}
@@ -152,6 +155,12 @@ impl Queue {
                 if let Err(error) = self.sweep().await {
                     warn!(%error, "files that nobody needs could not be removed");
                 }
+            }
+            if swept_bucket.is_none_or(|at| at.elapsed() > SWEEP_BUCKET) {
+                swept_bucket = Some(tokio::time::Instant::now());
+                // Jobs need not wait for it.
+                let queue = self.clone();
+                tokio::spawn(async move { queue.sweep_bucket().await });
             }
         }
         for cancel in self.running().values() {
@@ -202,7 +211,7 @@ impl Queue {
             warn!(job = id, attempt, %error, "a job could not be brought to its end");
         }
         self.running().remove(&id);
-        if let Err(error) = self.tidy(&id).await {
+        if let Err(error) = self.tidy(&id, None).await {
             warn!(job = id, %error, "files that nobody needs could not be removed yet");
         }
         self.wake();

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::about::About;
 use crate::allowance::Allowance;
 use crate::app::router;
 use crate::auth::Auth;
@@ -21,6 +22,7 @@ use crate::operations;
 use crate::prices::Prices;
 use crate::queue::Limits;
 use crate::rates::Rates;
+use crate::results::Keeping;
 use crate::retention::Retention;
 use crate::state::{AppState, StateError};
 
@@ -41,13 +43,15 @@ pub struct Config {
     pub body_limit: usize,
     /// With one, the server speaks `https` only.
     pub certificate: Option<Certificate>,
-    /// Folder of the database, of results and of what users have.
+    /// Folder of the database, of runs and of what users have.
     pub state: PathBuf,
     /// The folder of the only user of a server without authentication; one below `state` if `None`.
     pub workspace: Option<PathBuf>,
     /// PostgreSQL, if the database is not a file in that folder.
     pub database: Option<String>,
     pub jobs: Limits,
+    /// Where the results of jobs are.
+    pub results: Keeping,
     pub rates: Rates,
     pub allowance: Allowance,
     /// What things cost, if they do.
@@ -56,9 +60,8 @@ pub struct Config {
     pub retention: Retention,
     /// How long signed links can be used.
     pub links_valid: Duration,
-    pub title: String,
-    /// CommonMark.
-    pub description: String,
+    /// What people are told of it.
+    pub about: About,
 }
 
 /// Why there is no server.
@@ -79,6 +82,8 @@ pub enum ServeError {
     Prices(String),
     #[error("`[retention]` cannot be used: {0}")]
     Retention(String),
+    #[error("`[about]` cannot be used: {0}")]
+    About(String),
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -104,13 +109,13 @@ impl Default for Config {
             workspace: None,
             database: None,
             jobs: Limits::default(),
+            results: Keeping::default(),
             rates: Rates::none(),
             allowance: Allowance::none(),
             prices: None,
             retention: Retention::default(),
             links_valid: Duration::from_hours(7 * 24),
-            title: "Eolith".to_owned(),
-            description: "Earth observation data cubes behind the openEO API.".to_owned(),
+            about: About::default(),
         }
     }
 }
@@ -123,6 +128,7 @@ impl Config {
         }
         self.prices.as_ref().map_or(Ok(()), Prices::check).map_err(ServeError::Prices)?;
         self.retention.check().map_err(ServeError::Retention)?;
+        self.about.check().map_err(ServeError::About)?;
         match &self.public_url {
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
                 Err(ServeError::PublicUrl(url.clone()))

@@ -5,17 +5,18 @@
 use std::sync::Arc;
 
 use eolith_engine::session::Session;
+use eolith_engine::storage::StorageError;
 use eolith_engine::workspace::Folder;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::accounts::Accounts;
 use crate::auth::{Guard, Known, UserError, Users, Viewer, random_id};
-use crate::folders::Folders;
 use crate::maps::Maps;
 use crate::places::{Homes, Places};
 use crate::queue::Queue;
 use crate::rates::Buckets;
+use crate::results::{Results, ResultsError};
 use crate::runs::Runs;
 use crate::serve::Config;
 use crate::signed::Signer;
@@ -34,7 +35,7 @@ struct Shared {
     requests: Buckets,
     runs: Runs,
     store: Store,
-    folders: Folders,
+    results: Results,
     homes: Homes,
     accounts: Accounts,
     queue: Queue,
@@ -49,6 +50,20 @@ pub enum StateError {
     Users(#[from] UserError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("results cannot be kept: {0}")]
+    Results(String),
+}
+
+impl From<ResultsError> for StateError {
+    fn from(error: ResultsError) -> StateError {
+        StateError::Results(error.to_string())
+    }
+}
+
+impl From<StorageError> for StateError {
+    fn from(error: StorageError) -> StateError {
+        StateError::Results(error.to_string())
+    }
 }
 
 impl AppState {
@@ -70,12 +85,20 @@ impl AppState {
         let guard = Guard::new(auth, rates, public_url, &store, known.clone()).await?;
         let made = format!("{}{}", random_id(), random_id());
         let signer = Signer::new(&store.secret("links", &made).await?);
-        let folders = Folders::new(&config.state);
+        let made = format!("{}{}", random_id(), random_id());
+        let results = Results::new(&config, store.secret("results", &made).await?)?;
+        match results.check().await {
+            // It may be away for a while.
+            Err(ResultsError::Bucket(error)) if error.is_away() => {
+                tracing::error!(%error, "the object store of results is away");
+            }
+            checked => checked?,
+        }
         let homes = Homes::new(&config);
         let accounts = Accounts::new(store.clone(), known, homes.clone(), &config);
         let queue = Queue::new(
             store.clone(),
-            folders.clone(),
+            results.clone(),
             Arc::clone(&session),
             config.jobs.clone(),
             homes.clone(),
@@ -92,7 +115,7 @@ impl AppState {
             requests,
             runs,
             store,
-            folders,
+            results,
             homes,
             accounts,
             queue,
@@ -131,8 +154,8 @@ impl AppState {
         &self.0.store
     }
 
-    pub(crate) fn folders(&self) -> &Folders {
-        &self.0.folders
+    pub(crate) fn results(&self) -> &Results {
+        &self.0.results
     }
 
     pub(crate) fn queue(&self) -> &Queue {
@@ -165,7 +188,8 @@ impl AppState {
     /// What a process of the user can name.
     pub(crate) async fn places(&self, user: &str, process: &Value) -> Result<Places, StoreError> {
         let root = self.homes().of(user);
-        Places::open(root, user, process, self.store(), self.folders()).await
+        let known = (self.store(), self.accounts());
+        Places::open(root, user, process, known, self.results()).await
     }
 
     /// Runs batch jobs until [`AppState::stop_work`].

@@ -122,13 +122,13 @@ impl Catalog {
                 self.exported(id, workspace).await.map_err(failed)
             }
             Source::Stac(url) => match workspace.results_at(url) {
-                Some(folder) => self.only(None, &folder).await.map(Some).map_err(failed),
+                Some(folder) => self.results(&folder).await.map(Some).map_err(failed),
                 None => self.external.listed(url, &self.headers).await.map_err(failed),
             },
             Source::Url(url, format) => self.external.pixels(url, *format, &self.headers).await,
             Source::Result(job) => {
                 let Ok(folder) = workspace.results(job) else { return Ok(None) };
-                self.only(None, &folder).await.map(Some).map_err(failed)
+                self.results(&folder).await.map(Some).map_err(failed)
             }
             Source::Files(paths, format) => {
                 let Some(files) = own_files(paths, workspace) else { return Ok(None) };
@@ -205,15 +205,24 @@ impl Catalog {
     ) -> Result<Option<Arc<Listed>>, String> {
         let Ok(folder) = workspace.collection(id) else { return Ok(None) };
         match tokio::fs::try_exists(&folder).await {
-            Ok(true) => self.only(Some(id.to_owned()), &folder).await.map(Some),
+            Ok(true) => {
+                let folder = folder.display().to_string();
+                self.only(Some(id.to_owned()), &folder).await.map(Some)
+            }
             Ok(false) => Ok(None),
             Err(error) => Err(error.to_string()),
         }
     }
 
+    /// The data set that the results of a job are. Errors are texts; where it lies is nobody's business.
+    async fn results(&self, folder: &Location) -> Result<Arc<Listed>, String> {
+        let href = folder.href();
+        self.only(None, href).await.map_err(|reason| reason.replace(href, "…"))
+    }
+
     /// The data set in a folder, of which there must be one. Errors are texts.
-    async fn only(&self, id: Option<String>, folder: &Path) -> Result<Arc<Listed>, String> {
-        let entry = Entry { id, path: folder.display().to_string() };
+    async fn only(&self, id: Option<String>, folder: &str) -> Result<Arc<Listed>, String> {
+        let entry = Entry { id, path: folder.to_owned() };
         let index = super::scan::scan(&[entry], &self.headers).await;
         let mut listed = index.listed.into_values();
         match (listed.next(), listed.next()) {

@@ -98,9 +98,10 @@ impl External {
             }),
             InputFormat::NetCdf => one_cube(&location, Format::NetCdf, headers).await,
             InputFormat::Zarr => one_cube(&location, Format::Zarr, headers).await,
-            InputFormat::GeoJson | InputFormat::Parquet | InputFormat::FlatGeobuf => {
-                Err(format!("{} holds no pixels", format.name()))
-            }
+            InputFormat::GeoJson
+            | InputFormat::Parquet
+            | InputFormat::FlatGeobuf
+            | InputFormat::GeoPackage => Err(format!("{} holds no pixels", format.name())),
         };
         let cube = requested(&location, cube.map_err(Unread::Unsuitable)?);
         let data = Data::Cube { file: ids::name_of(location.href()), cube: Box::new(cube) };

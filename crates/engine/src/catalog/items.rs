@@ -5,9 +5,11 @@
 //!            └─ collections of a service (`forwarded`): asked there, page by page, and tested here again
 //! ```
 //! Pages of all local collections come first, then those of each service. An item says of its files what a client can use: an
-//! address that a request may name. Nothing is said of where files are on this machine
+//! address that a request may name, or one that the caller gives to a file of this machine ([`Addresses`]). Nothing is said of
+//! where files are here
 //! ([design/0043](../../../../docs/design/0043-items-of-collections.md)).
 
+mod files;
 mod forwarded;
 mod made;
 mod published;
@@ -23,6 +25,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tracing::warn;
 
+use self::files::Files;
+pub use self::files::{Addresses, ItemFile};
 use self::query::Test;
 pub use self::query::{Interval, ItemQuery, SortBy};
 use super::scenes::Items;
@@ -111,7 +115,9 @@ impl Catalog {
         &self,
         query: &ItemQuery,
         workspace: &dyn Workspace,
+        addresses: &Addresses<'_>,
     ) -> Result<ItemPage, ItemError> {
+        let shown = (workspace, addresses);
         let token = query.token.as_deref().map(serde_json::from_str::<Token>).transpose();
         let token = token.map_err(|_| ItemError::Token)?;
         let (mut local, mut services) = (Vec::new(), Vec::new());
@@ -134,13 +140,13 @@ impl Catalog {
         let service = match token {
             None => None,
             Some(Token::Local(passed)) => {
-                return self.local(query, &local, passed, &services).await;
+                return self.local(query, &local, passed, &services, shown).await;
             }
             Some(Token::Service(id, next)) => Some((id, next)),
         };
         let (first, mut next) = match service {
             None if !local.is_empty() => {
-                let page = self.local(query, &local, 0, &services).await?;
+                let page = self.local(query, &local, 0, &services, shown).await?;
                 if !page.items.is_empty() || page.next.is_none() {
                     return Ok(page);
                 }
@@ -188,6 +194,7 @@ impl Catalog {
         collection: &str,
         id: &str,
         workspace: &dyn Workspace,
+        addresses: &Addresses<'_>,
     ) -> Result<Option<Value>, ItemError> {
         let query = ItemQuery {
             collections: Some(vec![collection.to_owned()]),
@@ -195,7 +202,7 @@ impl Catalog {
             limit: 1,
             ..ItemQuery::default()
         };
-        Ok(self.items(&query, workspace).await?.items.into_iter().next())
+        Ok(self.items(&query, workspace, addresses).await?.items.into_iter().next())
     }
 
     /// The collections of a query, by id, the user's last.
@@ -245,6 +252,7 @@ impl Catalog {
         local: &[(Arc<Listed>, Held)],
         passed: usize,
         services: &[Arc<Listed>],
+        shown: (&dyn Workspace, &Addresses<'_>),
     ) -> Result<ItemPage, ItemError> {
         let test = Test::new(query);
         let mut hits = Vec::new();
@@ -267,7 +275,7 @@ impl Catalog {
         hits.sort_by(|a, b| a.order(b, &query.sort));
         let end = passed.saturating_add(query.limit).min(hits.len());
         let page = hits.get(passed..end).unwrap_or_default();
-        let documents = page.iter().map(|hit| self.document(hit));
+        let documents = page.iter().map(|hit| self.document(hit, shown));
         let work: Vec<_> = documents.collect();
         let items = stream::iter(work).buffered(CONCURRENT).try_collect().await?;
         let next = match services.first() {
@@ -279,17 +287,28 @@ impl Catalog {
         Ok(ItemPage { items, matched, next: next.map(|token| token.text()) })
     }
 
-    async fn document(&self, hit: &Hit) -> Result<Value, ItemError> {
+    async fn document(
+        &self,
+        hit: &Hit,
+        (workspace, addresses): (&dyn Workspace, &Addresses<'_>),
+    ) -> Result<Value, ItemError> {
         let own = hit.listed.id.as_str();
+        let is_of_operator = self.index().await.listed.contains_key(own);
+        let within = if is_of_operator { None } else { Some(workspace.collection(own)) };
+        let within = within.transpose().map_err(|error| {
+            let (collection, reason) = (own.to_owned(), error.to_string());
+            ItemError::Failed { collection, reason }
+        })?;
+        let files = Files { addresses, collection: own, within };
         let items = match &hit.held {
-            Held::Made(items) => return Ok(items[hit.at].clone()),
+            Held::Made(items) => return Ok(files.finish(items[hit.at].clone())),
             Held::Read(items) => items,
         };
         let Data::Scenes(source) = &hit.listed.data else { return Ok(Value::Null) };
         let read = published::read(&source.location, &items.scenes[hit.at]).await;
         let (base, item) =
             read.map_err(|reason| ItemError::Failed { collection: own.to_owned(), reason })?;
-        Ok(published::shown(item, &base, own, self.access()))
+        Ok(published::shown(item, &base, &files, self.access()))
     }
 }
 

@@ -65,9 +65,10 @@ pub(super) async fn pixels(
             _ => Err(several(files)),
         },
         InputFormat::Zarr => zarr(files, headers).await,
-        InputFormat::GeoJson | InputFormat::Parquet | InputFormat::FlatGeobuf => {
-            Err(format!("{} holds no pixels", format.name()))
-        }
+        InputFormat::GeoJson
+        | InputFormat::Parquet
+        | InputFormat::FlatGeobuf
+        | InputFormat::GeoPackage => Err(format!("{} holds no pixels", format.name())),
     };
     let made = made.map_err(|reason| renamed(Unread::Unsuitable(reason), files));
     let name = files.first().map(|(name, _)| name.clone()).unwrap_or_default();

@@ -1,11 +1,12 @@
 //! The collections that a user sees: those of the catalogue, and those that results were exported to.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Session;
-use crate::catalog::{CollectionRecord, ItemError, ItemPage, ItemQuery};
+use crate::catalog::{Addresses, CollectionRecord, ItemError, ItemPage, ItemQuery};
 
 impl Session {
     /// The description of a collection.
@@ -32,15 +33,36 @@ impl Session {
     ///
     /// # Errors
     /// [`ItemError`].
-    pub async fn items(&self, query: &ItemQuery) -> Result<ItemPage, ItemError> {
-        self.catalog.items(query, &*self.workspace).await
+    pub async fn items(
+        &self,
+        query: &ItemQuery,
+        addresses: &Addresses<'_>,
+    ) -> Result<ItemPage, ItemError> {
+        self.catalog.items(query, &*self.workspace, addresses).await
     }
 
     /// One item of a collection.
     ///
     /// # Errors
     /// [`ItemError`].
-    pub async fn item(&self, collection: &str, id: &str) -> Result<Option<Value>, ItemError> {
-        self.catalog.item(collection, id, &*self.workspace).await
+    pub async fn item(
+        &self,
+        collection: &str,
+        id: &str,
+        addresses: &Addresses<'_>,
+    ) -> Result<Option<Value>, ItemError> {
+        self.catalog.item(collection, id, &*self.workspace, addresses).await
+    }
+
+    /// The file of an asset, by collection, item and key, if the item lists it and it is on this machine; and its media
+    /// type, if the item says one.
+    ///
+    /// # Errors
+    /// [`ItemError`].
+    pub async fn item_file(
+        &self,
+        asset: [&str; 3],
+    ) -> Result<Option<(PathBuf, Option<String>)>, ItemError> {
+        self.catalog.item_file(asset, &*self.workspace).await
     }
 }

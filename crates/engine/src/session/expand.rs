@@ -1,29 +1,23 @@
 //! Stored processes: those of users, and those that a process graph names by address.
 //!
 //! Addresses are those of the extension for remote process definitions: a process, or a list of them. They are read as
-//! what a request brings ([`crate::storage::access`]), without any token, once for each run.
+//! what a request brings ([`crate::storage::access`]), without any token, once for each run; [`super::documents`] keeps them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use eolith_graph::{Code, Expansion, Issue, Library, Lookup, NodePath, Process, Reference, expand};
 use eolith_processes::registry;
 use serde_json::Value as Json;
 
 use super::Session;
-use crate::storage::Location;
 
-/// Bytes a document with processes may have.
-const MOST_BYTES: u64 = 1 << 20;
-/// How long one may take, with all that is tried again.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Addresses that one process may lead to.
 const MOST_ADDRESSES: usize = 20;
 
-/// Documents by address; errors are texts.
-type Documents = BTreeMap<String, Result<Json, String>>;
+/// What was read for a run, by address; errors are texts.
+type Read = BTreeMap<String, Result<Arc<Json>, String>>;
 
 impl Session {
     /// The process with stored ones in place.
@@ -35,14 +29,14 @@ impl Session {
         process: &'p Process,
     ) -> Result<Cow<'p, Process>, Vec<Issue>> {
         let mut library = Library::new();
-        let mut documents = Documents::new();
+        let mut read = Read::new();
         loop {
             match expand(process, registry(), &library) {
                 Expansion::Unchanged => return Ok(Cow::Borrowed(process)),
                 Expansion::Process(process) => return Ok(Cow::Owned(*process)),
                 Expansion::Issues(issues) => return Err(issues),
                 // Each round answers all that is open, and nothing nests deeper than so many levels.
-                Expansion::Open(open) => self.look_up(open, &mut library, &mut documents).await?,
+                Expansion::Open(open) => self.look_up(open, &mut library, &mut read).await?,
             }
         }
     }
@@ -51,13 +45,13 @@ impl Session {
         &self,
         open: BTreeSet<Reference>,
         library: &mut Library,
-        documents: &mut Documents,
+        read: &mut Read,
     ) -> Result<(), Vec<Issue>> {
         let mut stored: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
         for reference in open {
             match reference.namespace.as_deref() {
                 Some(address) if address.contains("://") => {
-                    let lookup = match self.document(address, documents).await {
+                    let lookup = match self.document(address, read).await {
                         Ok(document) => named(document, &reference.id),
                         Err(reason) => Lookup::Failed(reason),
                     };
@@ -79,35 +73,20 @@ impl Session {
         Ok(())
     }
 
-    async fn document<'d>(
-        &self,
-        address: &str,
-        documents: &'d mut Documents,
-    ) -> Result<&'d Json, String> {
-        if !documents.contains_key(address) {
-            let read = if documents.len() < MOST_ADDRESSES {
-                self.read_processes(address).await
+    async fn document<'d>(&self, address: &str, read: &'d mut Read) -> Result<&'d Json, String> {
+        if !read.contains_key(address) {
+            let document = if read.len() < MOST_ADDRESSES {
+                self.documents.read(address, self.catalog.access()).await
             } else {
                 Err(format!("the process leads to more than {MOST_ADDRESSES} addresses"))
             };
-            documents.insert(address.to_owned(), read);
+            read.insert(address.to_owned(), document);
         }
-        match documents.get(address) {
+        match read.get(address) {
             Some(Ok(document)) => Ok(document),
             Some(Err(reason)) => Err(reason.clone()),
             None => Err("it was not read".to_owned()),
         }
-    }
-
-    async fn read_processes(&self, address: &str) -> Result<Json, String> {
-        let access: &Arc<_> = self.catalog.access();
-        let location = Location::requested(access, address).map_err(|error| error.to_string())?;
-        let read = tokio::time::timeout(PATIENCE, location.read_at_most(MOST_BYTES)).await;
-        let read = read.map_err(|_| {
-            format!("`{address}` gave no answer within {} seconds", PATIENCE.as_secs())
-        })?;
-        let bytes = read.map_err(|error| error.to_string())?;
-        serde_json::from_slice(&bytes).map_err(|error| format!("`{address}` is not JSON: {error}"))
     }
 }
 

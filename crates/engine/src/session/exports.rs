@@ -60,6 +60,8 @@ impl Session {
             let Some(place) = self.export_place(&effect.change, &root.path).await? else {
                 continue;
             };
+            // How much it will be is not known, but nothing fits where nothing is free.
+            self.check_room(1, &root.path).await?;
             let (mut id, mut format) = (None, None);
             for before in chain(logical, root) {
                 match &before.effect {
@@ -113,11 +115,21 @@ impl Session {
             return Ok(resource);
         }
         let Some(place) = self.export_place(change, &root.path).await? else { return Ok(resource) };
+        if !self.catalog.access().private {
+            resource.check_assets().map_err(|error| export_issue(&error, &root.path))?;
+        }
         if let Some((kept, number)) = kept
             && !kept.has_copied(number)
         {
             // What somebody else has put there meanwhile is not taken for this run's.
             resource.check_free(&place).map_err(|error| export_issue(&error, &root.path))?;
+        }
+        // A copy that an earlier attempt made counts already; this one takes its place.
+        if !kept.is_some_and(|(kept, number)| kept.has_copied(number)) {
+            let measured = resource.clone();
+            let bytes = tokio::task::spawn_blocking(move || measured.bytes()).await;
+            let bytes = bytes.map_err(|_| lost("measuring ended early"))?;
+            self.check_room(bytes.map_err(|e| lost(&e.to_string()))?, &root.path).await?;
         }
         let copying = kept.map_or_else(|| Ok(Copying::default()), |(kept, i)| kept.copying(i));
         let copying = copying.map_err(|error| lost(&error.to_string()))?;
@@ -125,6 +137,19 @@ impl Session {
         copied
             .map_err(|_| lost("copying ended early"))?
             .map_err(|error| export_issue(&error, &root.path))
+    }
+
+    /// Finds out whether there is room for a copy.
+    async fn check_room(&self, bytes: u64, path: &NodePath) -> Result<(), Issue> {
+        let room = self.workspace.room(bytes).await;
+        room.map_err(|error| match error {
+            WorkspaceError::Full(message, hint) => {
+                let message = format!("the export does not fit: {message}");
+                let issue = Issue::new(Code::STORAGE_QUOTA_EXCEEDED, path.clone(), message);
+                hint.into_iter().fold(issue, Issue::hint)
+            }
+            error => Issue::new(Code::INTERNAL, path.clone(), error.to_string()),
+        })
     }
 
     /// Where a copy goes; `None` for changes that are no copies.

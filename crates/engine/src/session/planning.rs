@@ -1,10 +1,11 @@
 //! From a process to a plan: the questions of the planner and who answers them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
-use eolith_graph::{Code, Issue, NodePath, Process};
+use eolith_graph::{Code, Issue, NodePath, Parameter, Process, substitute};
 use eolith_plan::logical::Logical;
 use eolith_plan::need::{Answer, Need, Snapshot};
 use eolith_plan::physical::Options;
@@ -48,6 +49,28 @@ impl PlanState {
 }
 
 impl Session {
+    /// All problems that can be found without reading pixels and without running code of users. Of a process with parameters
+    /// that have no value only the structure is looked at.
+    pub async fn validate(&self, process: &Process) -> Vec<Issue> {
+        if self.wants_values(process) {
+            return match self.expanded(process).await {
+                Ok(process) => self.check(&process).await,
+                Err(issues) => issues,
+            };
+        }
+        let process = match self.checked(process).await {
+            Ok(process) => process,
+            Err(issues) => return issues,
+        };
+        match self.plan(&process, &self.options(), None).await {
+            Ok(PlanState::Ready(plan)) => {
+                self.check_exports(&plan.physical.logical, None).await.err().into_iter().collect()
+            }
+            Ok(PlanState::Open { .. }) => Vec::new(),
+            Err(issues) => issues,
+        }
+    }
+
     /// Plans a process that was not checked yet, and computes what the plan depends on.
     pub(super) async fn complete_plan(
         &self,
@@ -187,7 +210,37 @@ impl Session {
     ) -> Result<Cow<'p, Process>, Vec<Issue>> {
         let process = self.expanded(process).await?;
         let issues = self.check(&process).await;
-        if issues.is_empty() { Ok(process) } else { Err(issues) }
+        if issues.is_empty() { self.with_defaults(process) } else { Err(issues) }
+    }
+
+    /// The process with the defaults of its parameters in their places; those that were given are bound as values.
+    ///
+    /// # Errors
+    /// A parameter that has no value.
+    fn with_defaults<'p>(&self, process: Cow<'p, Process>) -> Result<Cow<'p, Process>, Vec<Issue>> {
+        let is_given = |parameter: &Parameter| self.given.contains_key(&*parameter.name);
+        if process.parameters.iter().all(is_given) {
+            return Ok(process);
+        }
+        let mut process = process.into_owned();
+        let (given, mut open): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut process.parameters).into_iter().partition(is_given);
+        for parameter in &mut open {
+            // Who states a default means it.
+            parameter.optional |= parameter.default.is_some();
+        }
+        process.parameters = open;
+        let (mut process, issues) = substitute(process, &BTreeMap::new(), registry());
+        process.parameters.extend(given);
+        if issues.is_empty() { Ok(Cow::Owned(process)) } else { Err(issues) }
+    }
+
+    /// Whether a process has parameters that nothing gives a value: it is meant for others to call.
+    fn wants_values(&self, process: &Process) -> bool {
+        process.parameters.iter().any(|parameter| {
+            let has = parameter.optional || parameter.default.is_some();
+            !has && !self.given.contains_key(&*parameter.name)
+        })
     }
 
     /// What is wrong with a process before anything is asked.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::multipart::MultipartStore;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
@@ -28,6 +29,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// The client of one bucket.
 pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
+    /// The same store, for uploads in parts.
+    parts: Arc<dyn MultipartStore>,
     permits: Semaphore,
     /// What has to be there for requests to be signed, where nothing was configured.
     machine: Option<&'static str>,
@@ -88,9 +91,10 @@ impl Bucket {
         let Some(Scheme::Bucket(cloud)) = Scheme::of(root) else {
             return Err(StorageError::Address(root.to_owned()));
         };
-        let store = build(cloud, root, &settings).map_err(|error| explain(root, error))?;
+        let (store, parts) = build(cloud, root, &settings).map_err(|error| explain(root, error))?;
         let bucket = Arc::new(Bucket {
             store,
+            parts,
             permits: Semaphore::new(CONCURRENT),
             machine: machine_only(cloud, &settings),
             machine_answers: OnceCell::new(),
@@ -99,8 +103,24 @@ impl Bucket {
         Ok(bucket)
     }
 
+    /// The bucket that a store is.
+    #[cfg(test)]
+    pub(super) fn over<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Bucket {
+        Bucket {
+            store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+            parts: store,
+            permits: Semaphore::new(CONCURRENT),
+            machine: None,
+            machine_answers: OnceCell::new(),
+        }
+    }
+
     pub(super) fn store(&self) -> &dyn ObjectStore {
         &*self.store
+    }
+
+    pub(super) fn parts(&self) -> &dyn MultipartStore {
+        &*self.parts
     }
 
     /// The right to one request.
@@ -131,32 +151,13 @@ impl Bucket {
 pub(super) fn explain(href: &str, error: object_store::Error) -> StorageError {
     let href = shown(href);
     let text = http::chain(&error);
-    let says = |word: &str| text.contains(word);
     let denied =
         |reason: &str| StorageError::Denied { href: href.clone(), reason: reason.to_owned() };
-    if says("NoSuchBucket") || says("ContainerNotFound") {
-        return StorageError::Read { href, reason: "there is no such bucket".to_owned() };
-    }
-    if says("without LOCATION") || says("AuthorizationHeaderMalformed") || says("PermanentRedirect")
-    {
-        let reason =
-            "the bucket is in another region (set AWS_REGION, or `?region=` in the address)";
+    if let Some(reason) = known(&WRONG, &text) {
         return StorageError::Read { href, reason: reason.to_owned() };
     }
-    if says("URL scheme is not allowed") || says("scheme is not http") {
-        let reason = "the endpoint is not `https` (set AWS_ALLOW_HTTP=true to use it)";
-        return StorageError::Read { href, reason: reason.to_owned() };
-    }
-    for (code, reason) in [
-        ("InvalidAccessKeyId", "the store does not know the access key"),
-        ("SignatureDoesNotMatch", "the secret does not fit the access key"),
-        ("ExpiredToken", "the session token has expired"),
-        ("169.254.169.254", "there are no credentials, and this machine gives none"),
-        ("metadata.google.internal", "there are no credentials, and this machine gives none"),
-    ] {
-        if says(code) {
-            return denied(reason);
-        }
+    if let Some(reason) = known(&DENIED, &text) {
+        return denied(reason);
     }
     match error {
         object_store::Error::NotFound { .. } => StorageError::NotFound(href),
@@ -166,15 +167,68 @@ pub(super) fn explain(href: &str, error: object_store::Error) -> StorageError {
         object_store::Error::Unauthenticated { .. } => {
             denied("the store asks for credentials, or for other ones")
         }
-        _ => StorageError::Read { href, reason: text },
+        _ => StorageError::Read { href, reason: without_endpoint(&text) },
     }
 }
 
-fn build(
-    cloud: Cloud,
-    root: &str,
-    settings: &[(String, String)],
-) -> object_store::Result<Arc<dyn ObjectStore>> {
+/// What a client of a store says, without the address that it asked: who sent a process graph may read it.
+fn without_endpoint(text: &str) -> String {
+    let is_url = |word: &str| word.contains("http://") || word.contains("https://");
+    let words = text.split(' ').map(|word| if is_url(word) { "(the endpoint)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an error says nothing of what was asked for: a store that cannot be reached, or has troubles of its own.
+pub(super) fn is_passing(error: &object_store::Error) -> bool {
+    let text = http::chain(error);
+    matches!(error, object_store::Error::Generic { .. })
+        && known(&WRONG, &text).or_else(|| known(&DENIED, &text)).is_none()
+}
+
+/// Whether an error says that there is no such object, or no such upload.
+pub(super) fn is_absent(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. })
+        || http::chain(error).contains("NoSuchUpload")
+}
+
+/// The first reason whose word is in a text.
+fn known(reasons: &[(&str, &'static str)], text: &str) -> Option<&'static str> {
+    reasons.iter().find(|(word, _)| text.contains(word)).map(|(_, reason)| *reason)
+}
+
+const REGION: &str =
+    "the bucket is in another region (set AWS_REGION, or `?region=` in the address)";
+const ENDPOINT: &str = "the endpoint is not `https` (set AWS_ALLOW_HTTP=true to use it)";
+
+/// What is wrong where a store says these words.
+const WRONG: [(&str, &str); 7] = [
+    ("NoSuchBucket", "there is no such bucket"),
+    ("ContainerNotFound", "there is no such bucket"),
+    ("without LOCATION", REGION),
+    ("AuthorizationHeaderMalformed", REGION),
+    ("PermanentRedirect", REGION),
+    ("URL scheme is not allowed", ENDPOINT),
+    ("scheme is not http", ENDPOINT),
+];
+
+/// Why nothing is allowed where a store says these words.
+const DENIED: [(&str, &str); 5] = [
+    ("InvalidAccessKeyId", "the store does not know the access key"),
+    ("SignatureDoesNotMatch", "the secret does not fit the access key"),
+    ("ExpiredToken", "the session token has expired"),
+    ("169.254.169.254", "there are no credentials, and this machine gives none"),
+    ("metadata.google.internal", "there are no credentials, and this machine gives none"),
+];
+
+/// A store, and the same one for uploads in parts.
+type Built = (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>);
+
+fn both<S: ObjectStore + MultipartStore>(store: S) -> Built {
+    let store = Arc::new(store);
+    (Arc::clone(&store) as Arc<dyn ObjectStore>, store)
+}
+
+fn build(cloud: Cloud, root: &str, settings: &[(String, String)]) -> object_store::Result<Built> {
     let retry = RetryConfig {
         backoff: BackoffConfig {
             init_backoff: Duration::from_millis(100),
@@ -205,7 +259,7 @@ fn build(
                     builder = builder.with_config(key, value);
                 }
             }
-            Arc::new(builder.build()?)
+            both(builder.build()?)
         }
         Cloud::Google => {
             let mut builder = GoogleCloudStorageBuilder::new().with_url(root).with_retry(retry);
@@ -214,7 +268,7 @@ fn build(
                     builder = builder.with_config(key, value);
                 }
             }
-            Arc::new(builder.build()?)
+            both(builder.build()?)
         }
         Cloud::Azure => {
             let mut builder = MicrosoftAzureBuilder::new().with_url(root).with_retry(retry);
@@ -223,7 +277,7 @@ fn build(
                     builder = builder.with_config(key, value);
                 }
             }
-            Arc::new(builder.build()?)
+            both(builder.build()?)
         }
     })
 }

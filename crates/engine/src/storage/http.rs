@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    LAST_MODIFIED, RANGE, RETRY_AFTER,
+    IF_NONE_MATCH, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::Value;
@@ -60,6 +60,37 @@ pub struct Answer {
 pub(super) async fn get(url: &Url, guarded: bool, limit: u64) -> Result<Answer, StorageError> {
     request(url, guarded, limit, |client| {
         client.get(url.clone()).header(ACCEPT, "application/json, application/geo+json, */*;q=0.8")
+    })
+    .await
+}
+
+/// All bytes of a resource with its entity tag; `None` if the tag is the one that is known.
+///
+/// # Errors
+/// Those of [`get`].
+pub(super) async fn get_newer(
+    url: &Url,
+    guarded: bool,
+    limit: u64,
+    known: Option<&str>,
+) -> Result<Option<(Bytes, Option<String>)>, StorageError> {
+    retried(url, guarded, |client| {
+        let builder = client.get(url.clone()).header(ACCEPT, "application/json, */*;q=0.8");
+        let builder = match known {
+            Some(tag) => builder.header(IF_NONE_MATCH, tag),
+            None => builder,
+        };
+        async move {
+            let response = builder.send().await?;
+            if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
+            }
+            if !response.status().is_success() {
+                return Err(refusal(response).await);
+            }
+            let tag = text(response.headers(), &ETAG).map(str::to_owned);
+            Ok(Some((body(response, limit).await?, tag)))
+        }
     })
     .await
 }

@@ -58,8 +58,8 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
         "backend_version": SERVER,
         "production": links.version.production(),
         "id": "eolith",
-        "title": state.config().title,
-        "description": state.config().description,
+        "title": state.config().about.title,
+        "description": state.config().about.description,
         "conformsTo": conformance::classes(links.version),
         "processing:software": {"eolith": SERVER},
         "endpoints": endpoints,
@@ -75,6 +75,9 @@ pub(crate) async fn show(State(state): State<AppState>, links: Links) -> Json<Va
             search("POST"),
         ],
     });
+    if let Some(links) = shown["links"].as_array_mut() {
+        links.extend(state.config().about.links(false));
+    }
     if let Some(prices) = state.accounts().prices() {
         shown["billing"] = prices.shown();
     }

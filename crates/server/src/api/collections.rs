@@ -10,13 +10,13 @@ use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use eolith_engine::catalog::CollectionRecord;
+use eolith_engine::catalog::{Addresses, CollectionRecord, ItemFile};
 use eolith_graph::Code;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::items;
 use super::queryables::{self, SCHEMA};
+use super::{item_files, items};
 use crate::auth::Viewer;
 use crate::error::ApiError;
 use crate::item_search::GEOJSON;
@@ -94,6 +94,8 @@ pub(crate) async fn show(
         return Err(ApiError::http(StatusCode::BAD_REQUEST, "ParameterInvalid", message));
     };
     let session = state.seen_by(&viewer);
+    let addresses = |file: &ItemFile<'_>| item_files::address(&state, &viewer, &links, file);
+    let shown = (&links, &addresses as &Addresses<'_>);
     if let Some(record) = session.collection(&path).await {
         return Ok(Json(described(&record, &links)).into_response());
     }
@@ -105,12 +107,12 @@ pub(crate) async fn show(
     if let Some(id) = path.strip_suffix(ITEMS)
         && session.collection(id).await.is_some()
     {
-        return items::list(&session, &links, id, query.as_deref()).await;
+        return items::list(&session, shown, id, query.as_deref()).await;
     }
     for (at, between) in path.rmatch_indices("/items/") {
         let (id, item) = (&path[..at], &path[at + between.len()..]);
         if session.collection(id).await.is_some() {
-            return items::show(&session, &links, id, item).await;
+            return items::show(&session, shown, id, item).await;
         }
     }
     let message = format!("there is no collection `{path}`");

@@ -7,18 +7,18 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use eolith_engine::storage::Location;
 use eolith_graph::Code;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::signed_results::sent;
 use crate::auth::User;
 use crate::error::ApiError;
 use crate::files::{Files, FilesError, UserFile};
 use crate::job::instant;
-use crate::links::{Links, link};
-use crate::page::Page;
+use crate::page::List;
+use crate::sending::{sent, unread};
 use crate::state::AppState;
 
 /// Bytes of one file.
@@ -29,23 +29,11 @@ const PARTS_AHEAD: usize = 8;
 /// The path of a request, as it was meant.
 type FilePath = Result<Path<String>, PathRejection>;
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    user: User,
-    links: Links,
-    page: Page,
-) -> Result<Json<Value>, ApiError> {
-    let files = files(&state, &user);
-    let mut found = blocking(move || Ok(files.list()?)).await?;
-    if let Some(after) = &page.after {
-        found.retain(|file| file.path.as_str() > after.as_str());
-    }
-    let address = links.to("/files");
-    let next = page.cut(&mut found, &address, |file| file.path.clone());
-    let mut own = vec![link("self", address, "Files")];
-    own.extend(next);
-    let shown: Vec<Value> = found.iter().map(described).collect();
-    Ok(Json(json!({"files": shown, "links": own})))
+pub(crate) async fn list(list: List) -> Result<Json<Value>, ApiError> {
+    let files = files(&list.state, &list.user);
+    let found = blocking(move || Ok(files.list()?)).await?;
+    let about = ("/files", "files", "Files");
+    Ok(list.answer_of_all(about, found, |file| file.path.as_str(), described))
 }
 
 /// The bytes of a file, or a range of them.
@@ -57,7 +45,8 @@ pub(crate) async fn download(
 ) -> Result<Response, ApiError> {
     let (files, path) = (files(&state, &user), valid(path)?);
     let place = blocking(move || files.find(&path)).await?;
-    sent(place, None, request).await
+    let place = Location::local(&place).map_err(|error| unread(&error))?;
+    sent(&place, None, request).await
 }
 
 /// Takes the body as the content of a file.

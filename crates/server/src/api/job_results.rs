@@ -19,6 +19,7 @@ use crate::inputs;
 use crate::job::{self, Job, Outcome, ResultFile, Status, instant};
 use crate::links::{Links, escaped, link};
 use crate::prices::credits;
+use crate::sending::unread;
 use crate::signed::Claim;
 use crate::state::AppState;
 
@@ -108,10 +109,10 @@ pub(crate) async fn inputs(
     if !inputs::has_items(&outcome.inputs) {
         return Ok(None);
     }
-    let path = state.folders().inputs(job, outcome.attempt);
-    let failed = |error: String| ApiError::internal(format!("the inputs cannot be read: {error}"));
-    let bytes = tokio::fs::read(path).await.map_err(|error| failed(error.to_string()))?;
-    let file = serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+    let place = state.results().inputs(job, outcome).map_err(|error| unread(&error))?;
+    let bytes = place.read().await.map_err(|error| unread(&error))?;
+    let file = serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::internal(format!("the inputs cannot be read: {error}")))?;
     Ok(Some(inputs::item_collection(&outcome.inputs, file, links)))
 }
 

@@ -8,17 +8,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eolith_graph::Code;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::auth::{User, random_id};
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::job::{self, Change, Job, Millis, Refusal, Status, instant};
 use crate::links::{Links, link};
-use crate::page::Page;
+use crate::page::List;
 use crate::places::JOB;
 use crate::prices::{PLAN, Prices, credits};
 use crate::queue;
+use crate::results::promptly;
 use crate::state::AppState;
 use crate::store::Changed;
 
@@ -66,26 +67,16 @@ const LISTED: [&str; 15] = [
     "unpublished",
 ];
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    user: User,
-    links: Links,
-    page: Page,
-) -> Result<Json<Value>, ApiError> {
-    let mut jobs = state.store().jobs(&user.id, page.place()?, page.fetched()).await?;
-    let address = links.to("/jobs");
-    let next = page.cut(&mut jobs, &address, |job| format!("{}_{}", job.created, job.id));
-    let shown: Vec<Value> = jobs
-        .iter()
-        .map(|job| {
-            let mut fields = described(job);
-            fields.retain(|name, _| LISTED.contains(&name.as_str()));
-            fields.into()
-        })
-        .collect();
-    let mut own = vec![link("self", address, "Jobs")];
-    own.extend(next);
-    Ok(Json(json!({"jobs": shown, "links": own})))
+pub(crate) async fn list(list: List) -> Result<Json<Value>, ApiError> {
+    let List { state, user, page, .. } = &list;
+    let jobs = state.store().jobs(&user.id, page.place()?, page.fetched()).await?;
+    let shown = |job: &Job| {
+        let mut fields = described(job);
+        fields.retain(|name, _| LISTED.contains(&name.as_str()));
+        fields.into()
+    };
+    let after = |job: &Job| format!("{}_{}", job.created, job.id);
+    Ok(list.answer(("/jobs", "jobs", "Jobs"), jobs, after, shown))
 }
 
 pub(crate) async fn create(
@@ -160,16 +151,19 @@ pub(crate) async fn remove(
     user: User,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
+    let home = owned(&state, &user, &id).await?.outcome.map(|outcome| outcome.home);
     if !state.store().remove_job(&user.id, &id).await? {
         return Err(unknown(&id));
     }
     state.queue().cancel(&id);
-    let folders = state.folders().clone();
     // What is left because a run is writing still goes with the next sweep.
-    let removed = tokio::task::spawn_blocking(move || folders.remove(&id)).await;
-    if let Ok(Err(error)) = removed {
-        tracing::warn!(%error, "the files of a job are not removed yet");
-    }
+    let results = state.results().clone();
+    promptly(async move {
+        if let Err(error) = results.remove(&id, home.as_ref()).await {
+            tracing::warn!(job = id, %error, "the files of a job are not removed yet");
+        }
+    })
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }
 

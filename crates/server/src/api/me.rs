@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::auth::User;
 use crate::error::ApiError;
-use crate::prices::credits;
+use crate::prices::{PLAN, credits};
 use crate::state::AppState;
 
 pub(crate) async fn show(
@@ -14,7 +14,11 @@ pub(crate) async fn show(
     user: User,
 ) -> Result<Json<Value>, ApiError> {
     let name = user.name.as_ref().unwrap_or(&user.id);
-    let mut answer = json!({"user_id": user.id, "name": name, "links": []});
+    let mut answer = json!({"user_id": user.id, "name": name});
+    answer["links"] = state.config().about.links(true).collect();
+    if state.accounts().prices().is_some() {
+        answer["default_plan"] = PLAN.into();
+    }
     if let Some(storage) = state.accounts().storage(&user.id).await? {
         answer["storage"] = json!({"free": storage.free(), "quota": storage.quota});
     }

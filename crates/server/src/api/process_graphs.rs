@@ -17,28 +17,17 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::job::now;
 use crate::links::{Links, escaped, link};
-use crate::page::Page;
+use crate::page::List;
 use crate::places::OF_USER;
 use crate::state::AppState;
 
 /// What a list leaves out: it may be large.
 const DETAILS: [&str; 4] = ["process_graph", "exceptions", "examples", "links"];
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    user: User,
-    links: Links,
-    page: Page,
-) -> Result<Json<Value>, ApiError> {
-    let mut processes = state.store().processes(&user.id, false).await?;
-    if let Some(after) = &page.after {
-        processes.retain(|process| id(process) > after.as_str());
-    }
-    let address = links.to("/process_graphs");
-    let next = page.cut(&mut processes, &address, |process| id(process).to_owned());
-    let mut own = vec![link("self", address, "User-defined processes")];
-    own.extend(next);
-    Ok(Json(json!({"processes": listed(processes), "links": own})))
+pub(crate) async fn list(list: List) -> Result<Json<Value>, ApiError> {
+    let processes = list.state.store().processes(&list.user.id, false).await?;
+    let about = ("/process_graphs", "processes", "User-defined processes");
+    Ok(list.answer_of_all(about, processes, id, |process| listed(process.clone())))
 }
 
 pub(crate) async fn show(
@@ -124,7 +113,8 @@ pub(crate) async fn list_public(
     }
     let address = links.to(&format!("/processes/{}", escaped(&namespace)));
     let own = [link("self", address, "Public processes of a user")];
-    Ok(Json(json!({"processes": listed(processes), "links": own})))
+    let processes: Vec<Value> = processes.into_iter().map(listed).collect();
+    Ok(Json(json!({"processes": processes, "links": own})))
 }
 
 pub(crate) async fn show_public(
@@ -137,13 +127,11 @@ pub(crate) async fn show_public(
     Ok(Json(described(process.ok_or_else(|| unknown(&id))?, user, &links)))
 }
 
-fn listed(processes: Vec<Value>) -> Vec<Value> {
-    let short = |process: Value| {
-        let Value::Object(mut fields) = without_nulls(process) else { return Value::Null };
-        fields.retain(|name, _| !DETAILS.contains(&name.as_str()));
-        fields.into()
-    };
-    processes.into_iter().map(short).collect()
+/// What a list shows of a process.
+fn listed(process: Value) -> Value {
+    let Value::Object(mut fields) = without_nulls(process) else { return Value::Null };
+    fields.retain(|name, _| !DETAILS.contains(&name.as_str()));
+    fields.into()
 }
 
 /// The process with the address by which others can use it, if they may.

@@ -26,7 +26,7 @@ use eolith_engine::sink::OutputFile;
 use eolith_graph::{Code, Process};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use super::job_logs::Part;
 use super::job_results::COSTS;
@@ -89,7 +89,7 @@ pub(crate) async fn create(
     let session = Arc::new(session.logging(level).within(allowance.share(state.session())));
     let folder = Folder::of(&session, &about.id)?;
     // The run goes on for itself when the client is gone: it has to notice that it is cancelled and to clean up.
-    let run = tokio::spawn(async move {
+    let run = async move {
         let target = Target::CubeFolder(folder.0.clone());
         let report = session.run(&process, &target, &listener, &cancel).await;
         busy.computed();
@@ -106,7 +106,8 @@ pub(crate) async fn create(
         let costs = counted.settle(bytes).await?;
         let (report, costs) = (report?, costs.map_err(|issue| vec![issue])?);
         Ok::<_, ApiError>((report, costs, folder, busy))
-    });
+    };
+    let run = tokio::spawn(run.in_current_span());
     let run = tokio::select! {
         run = in_time(run, allowance.time()) => run?,
         issue = meter.exceeded() => return Err(vec![issue].into()),

@@ -2,7 +2,9 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use eolith_engine::catalog::ItemFile;
 
+use super::item_files;
 use crate::auth::Viewer;
 use crate::body::JsonBody;
 use crate::error::ApiError;
@@ -34,6 +36,7 @@ async fn answer(
     links: &Links,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let found = state.seen_by(viewer).items(&asked.query).await?;
+    let addresses = |file: &ItemFile<'_>| item_files::address(state, viewer, links, file);
+    let found = state.seen_by(viewer).items(&asked.query, &addresses).await?;
     Ok(page(found, &asked, Place::Search, links))
 }

@@ -22,9 +22,9 @@ use crate::body::JsonBody;
 use crate::entries;
 use crate::error::ApiError;
 use crate::job::{instant, now};
-use crate::links::{Links, link};
+use crate::links::Links;
 use crate::maps;
-use crate::page::Page;
+use crate::page::List;
 use crate::prices::Prices;
 use crate::service::{Kind, SERVICE, Service};
 use crate::state::AppState;
@@ -37,26 +37,18 @@ const LARGE: [&str; 3] = ["process", "configuration", "attributes"];
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 10;
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    user: User,
-    links: Links,
-    page: Page,
-) -> Result<Json<Value>, ApiError> {
-    let mut services = state.store().services(&user.id, page.place()?, page.fetched()).await?;
-    let address = links.to("/services");
-    let next = page.cut(&mut services, &address, |s| format!("{}_{}", s.created, s.id));
-    let shown = services.iter().map(|service| {
-        let mut fields = described(service, &links);
+pub(crate) async fn list(list: List) -> Result<Json<Value>, ApiError> {
+    let List { state, user, links, page } = &list;
+    let services = state.store().services(&user.id, page.place()?, page.fetched()).await?;
+    let shown = |service: &Service| {
+        let mut fields = described(service, links);
         fields.retain(|name, value| {
             !LARGE.contains(&name.as_str()) && !value.is_array() && !value.is_object()
         });
-        Value::from(fields)
-    });
-    let shown: Vec<Value> = shown.collect();
-    let mut own = vec![link("self", address, "Services")];
-    own.extend(next);
-    Ok(Json(json!({"services": shown, "links": own})))
+        fields.into()
+    };
+    let after = |service: &Service| format!("{}_{}", service.created, service.id);
+    Ok(list.answer(("/services", "services", "Services"), services, after, shown))
 }
 
 pub(crate) async fn create(

@@ -8,19 +8,20 @@ use std::path::{Component, PathBuf};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::Method;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use eolith_engine::storage::Location;
 use eolith_graph::Code;
-use tower_http::services::ServeFile;
 
-use super::job_results::{self, Wanted, key, media_type};
+use super::job_results::{self, Wanted, key};
 use super::jobs::unknown;
 use super::result::streamed;
-use crate::archive::{self, Archive};
+use crate::archive;
 use crate::error::ApiError;
 use crate::job::{self, Job, ResultFile};
 use crate::links::Links;
+use crate::sending::{sent, unread};
 use crate::signed::Claim;
 use crate::state::AppState;
 
@@ -66,12 +67,13 @@ pub(crate) async fn file(
     let (job, _) = claimed(&state, &token).await?;
     let missing = || ApiError::new(Code::NOT_FOUND, format!("there is no file `{path}`"));
     let outcome = job.outcome.as_ref().ok_or_else(missing)?;
-    let folder = state.folders().files(&job, outcome.attempt);
+    let folder = state.results().files(&job, outcome).map_err(|error| unread(&error))?;
     if let Some(file) = outcome.files.iter().find(|file| key(file) == path) {
+        let place = folder.join(&file.name);
         if file.is_folder {
-            return zipped(folder.join(&file.name), &path, request.method() == Method::HEAD).await;
+            return zipped(&place, &path, request.method() == Method::HEAD).await;
         }
-        return sent(folder.join(&file.name), Some(file), request).await;
+        return sent(&place, Some(file), request).await;
     }
     // A part of a store.
     let inside = |file: &&ResultFile| {
@@ -79,15 +81,14 @@ pub(crate) async fn file(
         file.is_folder && rest.is_some_and(|rest| !rest.is_empty())
     };
     outcome.files.iter().find(inside).ok_or_else(missing)?;
-    let relative = PathBuf::from(&path);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+    if !PathBuf::from(&path).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(missing());
     }
-    let whole = folder.join(relative);
-    if !whole.is_file() {
+    let part = folder.join(&path);
+    if part.as_local().is_some_and(|part| !part.is_file()) {
         return Err(missing());
     }
-    sent(whole, None, request).await
+    sent(&part, None, request).await
 }
 
 /// The job that a link leads to.
@@ -110,55 +111,15 @@ async fn claimed(state: &AppState, token: &str) -> Result<(Job, Claim), ApiError
     Ok((job, claim))
 }
 
-/// A file, or the ranges of it that are wanted. What is known of it is its type and its tag.
-pub(crate) async fn sent(
-    path: PathBuf,
-    file: Option<&ResultFile>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let tag = file.and_then(|file| file.sha256.as_deref()).map(|sha256| format!("\"{sha256}\""));
-    let tag = tag.and_then(|tag| HeaderValue::from_str(&tag).ok());
-    if let (Some(tag), Some(known)) = (&tag, request.headers().get(IF_NONE_MATCH))
-        && known == tag
-    {
-        let unchanged = StatusCode::NOT_MODIFIED.into_response();
-        return Ok(([(ETAG, tag.clone())], unchanged).into_response());
-    }
-    let served = ServeFile::new(path).try_call(request).await;
-    let mut response = served
-        .map_err(|error| ApiError::internal(format!("the file cannot be read: {error}")))?
-        .map(Body::new);
-    if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-        let message = "the file has no such range of bytes";
-        let error = ApiError::http(StatusCode::RANGE_NOT_SATISFIABLE, "RangeInvalid", message);
-        return Ok(error.into_response());
-    }
-    let headers = response.headers_mut();
-    if let Some(file) = file {
-        if let Ok(kind) = HeaderValue::from_str(&media_type(file)) {
-            headers.insert(CONTENT_TYPE, kind);
-        }
-    } else {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    }
-    if let Some(tag) = tag {
-        headers.insert(ETAG, tag);
-    }
-    Ok(response.into_response())
-}
-
 /// A folder as one archive.
-async fn zipped(folder: PathBuf, name: &str, head: bool) -> Result<Response, ApiError> {
-    let failed = |error: String| ApiError::internal(format!("the files cannot be read: {error}"));
-    let list = move || archive::entries(&folder, &folder).map(Archive::zip);
-    let archive =
-        tokio::task::spawn_blocking(list).await.map_err(|error| failed(error.to_string()))?;
-    let archive = archive.map_err(|error| failed(error.to_string()))?;
+async fn zipped(folder: &Location, name: &str, head: bool) -> Result<Response, ApiError> {
+    let archive = archive::of_folder(folder).await.map_err(|error| unread(&error))?;
     let name = name.rsplit('/').next().unwrap_or(name);
     let headers = Response::builder()
         .header(CONTENT_TYPE, "application/zip+zarr")
         .header(CONTENT_LENGTH, archive.length())
         .header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
     let body = if head { Body::empty() } else { streamed(archive, ()) };
-    headers.body(body).map_err(|error| failed(error.to_string()))
+    let failed = |error| ApiError::internal(format!("the files cannot be sent: {error}"));
+    headers.body(body).map_err(failed)
 }

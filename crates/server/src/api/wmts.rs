@@ -1,15 +1,15 @@
 //! `/wmts/{service_id}`: the Web Map Tile Service of the OGC, version 1.0.0, by key-value pairs and by paths.
 //!
-//! One layer in one style and one set of matrices, `EPSG:3857`: the tiles that everybody uses. Errors are JSON, as all
-//! errors of this server.
+//! One layer in one style and one set of matrices, `EPSG:3857`: the tiles that everybody uses. Errors are exception
+//! reports of OWS 1.1, as clients of the protocol read them.
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use eolith_graph::Code;
 
 use super::tiles::{self, Parameters, answer, public};
+use super::wmts_errors::Exception;
 use crate::error::ApiError;
 use crate::links::Links;
 use crate::service::{Kind, Service};
@@ -34,20 +34,16 @@ pub(crate) async fn ask(
     Path(id): Path<String>,
     parameters: Parameters,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Exception> {
     let service = public(&state, &id, Kind::Wmts).await?;
     let request = parameters.get("request").unwrap_or("GetCapabilities");
     if request.eq_ignore_ascii_case("GetCapabilities") {
-        return capabilities(&service, &links);
+        return Ok(capabilities(&service, &links)?);
     }
     if !request.eq_ignore_ascii_case("GetTile") {
-        return Err(wrong("request", request, "GetCapabilities, GetTile"));
+        return Err(Exception::operation(request));
     }
-    let needed = |name: &'static str| {
-        let message = format!("`{name}` is missing");
-        let missing = ApiError::http(StatusCode::BAD_REQUEST, "ParameterMissing", message);
-        parameters.get(name).ok_or(missing)
-    };
+    let needed = |name: &'static str| parameters.get(name).ok_or(Exception::Missing(name));
     named(
         needed("layer")?,
         parameters.get("style").unwrap_or(STYLE),
@@ -55,7 +51,8 @@ pub(crate) async fn ask(
         needed("tilematrixset")?,
     )?;
     let place = [needed("tilematrix")?, needed("tilecol")?, needed("tilerow")?];
-    answer(&state, service, place, parameters.instant("time"), &headers).await
+    let drawn = answer(&state, service, place, parameters.instant("time"), &headers).await;
+    drawn.map_err(Exception::of_tile)
 }
 
 /// `/1.0.0/WMTSCapabilities.xml`.
@@ -63,8 +60,8 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     links: Links,
     Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    capabilities(&public(&state, &id, Kind::Wmts).await?, &links)
+) -> Result<Response, Exception> {
+    Ok(capabilities(&public(&state, &id, Kind::Wmts).await?, &links)?)
 }
 
 /// `/1.0.0/{layer}/{style}/{set}/{matrix}/{row}/{column}`.
@@ -72,10 +69,10 @@ pub(crate) async fn tile(
     State(state): State<AppState>,
     Path([id, layer, style, set, matrix, row, column]): Path<[String; 7]>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Exception> {
     let service = public(&state, &id, Kind::Wmts).await?;
     named(&layer, &style, "image/png", &set)?;
-    answer(&state, service, [&matrix, &column, &row], None, &headers).await
+    Ok(answer(&state, service, [&matrix, &column, &row], None, &headers).await?)
 }
 
 /// The same with an instant before the set.
@@ -83,14 +80,15 @@ pub(crate) async fn tile_at(
     State(state): State<AppState>,
     Path([id, layer, style, time, set, matrix, row, column]): Path<[String; 8]>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Exception> {
     let service = public(&state, &id, Kind::Wmts).await?;
     named(&layer, &style, "image/png", &set)?;
-    answer(&state, service, [&matrix, &column, &row], tiles::instant(&time), &headers).await
+    let place = [matrix.as_str(), &column, &row];
+    Ok(answer(&state, service, place, tiles::instant(&time), &headers).await?)
 }
 
 /// Whether a tile is asked for by the names that the capabilities say.
-fn named(layer: &str, style: &str, format: &str, set: &str) -> Result<(), ApiError> {
+fn named(layer: &str, style: &str, format: &str, set: &str) -> Result<(), Exception> {
     for (name, given, known) in [
         ("layer", layer, LAYER),
         ("style", if style.is_empty() { STYLE } else { style }, STYLE),
@@ -98,15 +96,10 @@ fn named(layer: &str, style: &str, format: &str, set: &str) -> Result<(), ApiErr
         ("tilematrixset", set, SET),
     ] {
         if !given.eq_ignore_ascii_case(known) {
-            return Err(wrong(name, given, known));
+            return Err(Exception::invalid(name, given, known));
         }
     }
     Ok(())
-}
-
-fn wrong(name: &str, given: &str, known: &str) -> ApiError {
-    let message = format!("`{name}` is {given:?}, it can be {known}");
-    ApiError::new(Code::new("ParameterInvalid"), message)
 }
 
 fn capabilities(service: &Service, links: &Links) -> Result<Response, ApiError> {
@@ -175,7 +168,7 @@ fn document(service: &Service, url: &str, side: usize) -> String {
 }
 
 /// A text in XML. What XML cannot hold at all is left out.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

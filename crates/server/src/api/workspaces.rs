@@ -14,8 +14,8 @@ use super::jobs::{IDENTIFIER, no_object};
 use crate::auth::User;
 use crate::body::JsonBody;
 use crate::error::ApiError;
-use crate::links::{Links, link};
-use crate::page::Page;
+use crate::links::Links;
+use crate::page::List;
 use crate::state::AppState;
 use crate::workspaces::{About, Workspaces};
 
@@ -35,22 +35,11 @@ pub(crate) async fn providers() -> Json<Value> {
     }}}))
 }
 
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    user: User,
-    links: Links,
-    page: Page,
-) -> Result<Json<Value>, ApiError> {
-    let mut found = blocking(&state, &user, |own| own.list()).await?;
-    if let Some(after) = &page.after {
-        found.retain(|(id, _)| id.as_str() > after.as_str());
-    }
-    let address = links.to("/workspaces");
-    let next = page.cut(&mut found, &address, |(id, _)| id.clone());
-    let mut own = vec![link("self", address, "Workspaces")];
-    own.extend(next);
-    let shown: Vec<Value> = found.iter().map(|(id, about)| described(id, about)).collect();
-    Ok(Json(json!({"workspaces": shown, "links": own})))
+pub(crate) async fn list(list: List) -> Result<Json<Value>, ApiError> {
+    let found = blocking(&list.state, &list.user, |own| own.list()).await?;
+    let about = ("/workspaces", "workspaces", "Workspaces");
+    let shown = |(id, about): &(String, About)| described(id, about);
+    Ok(list.answer_of_all(about, found, |(id, _)| id.as_str(), shown))
 }
 
 pub(crate) async fn create(

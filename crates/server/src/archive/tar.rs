@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Entry, copy};
+use super::{Contents, Entry};
 
 const BLOCK: usize = 512;
 /// Sizes from here on are written as a binary number, as all of today's programs read it.
@@ -22,9 +22,10 @@ pub(super) fn length(entries: &[Entry]) -> u64 {
 }
 
 pub(super) fn write(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+    let mut contents = Contents::of(entries);
     for entry in entries {
         out.write_all(&header(entry)?)?;
-        copy(entry, out, |_| {})?;
+        contents.copy(entry, out, |_| {})?;
         let rest = (entry.size % BLOCK as u64) as usize;
         if rest > 0 {
             out.write_all(&[0; BLOCK][rest..])?;
@@ -73,6 +74,7 @@ fn split(name: &str) -> Option<(&str, &str)> {
 mod tests {
     use std::fs;
 
+    use super::super::Source;
     use super::*;
 
     #[test]
@@ -81,7 +83,7 @@ mod tests {
         let entry = |name: &str, size: usize| {
             let path = dir.path().join(size.to_string());
             fs::write(&path, vec![b'x'; size]).unwrap();
-            Entry { name: name.to_owned(), path, size: size as u64 }
+            Entry { name: name.to_owned(), source: Source::File(path), size: size as u64 }
         };
         let entries = [entry("a.tif", 513), entry("b/c", 512), entry("d", 0)];
         let mut out = Vec::new();
@@ -102,7 +104,11 @@ mod tests {
         let long = format!("{}/{}", "f".repeat(120), "n".repeat(90));
         assert_eq!(split(&long).map(|(p, n)| (p.len(), n.len())), Some((120, 90)));
         assert_eq!(split(&"n".repeat(101)), None);
-        let entry = |name: &str, size| Entry { name: name.to_owned(), path: "".into(), size };
+        let entry = |name: &str, size| Entry {
+            name: name.to_owned(),
+            source: Source::File("".into()),
+            size,
+        };
         assert!(check(&[entry(&"n".repeat(300), 1)]).is_err());
         let large = header(&entry("large", 1 << 40)).unwrap();
         assert_eq!(&large[124..136], &[0x80, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);

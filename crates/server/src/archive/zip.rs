@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use super::{Entry, copy};
+use super::{Contents, Entry};
 
 const LOCAL: usize = 30;
 const LOCAL_EXTRA: usize = 20;
@@ -29,6 +29,7 @@ pub(super) fn length(entries: &[Entry]) -> u64 {
 }
 
 pub(super) fn write(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+    let mut contents = Contents::of(entries);
     let mut offset = 0_u64;
     let mut directory = Vec::new();
     for entry in entries {
@@ -45,7 +46,7 @@ pub(super) fn write(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&local)?;
 
         let mut sum = Crc::new();
-        copy(entry, out, |bytes| sum.update(bytes))?;
+        contents.copy(entry, out, |bytes| sum.update(bytes))?;
         let sum = sum.finish();
         let mut descriptor = Vec::with_capacity(DESCRIPTOR);
         number32(&mut descriptor, 0x0807_4b50);
@@ -144,6 +145,7 @@ impl Crc {
 mod tests {
     use std::fs;
 
+    use super::super::Source;
     use super::*;
 
     #[test]
@@ -160,7 +162,7 @@ mod tests {
         let entry = |name: &str, text: &str| {
             let path = dir.path().join(text);
             fs::write(&path, text).unwrap();
-            Entry { name: name.to_owned(), path, size: text.len() as u64 }
+            Entry { name: name.to_owned(), source: Source::File(path), size: text.len() as u64 }
         };
         let entries = [entry("c/0", "abc"), entry("zarr.json", "defgh")];
         let mut out = Vec::new();
@@ -178,7 +180,8 @@ mod tests {
             let local = at(extra + 4 + 16);
             assert_eq!(&out[local..local + 4], b"PK\x03\x04");
             let data = local + LOCAL + entry.name.len() + LOCAL_EXTRA;
-            assert_eq!(out[data..data + entry.size as usize], fs::read(&entry.path).unwrap());
+            let Source::File(path) = &entry.source else { panic!("{entry:?}") };
+            assert_eq!(out[data..data + entry.size as usize], fs::read(path).unwrap());
             directory = extra + CENTRAL_EXTRA;
         }
         assert_eq!(directory, end);

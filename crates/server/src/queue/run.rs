@@ -6,14 +6,14 @@ mod stop;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use eolith_engine::events::{Cancel, Level, Listener};
+use eolith_engine::events::{Cancel, Event, Level, Listener};
 use eolith_engine::session::{Report, Target, json_text};
-use eolith_graph::{Issue, Process};
+use eolith_graph::{Code, Issue, NodePath, Process};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, error, info_span};
 
 use super::Queue;
 use crate::entries;
@@ -21,6 +21,7 @@ use crate::folders::Attempt;
 use crate::inputs;
 use crate::job::{self, Change, Job, Outcome, Usage};
 use crate::places::Places;
+use crate::results::ResultsError;
 use crate::store::{Changed, StoreError};
 use partial::Partial;
 use results::Known;
@@ -28,6 +29,8 @@ use watch::Watch;
 
 /// The value of a run that wrote no file.
 const VALUE: &str = "result.json";
+/// How soon results that are being sent notice that nobody wants them.
+const STOP: Duration = Duration::from_millis(100);
 
 /// Why an attempt was not brought to its end; nothing that the owner of the job has to know.
 #[derive(Debug, Error)]
@@ -43,10 +46,7 @@ pub(super) enum AttemptError {
 impl Queue {
     /// Works on a job until it is finished, has failed, was cancelled or this server ends.
     pub(super) async fn attempt(&self, job: Job, cancel: &Cancel) -> Result<(), AttemptError> {
-        let (folders, leased) = (self.0.folders.clone(), job.clone());
-        let attempt = tokio::task::spawn_blocking(move || folders.begin(&leased))
-            .await
-            .map_err(|_| AttemptError::Lost)??;
+        let attempt = self.0.results.begin(&job).await?;
         let watch = Arc::new(Watch::new(&job, self.0.limits.lease, attempt.files.clone()));
         let log: Listener = {
             let watch = Arc::clone(&watch);
@@ -63,6 +63,7 @@ impl Queue {
         let usage = match &ended {
             Ok((report, _)) => Usage {
                 cpu: clock.before.cpu + report.cpu.as_millis() as i64,
+                memory: clock.before.memory + report.memory,
                 bytes_read: clock.before.bytes_read + report.bytes_read,
                 chunks: report.tasks as u64,
                 chunks_resumed: report.resumed as u64,
@@ -117,13 +118,8 @@ impl Queue {
         cancel: &Cancel,
     ) -> Result<(Report, Outcome), Vec<Issue>> {
         let process = process(job)?;
-        let internal = |reason: String| {
-            vec![Issue::new(
-                eolith_graph::Code::INTERNAL,
-                eolith_graph::NodePath::default(),
-                reason,
-            )]
-        };
+        let internal =
+            |reason: String| vec![Issue::new(Code::INTERNAL, NodePath::default(), reason)];
         let allowed = |refused: Result<Option<Issue>, StoreError>| {
             let refused = refused.map_err(|error| internal(error.to_string()))?;
             refused.map_or(Ok(()), |issue| Err(vec![issue]))
@@ -149,13 +145,49 @@ impl Queue {
         let outcome =
             described.map_err(|error| internal(format!("the results cannot be read: {error}")))?;
         allowed(self.too_large(job, outcome.bytes()).await)?;
-        Ok((report, outcome))
+        Ok((report, self.kept(job, attempt, outcome, log, cancel).await?))
+    }
+
+    /// The results of a run, brought to where they stay.
+    async fn kept(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        outcome: Outcome,
+        log: &Listener,
+        cancel: &Cancel,
+    ) -> Result<Outcome, Vec<Issue>> {
+        let say = |text: String| log(Event::Note(text));
+        let kept = tokio::select! {
+            kept = self.0.results.keep(job, attempt, outcome, &say) => kept,
+            () = cancelled(cancel) => return Err(Vec::new()),
+        };
+        kept.map_err(|failure| {
+            // Names of buckets and files of this machine are the operator's business.
+            error!(%failure, "results could not be kept");
+            let message = match &failure {
+                ResultsError::Bucket(failure) if failure.is_away() => {
+                    "the results are computed, but the object store of the server was away for too long to keep them"
+                }
+                _ => "the results are computed, but the server could not keep them",
+            };
+            let issue = Issue::new(Code::STORAGE_FAILURE, NodePath::default(), message);
+            vec![issue.hint("start the job again later; the log of the server says what is wrong")]
+        })
     }
 
     async fn places(&self, job: &Job) -> Result<Places, StoreError> {
         let root = self.0.homes.of(&job.user);
         let process = job.request.get("process").unwrap_or(&Value::Null);
-        Places::open(root, &job.user, process, &self.0.store, &self.0.folders).await
+        let known = (&self.0.store, &self.0.accounts);
+        Places::open(root, &job.user, process, known, &self.0.results).await
+    }
+}
+
+/// Ends when somebody stops the run.
+async fn cancelled(cancel: &Cancel) {
+    while !cancel.is_cancelled() {
+        tokio::time::sleep(STOP).await;
     }
 }
 
@@ -174,6 +206,7 @@ pub(crate) fn shown(usage: &Usage) -> Value {
     json!({
         "duration": {"value": seconds(usage.duration), "unit": "seconds"},
         "cpu": {"value": seconds(usage.cpu), "unit": "cpu-seconds"},
+        "memory": {"value": usage.memory as f64 / 1e9, "unit": "mb-seconds"},
         "input_bytes": {"value": usage.bytes_read, "unit": "bytes"},
         "chunks": {"value": usage.chunks, "unit": "chunks"},
         "chunks_resumed": {"value": usage.chunks_resumed, "unit": "chunks"},

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use eolith_engine::catalog::{Catalog, Entry};
 use eolith_engine::session::{Session, Settings};
+use eolith_server::about::About;
 use eolith_server::allowance::Allowance;
 use eolith_server::issuer;
 use eolith_server::prices::Prices;
@@ -49,6 +50,7 @@ pub(crate) struct Options {
     pub(crate) limits: Option<Allowance>,
     pub(crate) credits: Option<Prices>,
     pub(crate) retention: Retention,
+    pub(crate) about: About,
     pub(crate) public_url: Option<String>,
     pub(crate) body_limit: Option<usize>,
 }
@@ -118,6 +120,7 @@ impl Host {
         }
         config.auth.issuer = options.issuer.then(issuer::Settings::default);
         config.allowance = options.limits.clone().unwrap_or_else(Allowance::none);
+        config.about = options.about.clone();
         config.retention = options.retention.clone();
         config.prices.clone_from(&options.credits);
         config.rates = options.rates.clone().unwrap_or_else(Rates::none);

@@ -237,7 +237,11 @@ fn rules(method: &str, answer: &Answer, nulls: bool) -> Vec<String> {
     let kind = header("content-type");
     check(!kind.contains("json") || !kind.contains(';'), "a content type with parameters");
     let json = serde_json::from_slice::<Value>(&answer.body);
-    if answer.status >= 400 {
+    // The protocol of the service has its own errors.
+    if answer.status >= 400 && kind == "application/xml" {
+        let text = String::from_utf8_lossy(&answer.body);
+        check(text.contains("<ows:ExceptionReport "), "XML that is no exception report");
+    } else if answer.status >= 400 {
         check(kind == "application/json", "an error that is not application/json");
         let text = |name: &str| {
             let value = json.as_ref().ok().and_then(|json| json.get(name)).and_then(Value::as_str);

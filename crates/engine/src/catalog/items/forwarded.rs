@@ -4,8 +4,9 @@ use eolith_cube::geometry::Geometry;
 use serde_json::Value;
 
 use super::super::{Catalog, Data, Listed};
+use super::files::Files;
 use super::query::Test;
-use super::{ItemError, ItemQuery, View, published};
+use super::{ItemError, ItemFile, ItemQuery, View, published};
 use crate::source::stac::{Next, Search};
 
 /// Pages of the service without an item for us, after which the client is asked to go on.
@@ -39,8 +40,11 @@ impl Catalog {
             let accepted = page.items.into_iter().filter(|(_, item)| {
                 View::of(item, &listed.id).is_some_and(|view| test.accepts(&view))
             });
+            // A service names no files of this machine.
+            let files =
+                Files { addresses: &|_: &ItemFile<'_>| None, collection: &listed.id, within: None };
             let items: Vec<Value> = accepted
-                .map(|(base, item)| published::shown(item, &base, &listed.id, self.access()))
+                .map(|(base, item)| published::shown(item, &base, &files, self.access()))
                 .collect();
             next = page.next;
             if !items.is_empty() || next.is_none() {

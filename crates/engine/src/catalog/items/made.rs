@@ -10,7 +10,7 @@ use super::super::headers::CubeFile;
 use super::super::metadata::{NO_END, NO_START};
 use super::super::{bounds, describe, ids};
 use super::published::is_public;
-use crate::storage::Access;
+use crate::storage::{Access, Location};
 
 const VERSION: &str = "1.1.0";
 const PROJECTION: &str = "https://stac-extensions.github.io/projection/v2.0.0/schema.json";
@@ -97,7 +97,7 @@ fn item(
     item
 }
 
-/// The file, where a client can read it.
+/// The file, where a client can read it, and where it is on this machine.
 fn assets(piece: &Piece, access: &Arc<Access>) -> Map<String, Value> {
     let href = piece.array.href.as_str();
     let kind = match piece.array.format {
@@ -106,7 +106,9 @@ fn assets(piece: &Piece, access: &Arc<Access>) -> Map<String, Value> {
         Format::Zarr => return Map::new(),
     };
     // What the operator put behind a question mark may be a secret.
-    if href.contains('?') || !is_public(href, access) {
+    let place = Location::resolve("", href);
+    let is_here = place.is_ok_and(|place| place.as_local().is_some());
+    if !is_here && (href.contains('?') || !is_public(href, access)) {
         return Map::new();
     }
     let asset = json!({"href": href, "type": kind, "roles": ["data"]});

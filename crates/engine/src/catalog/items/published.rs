@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::super::describe::LINKS;
+use super::files::Files;
 use crate::source::stac::ItemScene;
 use crate::storage::{Access, Location};
 
@@ -33,10 +34,11 @@ pub(super) async fn read(
 pub(super) fn shown(
     mut item: Value,
     base: &Location,
-    collection: &str,
+    files: &Files<'_>,
     access: &Arc<Access>,
 ) -> Value {
-    item["collection"] = collection.into();
+    let id = item["id"].as_str().unwrap_or_default().to_owned();
+    item["collection"] = files.collection.into();
     let links = item.get("links").and_then(Value::as_array).into_iter().flatten();
     let kept: Vec<Value> = links.filter(|link| is_kept(link)).cloned().collect();
     item["links"] = json!(kept);
@@ -44,7 +46,9 @@ pub(super) fn shown(
     let mut assets = Map::new();
     if let Some(Value::Object(given)) = item.get_mut("assets").map(Value::take) {
         for (key, mut asset) in given {
-            if let Some(href) = address(&asset, base, access) {
+            let href = address(&asset, base, access);
+            let href = href.or_else(|| files.address(&id, &key, &held(&asset, base)?));
+            if let Some(href) = href {
                 asset["href"] = href.into();
                 assets.insert(key, asset);
             } else {
@@ -84,6 +88,12 @@ fn address(asset: &Value, base: &Location, access: &Arc<Access>) -> Option<Strin
     // What the operator put behind a question mark may be a secret; what the item says is published.
     let own = href.contains('?') == given.contains('?');
     (own && location.as_url().is_some() && is_public(href, access)).then(|| href.to_owned())
+}
+
+/// Where on this machine a file is.
+fn held(asset: &Value, base: &Location) -> Option<Location> {
+    let place = base.referred(asset.get("href")?.as_str()?).ok()?;
+    place.as_local().is_some().then_some(place)
 }
 
 /// Leaves out the extensions of which nothing is left: their schemas demand something.

@@ -125,6 +125,28 @@ impl Resource {
         Ok(exported)
     }
 
+    /// Finds out whether all assets are files of the resource. Who loads a copy reads what its assets name without being asked
+    /// again, so that a process must not make them lead elsewhere.
+    pub(crate) fn check_assets(&self) -> Result<(), ExportError> {
+        let own: Vec<String> = self.files.iter().map(|file| format!("./{}", name(file))).collect();
+        for json in std::iter::once(&self.json).chain(&self.items) {
+            let assets = json["assets"].as_object().into_iter().flatten();
+            for (key, asset) in assets {
+                if !asset["href"].as_str().is_some_and(|href| own.iter().any(|own| own == href)) {
+                    let message = format!("the asset `{key}` is no file of the result");
+                    return Err(ExportError::Unsuitable(message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the files that a copy has. Blocks.
+    pub(crate) fn bytes(&self) -> std::io::Result<u64> {
+        let wanted = self.files.iter().filter(|file| self.refers_to(file));
+        wanted.map(|file| size(file)).sum()
+    }
+
     /// Finds out whether there is something at the place.
     pub(crate) fn check_free(&self, place: &Place) -> Result<(), ExportError> {
         let folder = place.folder(id_of(&self.json));
@@ -349,6 +371,21 @@ fn document_name(item: &Json) -> String {
 
 fn write(path: &Path, document: &Json) -> std::io::Result<()> {
     std::fs::write(path, format!("{document:#}\n"))
+}
+
+/// Bytes of a file, or of a folder with all that is in it.
+fn size(file: &Path) -> std::io::Result<u64> {
+    let (mut sum, mut open) = (0, vec![file.to_owned()]);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+        } else {
+            sum += path.metadata()?.len();
+        }
+    }
+    Ok(sum)
 }
 
 /// A file, or a folder with all that is in it.

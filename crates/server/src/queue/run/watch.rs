@@ -137,7 +137,8 @@ impl Watch {
     pub(super) fn usage(&self, usage: Usage) -> Usage {
         let bytes_read = usage.bytes_read + self.progress.bytes();
         let cpu = usage.cpu + self.progress.cpu().as_millis() as i64;
-        Usage { cpu, bytes_read, chunks: self.progress.tasks_of_all(), ..usage }
+        let memory = usage.memory + self.progress.memory();
+        Usage { cpu, memory, bytes_read, chunks: self.progress.tasks_of_all(), ..usage }
     }
 }
 
@@ -187,6 +188,8 @@ impl Queue {
                 looked = Instant::now();
             }
             let excess = match over {
+                // It ends when its tasks and functions do, and keeps its lease until then.
+                _ if watch.stopped().is_some() => Ok(None),
                 Some(issue) => Ok(Some(issue)),
                 None => self.excess(job, look.then_some(watch.folder.as_path())).await,
             };
@@ -195,7 +198,6 @@ impl Queue {
                 Ok(Some(issue)) => {
                     watch.stop(issue);
                     cancel.cancel();
-                    return Ok(run.await);
                 }
                 Err(error) => warn!(job = job.id, %error, "the account of its owner is not known"),
             }
