@@ -151,18 +151,15 @@ impl State<'_> {
         }
     }
 
-    /// The results of the folds: the inputs of [`Decomposed::finish`].
-    pub fn results(self) -> Vec<Register> {
-        self.accumulators.into_iter().map(|(_, accumulator)| accumulator.finish()).collect()
-    }
-
-    /// The results of the expression.
+    /// The results of the expression. What comes after begins anew, in the memory of what went by.
     ///
     /// # Errors
     /// The fault of the lowest lane that has one, with that lane.
-    pub fn finish(self) -> Result<Register, (usize, Fault)> {
-        let (decomposed, lanes) = (self.decomposed, self.lanes);
-        lanes::evaluate(&decomposed.finish, self.results(), lanes)
+    pub fn finish(&mut self) -> Result<Register, (usize, Fault)> {
+        self.at = 0;
+        let results =
+            self.accumulators.iter_mut().map(|(_, accumulator)| accumulator.finish()).collect();
+        lanes::evaluate(&self.decomposed.finish, results, self.lanes)
     }
 }
 

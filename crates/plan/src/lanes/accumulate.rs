@@ -81,11 +81,22 @@ pub struct Cells<R: Rule> {
     at: usize,
 }
 
+/// One total a lane.
+#[derive(Debug)]
+pub enum Totals<'a, R: Rule> {
+    /// There was one cell: [`Rule::open`] makes totals of it.
+    Cells(&'a [R::Cell]),
+    Merged(&'a [R::Total]),
+}
+
 /// The totals of a whole array.
 pub fn totals<R: Rule, P: Primitive>(m: Matrix<'_, P>) -> Vec<R::Total> {
     let mut cells = Cells::<R>::new(m.lanes);
     cells.push(m);
-    cells.finish()
+    match cells.finish() {
+        Totals::Cells(cells) => cells.iter().map(|&cell| R::open(cell)).collect(),
+        Totals::Merged(totals) => totals.to_vec(),
+    }
 }
 
 impl<R: Rule> Cells<R> {
@@ -156,12 +167,22 @@ impl<R: Rule> Cells<R> {
         N * CELL
     }
 
-    pub fn finish(self) -> Vec<R::Total> {
-        let Some(mut total) = self.total else {
-            return self.cell.into_iter().map(R::open).collect();
-        };
-        total.iter_mut().zip(&self.cell).for_each(|(t, &c)| *t = R::merge(*t, c));
-        total
+    /// The totals of what was added; [`Cells::clear`] comes after it.
+    pub fn finish(&mut self) -> Totals<'_, R> {
+        match &mut self.total {
+            None => Totals::Cells(&self.cell),
+            Some(total) => {
+                total.iter_mut().zip(&self.cell).for_each(|(t, &c)| *t = R::merge(*t, c));
+                Totals::Merged(total)
+            }
+        }
+    }
+
+    /// As at the start.
+    pub fn clear(&mut self) {
+        self.cell.fill(R::IDENTITY);
+        self.total = None;
+        self.at = 0;
     }
 
     /// Bytes of state for a lane of an array of `len` elements.
@@ -335,7 +356,8 @@ mod tests {
                     let mask = mask.map(|mask| &mask[piece.clone()]);
                     cells.push(Matrix::lane(&values[piece], mask));
                 }
-                assert_eq!(cells.finish().first().copied(), expected, "{step}");
+                let Totals::Merged(totals) = cells.finish() else { panic!("many cells") };
+                assert_eq!(totals.first().copied(), expected, "{step}");
             }
         }
     }

@@ -15,7 +15,7 @@ use multiversion::multiversion;
 
 use super::accumulate::{
     Cells, ExactProduct, FloatProduct, FloatSum, IntProduct, IntSum, MomentCells, Moments,
-    NarrowSum, Rule, WideSum,
+    NarrowSum, Rule, Totals, WideSum,
 };
 use super::operand::{Primitive, Rows, scalar};
 use super::stream::{Accumulator, FoldCall, Slab};
@@ -32,19 +32,19 @@ pub fn sum(call: &FoldCall<'_>) -> Folding {
         _ if !is_float(call.out) && !whole => None,
         DType::F32 | DType::F64 if whole => None,
         DType::F32 | DType::F64 => {
-            summing::<FloatSum>(call, |sums, _, single| floats(&sums, single, |s| s))
+            summing::<FloatSum>(call, |sums, _, single| floats(sums, single, |s| s))
         }
         dtype if dtype.size() <= 2 && whole => {
-            summing::<NarrowSum>(call, |sums, _, _| Values::I64(sums))
+            summing::<NarrowSum>(call, |sums, _, _| wholes(sums, |s| s))
         }
         dtype if dtype.size() <= 2 => {
-            summing::<NarrowSum>(call, |s, _, single| floats(&s, single, |s| s as f64))
+            summing::<NarrowSum>(call, |s, _, single| floats(s, single, |s| s as f64))
         }
-        _ if whole => summing::<IntSum>(call, |sums, _, _| Values::I64(sums)),
+        _ if whole => summing::<IntSum>(call, |sums, _, _| wholes(sums, |s| s)),
         dtype if dtype.size() <= 4 => {
-            summing::<IntSum>(call, |s, _, single| floats(&s, single, |s| s as f64))
+            summing::<IntSum>(call, |s, _, single| floats(s, single, |s| s as f64))
         }
-        _ => summing::<WideSum>(call, |s, _, single| floats(&s, single, |s| s as f64)),
+        _ => summing::<WideSum>(call, |s, _, single| floats(s, single, |s| s as f64)),
     }
 }
 
@@ -53,15 +53,15 @@ pub fn mean(call: &FoldCall<'_>) -> Folding {
     match call.stored {
         _ if !is_float(call.out) => None,
         DType::F32 | DType::F64 => {
-            summing::<FloatSum>(call, |s, n, single| means(&s, n, single, |s| s))
+            summing::<FloatSum>(call, |s, n, single| means(s, n, single, |s| s))
         }
         dtype if dtype.size() <= 2 => {
-            summing::<NarrowSum>(call, |s, n, single| means(&s, n, single, |s| s as f64))
+            summing::<NarrowSum>(call, |s, n, single| means(s, n, single, |s| s as f64))
         }
         dtype if dtype.size() <= 4 => {
-            summing::<IntSum>(call, |s, n, single| means(&s, n, single, |s| s as f64))
+            summing::<IntSum>(call, |s, n, single| means(s, n, single, |s| s as f64))
         }
-        _ => summing::<WideSum>(call, |s, n, single| means(&s, n, single, |s| s as f64)),
+        _ => summing::<WideSum>(call, |s, n, single| means(s, n, single, |s| s as f64)),
     }
 }
 
@@ -72,12 +72,12 @@ pub fn product(call: &FoldCall<'_>) -> Folding {
         _ if !is_float(call.out) && !whole => None,
         DType::F32 | DType::F64 if whole => None,
         DType::F32 | DType::F64 => {
-            summing::<FloatProduct>(call, |p, _, single| floats(&p, single, |p| p))
+            summing::<FloatProduct>(call, |p, _, single| floats(p, single, |p| p))
         }
         _ if whole => summing::<ExactProduct>(call, |products, _, _| {
-            Values::I64(products.iter().map(|p| p.exact.unwrap_or(0)).collect())
+            wholes(products, |p| p.exact.unwrap_or(0))
         }),
-        _ => summing::<ExactProduct>(call, |p, _, single| floats(&p, single, IntProduct::rounded)),
+        _ => summing::<ExactProduct>(call, |p, _, single| floats(p, single, IntProduct::rounded)),
     }
 }
 
@@ -141,7 +141,7 @@ pub fn last(call: &FoldCall<'_>) -> Folding {
 pub(super) fn valid(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Option<Vec<bool>> {
     let mut presence = Presence::new(ignore, lanes);
     presence.push(&Slab::packed(rows.values, rows.validity, rows.n, lanes));
-    presence.valid()
+    presence.finish()
 }
 
 /// Whether an element equals a value. Options: the value.
@@ -185,7 +185,7 @@ struct Summing<R: Rule> {
     cells: Cells<R>,
     counts: Counts,
     ignore: bool,
-    finish: fn(Vec<R::Total>, &Counts, bool) -> Values,
+    finish: fn(Totals<'_, R>, &Counts, bool) -> Values,
     /// Whether the result is rounded to `f32`.
     single: bool,
     bytes: usize,
@@ -218,7 +218,7 @@ impl Counts {
     fn push(&mut self, rows: &Slab<'_>) {
         self.n += rows.n;
         if rows.validity.is_some() {
-            tally(self.missing.get_or_insert_with(|| vec![0; self.lanes]), rows, false);
+            tally(self.missing.get_or_insert_with(|| filled(self.lanes, 0)), rows, false);
         }
     }
 
@@ -230,6 +230,14 @@ impl Counts {
             None => None,
             Some(missing) if ignore => Some(missing.iter().map(|&missing| missing < n).collect()),
             Some(missing) => Some(missing.iter().map(|&missing| missing == 0).collect()),
+        }
+    }
+
+    /// As at the start.
+    fn clear(&mut self) {
+        self.n = 0;
+        if let Some(missing) = self.missing.take() {
+            columns::give(missing);
         }
     }
 }
@@ -245,7 +253,7 @@ impl Presence {
             self.full |= rows.n > 0;
         }
         for mask in (0..rows.n).filter_map(|i| rows.mask(i)) {
-            let flags = self.flags.get_or_insert_with(|| vec![!self.ignore; self.lanes]);
+            let flags = self.flags.get_or_insert_with(|| filled(self.lanes, !self.ignore));
             let flags = flags.iter_mut().zip(mask);
             if self.ignore {
                 flags.for_each(|(flag, &ok)| *flag |= ok);
@@ -255,11 +263,12 @@ impl Presence {
         }
     }
 
-    /// Which lanes have a result, if not all; none without elements.
-    fn valid(self) -> Option<Vec<bool>> {
-        match self.flags {
-            _ if self.n == 0 => Some(vec![false; self.lanes]),
-            _ if self.ignore && self.full => None,
+    /// Which lanes have a result, if not all; none without elements. What comes after begins anew.
+    fn finish(&mut self) -> Option<Vec<bool>> {
+        let own = std::mem::replace(self, Presence::new(self.ignore, self.lanes));
+        match own.flags {
+            _ if own.n == 0 => Some(vec![false; own.lanes]),
+            _ if own.ignore && own.full => None,
             flags => flags,
         }
     }
@@ -271,9 +280,11 @@ impl<R: Rule> Accumulator for Summing<R> {
         for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
     }
 
-    fn finish(self: Box<Self>) -> Register {
+    fn finish(&mut self) -> Register {
         let valid = self.counts.valid(self.ignore);
         let values = (self.finish)(self.cells.finish(), &self.counts, self.single);
+        self.cells.clear();
+        self.counts.clear();
         Register::Scalar(Lanes::plain(values, valid))
     }
 
@@ -288,8 +299,8 @@ impl Accumulator for Spread {
         for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        let valid = self.presence.valid();
+    fn finish(&mut self) -> Register {
+        let valid = self.presence.finish();
         let moments = self.cells.finish();
         if self.single {
             let values = moments.into_iter().map(|moments| (self.finish)(moments) as f32);
@@ -314,18 +325,20 @@ impl Accumulator for Count {
             Values::F64(v) => self.finite(v, rows),
             _ if rows.validity.is_none() => self.everywhere += rows.n as i64,
             _ => {
-                tally(self.counts.get_or_insert_with(|| vec![0; self.lanes]), rows, true);
+                tally(self.counts.get_or_insert_with(|| filled(self.lanes, 0)), rows, true);
             }
         }
     }
 
-    fn finish(self: Box<Self>) -> Register {
+    fn finish(&mut self) -> Register {
+        let n = std::mem::take(&mut self.n);
         if self.all {
-            return Register::Const(Value::Int(self.n as i64));
+            return Register::Const(Value::Int(n as i64));
         }
-        let counts = match self.counts {
-            None => vec![self.everywhere; self.lanes],
-            Some(counts) => counts.into_iter().map(|n| i64::from(n) + self.everywhere).collect(),
+        let everywhere = std::mem::take(&mut self.everywhere);
+        let counts = match self.counts.take() {
+            None => vec![everywhere; self.lanes],
+            Some(counts) => counts.into_iter().map(|n| i64::from(n) + everywhere).collect(),
         };
         scalar(counts, None)
     }
@@ -337,7 +350,7 @@ impl Accumulator for Count {
 
 impl Count {
     fn finite<P: Primitive>(&mut self, values: &[P], rows: &Slab<'_>) {
-        let counts = self.counts.get_or_insert_with(|| vec![0; self.lanes]);
+        let counts = self.counts.get_or_insert_with(|| filled(self.lanes, 0));
         for i in 0..rows.n {
             let counted = counts.iter_mut().zip(rows.row(values, i));
             match rows.mask(i) {
@@ -355,7 +368,7 @@ const RESULT: usize = size_of::<f64>() + 1;
 
 fn summing<R: Rule>(
     call: &FoldCall<'_>,
-    finish: fn(Vec<R::Total>, &Counts, bool) -> Values,
+    finish: fn(Totals<'_, R>, &Counts, bool) -> Values,
 ) -> Folding {
     Some(Box::new(Summing::<R> {
         cells: Cells::new(call.lanes),
@@ -410,47 +423,65 @@ fn tally(counts: &mut [u32], rows: &Slab<'_>, valid: bool) {
     }
 }
 
+/// A column of the same element.
+fn filled<T: Element>(len: usize, element: T) -> Vec<T> {
+    let mut column = columns::take(len);
+    column.fill(element);
+    column
+}
+
 /// The totals, in `f32` where `single`.
-fn floats<T: Copy>(totals: &[T], single: bool, f: impl Fn(T) -> f64) -> Values {
-    column(
-        single,
-        totals.len(),
-        |out| rounded(out, totals, None, &|total, _| f(total)),
-        |out| {
-            rounded(out, totals, None, &|total, _| f(total) as f32);
-        },
-    )
+fn floats<R: Rule>(totals: Totals<'_, R>, single: bool, f: impl Fn(R::Total) -> f64) -> Values {
+    converted(totals, None, single, |total, _| f(total))
 }
 
 /// Totals divided by how many there were, in `f32` where `single`.
-fn means<T: Copy>(sums: &[T], counts: &Counts, single: bool, f: impl Fn(T) -> f64) -> Values {
+fn means<R: Rule>(
+    sums: Totals<'_, R>,
+    counts: &Counts,
+    single: bool,
+    f: impl Fn(R::Total) -> f64,
+) -> Values {
     let n = counts.n as u32;
-    let mean = |sum: T, missing: u32| f(sum) / f64::from(n - missing);
-    let missing = counts.missing.as_deref();
-    column(
-        single,
-        sums.len(),
-        |out| rounded(out, sums, missing, &mean),
-        |out| {
-            rounded(out, sums, missing, &|sum, missing| mean(sum, missing) as f32);
-        },
-    )
+    let mean = |sum, missing: u32| f(sum) / f64::from(n - missing);
+    converted(sums, counts.missing.as_deref(), single, mean)
 }
 
-fn column(
+/// What `f` makes of each total and how many elements are missing in it, in `f32` where `single`.
+fn converted<R: Rule>(
+    totals: Totals<'_, R>,
+    missing: Option<&[u32]>,
     single: bool,
-    len: usize,
-    double: impl FnOnce(&mut [f64]),
-    float: impl FnOnce(&mut [f32]),
+    f: impl Fn(R::Total, u32) -> f64,
+) -> Values {
+    match totals {
+        Totals::Cells(cells) => column(cells, missing, single, |cell, n| f(R::open(cell), n)),
+        Totals::Merged(totals) => column(totals, missing, single, f),
+    }
+}
+
+fn column<T: Copy>(
+    totals: &[T],
+    missing: Option<&[u32]>,
+    single: bool,
+    f: impl Fn(T, u32) -> f64,
 ) -> Values {
     if single {
-        let mut out = columns::take(len);
-        float(&mut out);
+        let mut out = columns::take(totals.len());
+        rounded(&mut out, totals, missing, &|total, n| f(total, n) as f32);
         return Values::F32(out);
     }
-    let mut out = columns::take(len);
-    double(&mut out);
+    let mut out = columns::take(totals.len());
+    rounded(&mut out, totals, missing, &f);
     Values::F64(out)
+}
+
+/// Whole numbers as they are.
+fn wholes<R: Rule>(totals: Totals<'_, R>, f: impl Fn(R::Total) -> i64) -> Values {
+    Values::I64(match totals {
+        Totals::Cells(cells) => cells.iter().map(|&cell| f(R::open(cell))).collect(),
+        Totals::Merged(totals) => totals.iter().map(|&total| f(total)).collect(),
+    })
 }
 
 /// What `f` makes of each total and how many elements are missing in it.

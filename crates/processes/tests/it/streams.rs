@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eolith_cube::{DType, Label, Values};
-use eolith_plan::expr::{Builder, Expr, ExprId};
+use eolith_plan::expr::{Builder, Expr, ExprId, State};
 use eolith_plan::lanes::stream::Slab;
 use eolith_plan::lanes::{self, Lanes, Register};
 use eolith_plan::process::{Lowering, Registry};
@@ -85,14 +85,10 @@ fn fold(builder: &mut Builder, id: &str, axis: ExprId, ignore: ExprId) -> ExprId
     call(builder, id, &[axis, ignore])
 }
 
-fn check(case: &Case, expr: &Expr) -> Result<(), TestCaseError> {
+/// Takes the rows from row `skipped` on, cut as the case says.
+fn push(case: &Case, state: &mut State<'_>, skipped: usize) {
     let Case { lanes, n, values, mask, .. } = case;
-    let decomposed = expr.decompose().expect("it can stream");
-    let array =
-        Register::Array { n: *n, lanes: Lanes::plain(values.clone(), mask.clone()), labels: None };
-    let whole = lanes::evaluate(expr, vec![array.clone()], *lanes);
-    let mut state = decomposed.start(case.dtype, *lanes);
-    let (mut first, mut cuts) = (0, case.cuts.iter().cycle());
+    let (mut first, mut cuts) = (skipped, case.cuts.iter().cycle());
     while first < *n {
         let len = cuts.next().expect("a cut").min(&(n - first)).to_owned();
         let range = first * lanes..(first + len) * lanes;
@@ -101,9 +97,22 @@ fn check(case: &Case, expr: &Expr) -> Result<(), TestCaseError> {
             .filter(|mask| !(case.drop_masks && mask[range.clone()].iter().all(|ok| *ok)));
         let start = range.start;
         let slab = Slab { values, validity: own, n: len, lanes: *lanes, start, stride: *lanes };
-        state.push(first, &slab);
+        state.push(first - skipped, &slab);
         first += len;
     }
+}
+
+fn check(case: &Case, expr: &Expr) -> Result<(), TestCaseError> {
+    let Case { lanes, n, values, mask, .. } = case;
+    let decomposed = expr.decompose().expect("it can stream");
+    let array =
+        Register::Array { n: *n, lanes: Lanes::plain(values.clone(), mask.clone()), labels: None };
+    let whole = lanes::evaluate(expr, vec![array.clone()], *lanes);
+    let mut state = decomposed.start(case.dtype, *lanes);
+    // Another array before, of which nothing may be left: the later rows alone.
+    push(case, &mut state, n / 2);
+    let _ = state.finish();
+    push(case, &mut state, 0);
     let streamed = state.finish();
     for lane in 0..*lanes {
         let slow = expr.evaluate(&[array.value(lane, *lanes)]);

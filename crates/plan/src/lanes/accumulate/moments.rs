@@ -55,9 +55,11 @@ impl MomentCells {
         }
     }
 
-    pub fn finish(mut self) -> Vec<Moments> {
+    /// The moments of what was added; what comes after begins anew.
+    pub fn finish(&mut self) -> Vec<Moments> {
         self.close();
-        self.total.unwrap_or_default()
+        self.at = 0;
+        self.total.take().unwrap_or_default()
     }
 
     /// Bytes of state for a lane of an array of `len` elements.

@@ -5,10 +5,10 @@
     reason = "branches would keep the loops over lanes from being vectorised"
 )]
 
-use eolith_cube::{Element, for_dtype, for_values};
+use eolith_cube::{Element, columns, for_dtype, for_values};
 use multiversion::multiversion;
 
-use super::{Folding, Presence, ignores, typed};
+use super::{Folding, Presence, filled, ignores, typed};
 use crate::lanes::operand::{Primitive, null, scalar};
 use crate::lanes::stream::{Accumulator, FoldCall, Slab};
 use crate::lanes::{Column, Lanes, Register};
@@ -20,7 +20,7 @@ pub(super) fn extreme<const GREATEST: bool>(call: &FoldCall<'_>) -> Folding {
         return None;
     }
     Some(for_dtype!(call.stored, P => Box::new(Extreme::<P, GREATEST> {
-        best: vec![if GREATEST { P::LEAST } else { P::GREATEST }; call.lanes],
+        best: Vec::new(),
         presence: Presence::new(ignore, call.lanes),
     })))
 }
@@ -36,8 +36,9 @@ pub(super) fn end<const LAST: bool>(call: &FoldCall<'_>) -> Folding {
     Some(for_dtype!(call.stored, P => Box::new(End::<P, LAST> {
         ignore,
         n: 0,
-        values: vec![P::default(); call.lanes],
-        found: vec![false; call.lanes],
+        lanes: call.lanes,
+        values: Vec::new(),
+        found: Vec::new(),
         masked: false,
         done: false,
     })))
@@ -45,6 +46,7 @@ pub(super) fn end<const LAST: bool>(call: &FoldCall<'_>) -> Folding {
 
 #[derive(Debug)]
 struct Extreme<P, const GREATEST: bool> {
+    /// Empty before the first row.
     best: Vec<P>,
     presence: Presence,
 }
@@ -56,6 +58,8 @@ struct Pair([Box<dyn Accumulator>; 2]);
 struct End<P, const LAST: bool> {
     ignore: bool,
     n: usize,
+    lanes: usize,
+    /// Empty before the first row, as are the flags.
     values: Vec<P>,
     found: Vec<bool>,
     masked: bool,
@@ -69,19 +73,33 @@ impl<P: Primitive, const GREATEST: bool> Accumulator for Extreme<P, GREATEST> {
         for i in 0..rows.n {
             let row = rows.row(values, i);
             match rows.mask(i) {
-                None if self.presence.n + i == 0 => self.best.copy_from_slice(row),
+                None if self.presence.n + i == 0 => self.best = columns::copy(row),
+                mask if self.presence.n + i == 0 => {
+                    self.best = Self::worst(rows.lanes);
+                    improve::<P, GREATEST>(&mut self.best, row, mask);
+                }
                 mask => improve::<P, GREATEST>(&mut self.best, row, mask),
             }
         }
         self.presence.push(rows);
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        scalar(self.best, self.presence.valid())
+    fn finish(&mut self) -> Register {
+        if self.presence.n == 0 {
+            self.best = Self::worst(self.presence.lanes);
+        }
+        scalar(std::mem::take(&mut self.best), self.presence.finish())
     }
 
     fn bytes_per_lane(&self) -> usize {
         size_of::<P>() + 2
+    }
+}
+
+impl<P: Primitive, const GREATEST: bool> Extreme<P, GREATEST> {
+    /// What any number is better than.
+    fn worst(lanes: usize) -> Vec<P> {
+        filled(lanes, if GREATEST { P::LEAST } else { P::GREATEST })
     }
 }
 
@@ -90,8 +108,8 @@ impl Accumulator for Pair {
         self.0.iter_mut().for_each(|one| one.push(rows));
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        let [least, greatest] = self.0.map(|one| match one.finish() {
+    fn finish(&mut self) -> Register {
+        let [least, greatest] = self.0.each_mut().map(|one| match one.finish() {
             Register::Scalar(Lanes { column: Column::Plain(values), validity }) => {
                 (values, validity)
             }
@@ -112,6 +130,9 @@ impl Accumulator for Pair {
 
 impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
     fn push(&mut self, rows: &Slab<'_>) {
+        if self.n == 0 {
+            (self.values, self.found) = (columns::take(self.lanes), filled(self.lanes, false));
+        }
         self.n += rows.n;
         self.masked |= rows.validity.is_some();
         let values = typed::<P>(rows);
@@ -144,11 +165,14 @@ impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
         }
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        if self.n == 0 {
+    fn finish(&mut self) -> Register {
+        if std::mem::take(&mut self.n) == 0 {
             return null();
         }
-        scalar(self.values, self.masked.then_some(self.found))
+        self.done = false;
+        let found = std::mem::take(&mut self.found);
+        let masked = std::mem::take(&mut self.masked);
+        scalar(std::mem::take(&mut self.values), masked.then_some(found))
     }
 
     fn bytes_per_lane(&self) -> usize {

@@ -108,8 +108,11 @@ impl Accumulator for Search {
         self.n += rows.n as u32;
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        (self.finish)(&self.places)
+    fn finish(&mut self) -> Register {
+        let found = (self.finish)(&self.places);
+        self.places.fill(0);
+        self.n = 0;
+        found
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -125,8 +128,10 @@ impl Accumulator for Truths {
         }
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        scalar(self.0.into_iter().map(i64::from).collect(), None)
+    fn finish(&mut self) -> Register {
+        let counts = self.0.iter().map(|&n| i64::from(n)).collect();
+        self.0.fill(0);
+        scalar(counts, None)
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -143,14 +148,16 @@ impl Accumulator for Logic {
         }
     }
 
-    fn finish(self: Box<Self>) -> Register {
-        let ignore = self.presence.ignore;
-        let valid = self
-            .presence
+    fn finish(&mut self) -> Register {
+        let Presence { ignore, lanes, .. } = self.presence;
+        let presence = std::mem::replace(&mut self.presence, Presence::new(ignore, lanes));
+        let valid = presence
             .flags
             .filter(|_| !ignore)
             .map(|all| self.found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
-        scalar(self.found.iter().map(|&found| found == self.wanted).collect(), valid)
+        let values = self.found.iter().map(|&found| found == self.wanted).collect();
+        self.found.fill(false);
+        scalar(values, valid)
     }
 
     fn bytes_per_lane(&self) -> usize {
