@@ -61,7 +61,12 @@ impl<'a> Folding<'a> {
         let kind = if let Op::Group { groups, .. } = &own.op {
             box_of_tile.0[along] = result.0[along].clone();
             let groups = &groups.as_deref().unwrap_or_default()[result.0[along].clone()];
-            Kind::Groups { groups, open: groups.iter().map(|_| None).collect(), next: 0, free: Vec::new() }
+            Kind::Groups {
+                groups,
+                open: groups.iter().map(|_| None).collect(),
+                next: 0,
+                free: Vec::new(),
+            }
         } else if let Op::Coarsen(coarsen) = &own.op {
             for dim in coarsen.dims {
                 box_of_tile.0[dim] = result.0[dim].clone();
