@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+from patience import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("EOLITH_BIN", ROOT / "target/debug/eolith"))
@@ -112,14 +113,15 @@ class Server:
             )
 
     def __enter__(self):
-        for _ in range(1000):
+        def answers():
             assert self.child.poll() is None, self.log.read_text()
             try:
-                if requests.get(self.url, timeout=5, verify=self.verify).status_code == 200:
-                    return self
+                return requests.get(self.url, timeout=20, verify=self.verify).status_code == 200
             except requests.ConnectionError:
-                time.sleep(0.02)
-        raise AssertionError("the server does not answer: " + self.log.read_text())
+                return False
+
+        eventually(answers, "the server does not answer")
+        return self
 
     def __exit__(self, *_):
         self.child.terminate()

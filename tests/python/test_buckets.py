@@ -4,7 +4,6 @@ import http.client
 import io
 import os
 import threading
-import time
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,7 @@ import cubes
 import graphs
 import s3server
 from binary import Server, eolith
+from patience import eventually
 
 BUCKET = "kept-by-eolith"
 PREFIX = "of/jobs"
@@ -179,13 +179,6 @@ def ran(client, graph, status="finished"):
     about = client.wait(job)
     assert about["status"] == status, (about, client.ask("GET", f"jobs/{job}/logs").text)
     return job
-
-
-def eventually(what, patience=20):
-    end = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_results_are_as_good_as_in_a_folder(serve, bucket, data, tmp_path):
@@ -364,7 +357,7 @@ def test_a_store_that_is_away_is_asked_again_and_then_given_up(serve, bucket, da
         waits = lambda: server.log.read_text().count("results cannot be kept yet")
         before = waits()
         client.start(job)
-        eventually(lambda: waits() > before, patience=60)
+        eventually(lambda: waits() > before)
         told.set()
         assert client.wait(job)["status"] == "finished"
         assert requests.get(results_of(server, job), timeout=20).status_code == 200

@@ -17,6 +17,7 @@ from openeo.rest import JobFailedException, OpenEoApiError
 import chaos
 import graphs
 from binary import Server
+from patience import eventually
 
 # Jobs of the tests are over at once: the client need not wait seconds for them.
 AT_ONCE = {"max_poll_interval": 0.2, "connection_retry_interval": 1}
@@ -232,10 +233,7 @@ def test_a_server_that_ends_gives_its_jobs_back(sample, tmp_path):
     with Server(f"sample={sample}", state=state) as server:
         connection = openeo.connect(server.root + "/openeo/1.2")
         job = connection.job(job.job_id)
-        for _ in range(200):
-            if job.status() == "finished":
-                break
-            time.sleep(0.1)
+        eventually(lambda: job.status() not in ("queued", "running"))
         assert job.status() == "finished"
 
 
@@ -320,13 +318,13 @@ def test_results_are_shown_as_each_is_complete(tmp_path, database):
         results = f"{server.url}jobs/{job.job_id}/results"
 
         def until(ready):
-            for _ in range(600):
+            def found():
                 answer = requests.get(results, params={"partial": "true"}, timeout=20)
                 if answer.status_code == 200 and ready(answer.json()):
                     return answer.json()
                 assert job.status() in ("queued", "running")
-                time.sleep(0.05)
-            raise AssertionError("no results of a part")
+
+            return eventually(found, "no results of a part")
 
         part = until(lambda found: found["assets"])
         assert part["openeo:status"] == "running" and list(part["assets"]) == ["first.tif"]
@@ -346,12 +344,8 @@ def test_results_are_shown_as_each_is_complete(tmp_path, database):
             after = requests.get(address, timeout=20).json()
             assert after["openeo:status"] == "canceled" and list(after["assets"]) == ["first.tif"]
         assert checksum() == asset["file:checksum"]
-        for _ in range(200):
-            left = [path.name for path in (state / "jobs" / job.job_id).glob("*/*/*/*")]
-            if left == ["first.tif"]:
-                break
-            time.sleep(0.05)
-        assert left == ["first.tif"]
+        left = (state / "jobs" / job.job_id).glob
+        eventually(lambda: [path.name for path in left("*/*/*/*")] == ["first.tif"])
         # Started again: it goes.
         job.start()
         assert requests.get(asset["href"], timeout=20).status_code == 410

@@ -1,6 +1,7 @@
 """What a user may have and take, as the openEO Python client meets it."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from openeo.rest import JobFailedException, OpenEoApiError
 import chaos
 import graphs
 from binary import Server, eolith
+from patience import eventually
 
 # Jobs of the tests are over at once: the client need not wait seconds for them.
 AT_ONCE = {"max_poll_interval": 0.2, "connection_retry_interval": 1}
@@ -33,6 +35,12 @@ def configured(folder, text):
     return ["--config", path, "--udf-python", sys.executable]
 
 
+def runs(server):
+    """Synchronous requests that are under way."""
+    metrics = requests.get(server.root + "/metrics", timeout=20).text
+    return int(re.search(r"^eolith_synchronous_runs (\d+)$", metrics, re.MULTILINE)[1])
+
+
 def slow():
     function = graphs.node("run_udf", data=graphs.parameter("x"), udf=SLOW, runtime="Python", result=True)
     return graphs.graph(
@@ -49,15 +57,8 @@ def test_requests_that_take_too_long_are_stopped_and_jobs_are_not(sample, tmp_pa
         started = time.monotonic()
         with pytest.raises(OpenEoApiError, match="(?s)RequestTimeout.*1 seconds.*batch job") as failed:
             connection.execute(slow())
-        assert failed.value.http_status_code == 408 and time.monotonic() - started < 10
-        # Nothing of it goes on.
-        for _ in range(200):
-            metrics = requests.get(server.root + "/metrics", timeout=20).text
-            if "eolith_synchronous_runs 0\n" in metrics:
-                break
-            time.sleep(0.05)
-        else:
-            raise AssertionError(metrics)
+        assert failed.value.http_status_code == 408 and time.monotonic() - started < 60
+        eventually(lambda: runs(server) == 0, "something of it goes on")
         job = connection.create_job(slow())
         job.start_and_wait(**AT_ONCE)
         assert job.status() == "finished"
@@ -70,7 +71,7 @@ def test_a_user_has_so_many_requests_at_a_time(sample, tmp_path):
         first = []
         waiting = threading.Thread(target=lambda: first.append(requests.post(url, json={"process": slow()}, timeout=60)))
         waiting.start()
-        time.sleep(1)
+        eventually(lambda: runs(server) == 1)
         add = graphs.graph(add=graphs.node("add", x=1, y=2, result=True))
         second = requests.post(url, json={"process": add}, timeout=20)
         assert second.status_code == 429 and second.json()["code"] == "TooManyRequests"
@@ -134,10 +135,7 @@ def test_files_and_results_of_a_user_have_so_much_room(sample, tmp_path):
         assert "storage:" not in listed["bob"]
         # More room is known after some seconds.
         limit(state, "ada", "--storage", "none")
-        for _ in range(100):
-            if "storage" not in ada.describe_account():
-                break
-            time.sleep(0.1)
+        eventually(lambda: "storage" not in ada.describe_account())
         job.start_and_wait(**AT_ONCE)
         assert job.status() == "finished"
         # Whoever has gone has nothing.
@@ -157,12 +155,10 @@ def test_a_job_that_writes_too_much_is_stopped_while_it_runs(sample, tmp_path):
         nodes["first"] = graphs.node("save_result", data=graphs.of("load"), format="netCDF")
         process = {"process_graph": {"load": nodes["load"], "first": nodes["first"], **nodes}}
         job = ada.create_job(process)
-        started = time.monotonic()
         with pytest.raises(JobFailedException):
             job.start_and_wait(**AT_ONCE)
         (entry,) = job.logs(level="error")
         assert entry["code"] == "StorageQuotaExceeded"
-        print(time.monotonic() - started)
 
 
 def test_limits_are_given_to_users_that_there_are(tmp_path):
@@ -186,12 +182,11 @@ def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path)
         assert ada.capabilities().currency() == "credits"
         assert ada.describe_account()["budget"] == 1000
         job = ada.create_job(slow(), budget=1.5, plan="usage")
-        started = time.monotonic()
         with pytest.raises(JobFailedException):
             job.start_and_wait(**AT_ONCE)
         (entry,) = job.logs(level="error")
         assert entry["code"] == "PaymentRequired" and "budget of 1.5" in entry["message"]
-        assert job.describe()["costs"] == 1.5 and time.monotonic() - started < 10
+        assert job.describe()["costs"] == 1.5
         assert ada.describe_account()["budget"] == 998.5
         with pytest.raises(OpenEoApiError, match="PaymentRequired") as stopped:
             ada.post("/result", json={"process": slow(), "budget": 1})
@@ -199,24 +194,16 @@ def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path)
         # What a function of a user gives is known when it has run: then it costs what it may at most.
         assert job.estimate()["costs"] == 1.5
         assert ada.create_job(graphs.whole("sample")).estimate()["costs"] == 1
-        left = None
-        for _ in range(100):
-            before, left = left, ada.describe_account()["budget"]
-            if before == left and left < 998.5:
-                break
-            time.sleep(0.1)
-        assert left == 997.5
+        eventually(lambda: ada.describe_account()["budget"] == 997.5)
         job = ada.create_job(slow())
         job.start()
-        while job.describe().get("costs", 0) < 1:
-            time.sleep(0.1)
+        eventually(lambda: job.describe().get("costs", 0) >= 1)
         server.child.kill()
         server.child.wait()
     with Server(f"sample={sample}", auth="basic", state=state, options=options) as server:
         ada = connected(server, "ada")
         job = ada.job(job.job_id)
-        while job.status() in ("queued", "running"):
-            time.sleep(0.2)
+        eventually(lambda: job.status() not in ("queued", "running"))
         assert job.status() == "finished"
         costs = job.describe()["costs"]
         assert costs > 1 and abs(ada.describe_account()["budget"] + costs - 997.5) < 1e-6
@@ -224,10 +211,7 @@ def test_a_budget_stops_a_job_and_what_it_took_is_charged_once(sample, tmp_path)
             f"{server.url}jobs/{job.job_id}/results", headers={"Authorization": f"Bearer {ada.auth.bearer}"}, timeout=20
         ).headers["OpenEO-Costs"] == str(costs)
         limit(state, "ada", "--credits", "1")
-        for _ in range(100):
-            if ada.describe_account()["budget"] == 0:
-                break
-            time.sleep(0.1)
+        eventually(lambda: ada.describe_account()["budget"] == 0)
         with pytest.raises(OpenEoApiError, match="PaymentRequired"):
             job.start()
     assert "spent" in eolith("user", "list", "--state", state).stdout
@@ -248,16 +232,9 @@ def test_two_servers_remove_what_is_over(tmp_path):
                 job.start()
                 jobs.append(job)
             for job in jobs:
-                for _ in range(200):
-                    if "unpublished" in job.describe():
-                        break
-                    time.sleep(0.1)
+                eventually(lambda: "unpublished" in job.describe())
                 assert job.status() == "finished"
                 with pytest.raises(OpenEoApiError, match="ResultLinkExpired"):
                     job.get_results().get_metadata()
-            for _ in range(100):
-                if not any(state.glob("jobs/*")) and not any(job.logs() for job in jobs):
-                    break
-                time.sleep(0.1)
-            assert not any(state.glob("jobs/*")) and not any(job.logs() for job in jobs)
+            eventually(lambda: not any(state.glob("jobs/*")) and not any(job.logs() for job in jobs))
             assert "could not" not in one.log.read_text(errors="replace")

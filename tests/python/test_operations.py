@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -20,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 import graphs
 from binary import BINARY, Server, eolith
+from patience import eventually
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +184,10 @@ def test_traces_go_to_a_collector(data, tmp_path, monkeypatch):
 
 
 def wait(address):
-    for _ in range(1000):
+    def answers():
         try:
-            if requests.get(address, timeout=5).ok:
-                return
+            return requests.get(address, timeout=20).ok
         except requests.ConnectionError:
-            time.sleep(0.02)
-    raise AssertionError(f"{address} does not answer")
+            return False
+
+    eventually(answers, f"{address} does not answer")
