@@ -120,7 +120,7 @@ class Server:
             except requests.ConnectionError:
                 return False
 
-        eventually(answers, "the server does not answer")
+        eventually(answers, lambda: "the server does not answer: " + self.log.read_text())
         return self
 
     def __exit__(self, *_):

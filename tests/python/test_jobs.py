@@ -324,7 +324,7 @@ def test_results_are_shown_as_each_is_complete(tmp_path, database):
                     return answer.json()
                 assert job.status() in ("queued", "running")
 
-            return eventually(found, "no results of a part")
+            return eventually(found, lambda: "no results of a part")
 
         part = until(lambda found: found["assets"])
         assert part["openeo:status"] == "running" and list(part["assets"]) == ["first.tif"]

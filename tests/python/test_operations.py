@@ -190,4 +190,4 @@ def wait(address):
         except requests.ConnectionError:
             return False
 
-    eventually(answers, f"{address} does not answer")
+    eventually(answers, lambda: f"{address} does not answer")
