@@ -1,10 +1,13 @@
 //! Weighted sums over a window that moves over x and y: convolution with a kernel, without flipping it.
 //!
-//! A result is `factor * (w0 * v0 + w1 * v1 + …)`, summed from 0 in row-major order of the kernel, in double
-//! precision and without contraction, so that it has one value whatever computes it. Pixels that are no-data, NaN or
-//! infinite stand for [`Stencil::replacement`]; booleans are 0 and 1. Beyond the edges of the *grid* (never of a
-//! block) the [`Border`] decides. A window has no results without data.
+//! A result is `factor * (r0 + r1 + …)` with one sum for each row of the kernel, `r = w0 * s0 + w1 * s1 + …`. Columns
+//! of the kernel that are alike (equal bits in all rows, as left and right of most kernels) are taken together: `s` is
+//! the sum of their pixels. All sums go from left to right and from top to bottom, in double precision and without
+//! contraction, so that a result has one value whatever computes it. Pixels that are no-data, NaN or infinite stand for
+//! [`Stencil::replacement`]; booleans are 0 and 1. Beyond the edges of the *grid* (never of a block) the [`Border`]
+//! decides. A window has no results without data.
 
+mod kernel;
 mod rows;
 mod sum;
 
@@ -17,8 +20,12 @@ use crate::dtype::Number;
 use crate::for_values;
 use crate::values::Values;
 
+use self::kernel::Kernel;
 use self::rows::{Pixel, Source};
 use self::sum::Sums;
+
+/// Columns of results that are computed before the next ones: their sums stay in the cache next to the core.
+const STRIP: usize = 128;
 
 /// What a kernel sees beyond the edges of a grid; the letters are those of openEO's `apply_kernel`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +45,7 @@ pub enum Border {
 /// A kernel with its rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stencil {
-    weights: Vec<f64>,
-    size: [usize; 2],
+    kernel: Kernel,
     pub factor: f64,
     pub border: Border,
     /// Stands for pixels that are no-data, NaN or infinite; finite.
@@ -48,12 +54,11 @@ pub struct Stencil {
 
 impl Stencil {
     /// A kernel of `size` (rows, columns), both odd, with its weights in row-major order; `None` if they do not fit.
-    pub fn new(weights: Vec<f64>, size: [usize; 2]) -> Option<Stencil> {
+    pub fn new(weights: &[f64], size: [usize; 2]) -> Option<Stencil> {
         let odd = size.iter().all(|n| n % 2 == 1);
         let fits = size[0].checked_mul(size[1]) == Some(weights.len());
-        (odd && fits).then_some(Stencil {
-            weights,
-            size,
+        (odd && fits).then(|| Stencil {
+            kernel: Kernel::new(weights, size),
             factor: 1.0,
             border: Border::Constant(0.0),
             replacement: 0.0,
@@ -62,12 +67,12 @@ impl Stencil {
 
     /// Rows and columns of the kernel.
     pub fn size(&self) -> [usize; 2] {
-        self.size
+        self.kernel.size()
     }
 
     /// Rows and columns around a pixel that its result needs.
     pub fn halo(&self) -> [usize; 2] {
-        self.size.map(|n| n / 2)
+        self.size().map(|n| n / 2)
     }
 
     /// The pixels along one axis of `len` pixels that results at `range` need.
@@ -125,38 +130,65 @@ impl Stencil {
         source: &dyn Fn(usize, usize) -> Option<Number>,
     ) -> f64 {
         let [tall, wide] = self.halo();
-        let mut sum = 0.0;
-        for (k, weight) in self.weights.iter().enumerate() {
-            let y = (row + k / self.size[1]) as i64 - tall as i64;
-            let x = (col + k % self.size[1]) as i64 - wide as i64;
-            let value = match (self.border.source(y, size[0]), self.border.source(x, size[1])) {
+        let pixel = |y: usize, x: usize| {
+            let y = (row + y) as i64 - tall as i64;
+            let x = (col + x) as i64 - wide as i64;
+            match (self.border.source(y, size[0]), self.border.source(x, size[1])) {
                 (Some(y), Some(x)) => {
                     let number = source(y, x).map(Number::to_f64);
                     number.filter(|v| v.is_finite()).unwrap_or(self.replacement)
                 }
                 _ => self.border.constant(),
-            };
-            sum += weight * value;
+            }
+        };
+        let mut sum = 0.0;
+        for (y, pattern) in self.kernel.rows().iter().enumerate() {
+            let mut own = 0.0;
+            for (alike, weight) in self.kernel.columns().iter().zip(self.kernel.weights(*pattern)) {
+                let pixels = alike.iter().map(|x| pixel(y, *x));
+                own += weight * pixels.reduce(|sum, pixel| sum + pixel).unwrap_or_default();
+            }
+            sum += own;
         }
         sum * self.factor
     }
 
-    /// All results of a plane, source row by source row.
+    /// All results of a plane, strip by strip of its columns.
     fn plane<T: Pixel>(&self, source: &Source<'_, T>, rows: Range<usize>, out: &mut [f64]) {
-        let [tall, wide] = self.size;
-        let width = source.width();
-        let mut row = vec![0.0; width + wide - 1];
-        let mut sums = Sums::new(tall, width);
+        let cols = source.target();
+        let most = STRIP.min(cols.len());
+        let mut row = vec![0.0; most + self.size()[1] - 1];
+        let mut sums = Sums::new(&self.kernel, most);
+        for start in cols.clone().step_by(STRIP) {
+            let strip = start..cols.end.min(start + STRIP);
+            sums.narrow(strip.len());
+            let row = &mut row[..strip.len() + self.size()[1] - 1];
+            let own = source.strip(strip.clone());
+            let place = |line: usize| {
+                let first = line * cols.len() + start - cols.start;
+                first..first + strip.len()
+            };
+            self.strip(&own, rows.clone(), row, &mut sums, place, out);
+        }
+    }
+
+    /// The results of a strip, source row by source row; `place` says where a line of them lies in `out`.
+    fn strip<T: Pixel>(
+        &self,
+        source: &Source<'_, T>,
+        rows: Range<usize>,
+        row: &mut [f64],
+        sums: &mut Sums<'_>,
+        place: impl Fn(usize) -> Range<usize>,
+        out: &mut [f64],
+    ) {
+        let tall = self.size()[0];
         let first = rows.start as i64 - (tall / 2) as i64;
         for at in 0..rows.len() + tall - 1 {
-            source.read(self, first + at as i64, &mut row);
-            if at < rows.len() {
-                sums.begin(at);
-            }
-            let oldest = (at + 1).saturating_sub(tall);
-            sums.add(&self.weights, &row, at, oldest..rows.len().min(at + 1));
-            if at + 1 >= tall {
-                sums.finish(oldest, self.factor, &mut out[oldest * width..(oldest + 1) * width]);
+            source.read(self, first + at as i64, row);
+            sums.add(row, at);
+            if let Some(line) = (at + 1).checked_sub(tall) {
+                sums.finish(line, self.factor, &mut out[place(line)]);
             }
         }
     }

@@ -43,9 +43,14 @@ impl<'a, T: Pixel> Source<'a, T> {
         Source { values, mask, top: window[0].start, cols: window[1].clone(), target, size }
     }
 
-    /// Results in a row.
-    pub(super) fn width(&self) -> usize {
-        self.target.len()
+    /// The columns whose results are wanted.
+    pub(super) fn target(&self) -> Range<usize> {
+        self.target.clone()
+    }
+
+    /// The same with some of the results only.
+    pub(super) fn strip(&self, target: Range<usize>) -> Source<'a, T> {
+        Source { target, cols: self.cols.clone(), ..*self }
     }
 
     /// Reads row `row` of the grid, or what stands for it beyond the edge.

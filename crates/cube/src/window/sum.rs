@@ -1,125 +1,155 @@
-//! The inner loop: weighted sums of several lines of results, source row by source row.
+//! The inner loop: what the rows of a kernel make of source rows, and sums of it.
 //!
-//! A source row belongs to as many results below each other as the kernel has rows. It is read once for all of them;
-//! every sum still takes its terms in row-major order of the kernel.
-
-use std::ops::Range;
+//! Columns of the kernel that are alike are added before they are weighted, and what rows of the kernel that are alike
+//! make of a source row is computed once. It waits until the results that it belongs to have all of their rows.
 
 use multiversion::multiversion;
 
+use super::kernel::Kernel;
+
 /// Results computed together: two of the widest vectors for each weight of a group.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
-/// Numbers that are 4096 bytes, and how far lines are to be apart within them: else they would share the few places
-/// of the cache next to the core.
-const SET: usize = 512;
-const APART: usize = 72;
-
-/// Lines of results under way.
+/// What each pattern of a kernel makes of the last source rows, as many as the kernel has.
 #[derive(Debug)]
-pub(super) struct Sums {
-    values: Vec<f64>,
-    lines: usize,
-    stride: usize,
+pub(super) struct Sums<'a> {
+    kernel: &'a Kernel,
+    /// For each source row each pattern's line.
+    lines: Vec<f64>,
     width: usize,
 }
 
-impl Sums {
-    /// For kernels of `lines` rows and `width` results a line.
-    pub(super) fn new(lines: usize, width: usize) -> Sums {
-        let stride = width + (SET + APART - width % SET) % SET;
-        Sums { values: vec![0.0; lines * stride], lines, stride, width }
+impl<'a> Sums<'a> {
+    /// For lines of at most `width` results.
+    pub(super) fn new(kernel: &'a Kernel, width: usize) -> Sums<'a> {
+        let lines = vec![0.0; kernel.rows().len() * kernel.patterns() * width];
+        Sums { kernel, lines, width }
     }
 
-    /// Begins line `k` of the results, in the place of the line that was finished before.
-    pub(super) fn begin(&mut self, k: usize) {
-        self.line(k).fill(0.0);
+    /// From here on lines have so many results, not more than at first.
+    pub(super) fn narrow(&mut self, width: usize) {
+        self.width = width;
     }
 
-    /// Adds source row number `at` with its halo to the lines `lines`; it is row `at - k` of the kernel for line `k`.
-    pub(super) fn add(&mut self, weights: &[f64], row: &[f64], at: usize, lines: Range<usize>) {
-        let cols = row.len() + 1 - self.width;
-        let places: Vec<(usize, &[f64])> = lines
-            .map(|k| (k % self.lines * self.stride, &weights[(at - k) * cols..][..cols]))
-            .collect();
-        add(&mut self.values, &places, row, self.width);
+    /// Takes source row number `at` with its halo, in the place of the row that is as far back as the kernel is tall.
+    pub(super) fn add(&mut self, row: &[f64], at: usize) {
+        let start = self.start(at, 0);
+        let lines = &mut self.lines[start..start + self.kernel.patterns() * self.width];
+        weigh(self.kernel, row, lines, self.width);
     }
 
-    /// Writes line `k` times `factor`.
-    pub(super) fn finish(&mut self, k: usize, factor: f64, out: &mut [f64]) {
-        scale(out, self.line(k), factor);
+    /// Writes results times `factor`, of which source row number `first` is the first.
+    pub(super) fn finish(&self, first: usize, factor: f64, out: &mut [f64]) {
+        let patterns = self.kernel.rows().iter().enumerate();
+        let starts: Vec<usize> =
+            patterns.map(|(row, pattern)| self.start(first + row, *pattern)).collect();
+        sum(out, &self.lines, &starts, factor);
     }
 
-    fn line(&mut self, k: usize) -> &mut [f64] {
-        let start = k % self.lines * self.stride;
-        &mut self.values[start..start + self.width]
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn scale(out: &mut [f64], sums: &[f64], factor: f64) {
-    let sums = &sums[..out.len()];
-    for k in 0..out.len() {
-        out[k] = sums[k] * factor;
+    fn start(&self, at: usize, pattern: usize) -> usize {
+        (at % self.kernel.rows().len() * self.kernel.patterns() + pattern) * self.width
     }
 }
 
-/// For every place (start of a line in `sums`, weights) adds the weights times the pixels of `row` from each result on.
+/// Adds the lines that begin at `starts`, in this order.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn add(sums: &mut [f64], places: &[(usize, &[f64])], row: &[f64], width: usize) {
-    let cols = places.first().map_or(0, |(_, weights)| weights.len());
-    let mut i = 0;
-    while i < cols {
-        // A few weights at a time, so that the pixels stay in registers.
-        i += match cols - i {
-            1 => group::<1>(sums, places, i, row, width),
-            2 => group::<2>(sums, places, i, row, width),
-            3 => group::<3>(sums, places, i, row, width),
-            4 => group::<4>(sums, places, i, row, width),
-            _ => group::<5>(sums, places, i, row, width),
+fn sum(out: &mut [f64], lines: &[f64], starts: &[usize], factor: f64) {
+    let mut k = 0;
+    while k + LANES <= out.len() {
+        let mut own = [0.0; LANES];
+        for &start in starts {
+            let line = &lines[start + k..start + k + LANES];
+            for lane in 0..LANES {
+                own[lane] += line[lane];
+            }
+        }
+        let out = &mut out[k..k + LANES];
+        for lane in 0..LANES {
+            out[lane] = own[lane] * factor;
+        }
+        k += LANES;
+    }
+    for k in k..out.len() {
+        let mut own = 0.0;
+        for &start in starts {
+            own += lines[start + k];
+        }
+        out[k] = own * factor;
+    }
+}
+
+/// What each pattern makes of `row`, a line of `width` results each.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn weigh(kernel: &Kernel, row: &[f64], lines: &mut [f64], width: usize) {
+    let mut first = 0;
+    while first < kernel.columns().len() {
+        // A few columns at a time, so that the pixels stay in registers.
+        first += match kernel.columns().len() - first {
+            1 => group::<1>(kernel, first, row, lines, width),
+            2 => group::<2>(kernel, first, row, lines, width),
+            3 => group::<3>(kernel, first, row, lines, width),
+            4 => group::<4>(kernel, first, row, lines, width),
+            _ => group::<5>(kernel, first, row, lines, width),
         };
     }
 }
 
-/// The weights from column `first` on, `N` of them; gives `N`.
+/// `N` distinct columns from number `first` on; gives `N`.
 // Plain index loops: closures of iterators are not inlined into functions with other target features.
 #[expect(clippy::inline_always, reason = "else it would not have the features of its caller")]
 #[inline(always)]
 fn group<const N: usize>(
-    sums: &mut [f64],
-    places: &[(usize, &[f64])],
+    kernel: &Kernel,
     first: usize,
     row: &[f64],
+    lines: &mut [f64],
     width: usize,
 ) -> usize {
     let mut k = 0;
     while k + LANES <= width {
-        let mut pixels = [[0.0; LANES]; N];
-        for i in 0..N {
-            pixels[i].copy_from_slice(&row[first + k + i..first + k + i + LANES]);
-        }
-        for &(start, weights) in places {
-            let weights = &weights[first..first + N];
-            let place = &mut sums[start + k..start + k + LANES];
-            let mut own = [0.0; LANES];
-            own.copy_from_slice(place);
-            for i in 0..N {
-                for lane in 0..LANES {
-                    own[lane] += weights[i] * pixels[i][lane];
-                }
-            }
-            place.copy_from_slice(&own);
-        }
+        block::<N, LANES>(kernel, first, row, lines, (k, width));
         k += LANES;
     }
-    for &(start, weights) in places {
-        for k in k..width {
-            let mut sum = sums[start + k];
-            for i in 0..N {
-                sum += weights[first + i] * row[first + k + i];
-            }
-            sums[start + k] = sum;
-        }
+    while k < width {
+        block::<N, 1>(kernel, first, row, lines, (k, width));
+        k += 1;
     }
     N
+}
+
+/// The results `k..k + L`.
+#[expect(clippy::inline_always, reason = "else it would not have the features of its caller")]
+#[inline(always)]
+fn block<const N: usize, const L: usize>(
+    kernel: &Kernel,
+    first: usize,
+    row: &[f64],
+    lines: &mut [f64],
+    (k, width): (usize, usize),
+) {
+    let mut pixels = [[0.0; L]; N];
+    let columns = &kernel.columns()[first..first + N];
+    for i in 0..N {
+        pixels[i].copy_from_slice(&row[k + columns[i][0]..][..L]);
+        for &column in &columns[i][1..] {
+            let more = &row[k + column..][..L];
+            for lane in 0..L {
+                pixels[i][lane] += more[lane];
+            }
+        }
+    }
+    for (pattern, line) in lines.chunks_exact_mut(width).enumerate() {
+        let weights = &kernel.weights(pattern)[first..first + N];
+        let line = &mut line[k..k + L];
+        let mut own = [0.0; L];
+        if first > 0 {
+            own.copy_from_slice(line);
+        }
+        for i in 0..N {
+            for lane in 0..L {
+                own[lane] += weights[i] * pixels[i][lane];
+            }
+        }
+        line.copy_from_slice(&own);
+    }
 }

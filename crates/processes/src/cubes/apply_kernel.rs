@@ -66,7 +66,7 @@ fn lower(call: &mut Call<'_, '_>) -> Result<Term, Problem> {
     let data = call.cube("data")?;
     let schema = call.schema(data);
     let (weights, size) = kernel(&call.constant("kernel")?)?;
-    let mut stencil = Stencil::new(weights, size).ok_or_else(|| {
+    let mut stencil = Stencil::new(&weights, size).ok_or_else(|| {
         let [rows, cols] = size;
         let message = format!("the kernel has {rows} rows and {cols} columns, both must be odd");
         Problem::new("KernelDimensionsUneven", message).at("kernel")

@@ -175,7 +175,7 @@ fn what_needs_native_pixels_gets_them() {
     };
     // A window counts pixels.
     native(|plan, data| {
-        let stencil = Stencil::new(vec![1.0; 9], [3, 3]).unwrap();
+        let stencil = Stencil::new(&[1.0; 9], [3, 3]).unwrap();
         let smooth = Op::window(plan.0.schema(data), Arc::new(stencil)).unwrap();
         let smooth = plan.push(smooth, &[data]);
         warp(plan, smooth, 50.0, Method::Near)
