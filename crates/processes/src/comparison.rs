@@ -1,5 +1,6 @@
 //! Comparisons and tests of values. Types are compared strictly: a number is never equal to a boolean or a text.
 
+pub(crate) mod among;
 mod order;
 pub(crate) mod test;
 

@@ -13,6 +13,7 @@ use eolith_plan::types::Type;
 use eolith_plan::value::{Fault, Value};
 
 use crate::arguments::boolean;
+use crate::comparison::among;
 
 pub(crate) static ALL: &[&Process] = &[&AND, &IF, &NOT, &OR, &XOR];
 
@@ -51,7 +52,7 @@ process! {
     scalar: |args| logic(args, and),
     result: result,
     kernel: Some(|call| kernels::logic(call, and)),
-    simplify: None,
+    simplify: Some(among::neither),
 }
 
 process! {
@@ -64,7 +65,7 @@ process! {
     scalar: |args| logic(args, or),
     result: result,
     kernel: Some(|call| kernels::logic(call, or)),
-    simplify: None,
+    simplify: Some(among::either),
 }
 
 process! {

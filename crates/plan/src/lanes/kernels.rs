@@ -155,6 +155,28 @@ pub fn not(call: &KernelCall<'_>) -> Result<Register, Fault> {
     Ok(scalar(x.map(call.lanes, |x| !x), x.validity.map(columns::copy)))
 }
 
+/// Whether an integer (argument 0) is in a constant array of integers; no-data is no-data.
+pub fn among(call: &KernelCall<'_>) -> Result<Register, Fault> {
+    let (x, mask) = own(call, 0)?;
+    let wanted = &call.constant(1)?.as_array().ok_or_else(refusal)?.values;
+    let mut found = columns::take(call.lanes);
+    for_values!(x, x => {
+        let mut own = Vec::with_capacity(wanted.len());
+        for value in wanted {
+            let &Value::Int(value) = value else { return Err(refusal()) };
+            let nearest = Element::from_number(Number::Int(value.into()));
+            // No value of the storage type is a number beyond it.
+            if Primitive::i64(nearest) == value {
+                own.push(nearest);
+            }
+        }
+        for (found, x) in found.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
+            find(found, x, &own);
+        }
+    });
+    Ok(scalar(found, mask.map(columns::copy)))
+}
+
 /// A property of a number that no-data does not have; booleans are asked as 0 and 1.
 pub fn property(
     call: &KernelCall<'_>,
@@ -268,6 +290,18 @@ fn three_valued<F: Fn([bool; 2], [bool; 2]) -> [bool; 2]>(
         let [yes, no] = f([a & a_known, !a & a_known], [b & b_known, !b & b_known]);
         *value = yes;
         *valid = yes | no;
+    }
+}
+
+/// Which values are one of those that are wanted.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn find<T: Copy + PartialEq>(found: &mut [bool], values: &[T], wanted: &[T]) {
+    let values = &values[..found.len()];
+    found.fill(false);
+    for &wanted in wanted {
+        for k in 0..found.len() {
+            found[k] |= values[k] == wanted;
+        }
     }
 }
 
