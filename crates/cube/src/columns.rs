@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use crate::for_values;
 use crate::values::{Element, Values};
 
-/// Bytes that a thread keeps at most: what the tiles under way need, which fits into the second-level cache.
-const MOST: usize = 2 << 20;
+/// Bytes that a thread keeps at most: what the tiles under way need, or a chunk that is written with its flags.
+const MOST: usize = 8 << 20;
 
 /// How many times as long as wanted a column may be.
 const WASTE: usize = 8;
@@ -59,14 +59,14 @@ struct Free {
 }
 
 impl Free {
-    /// The column that was given back last of those that hold `len` elements without being many times as long.
+    /// The shortest of the columns that hold `len` elements without being many times as long, and of those the one that
+    /// was given back last: what is cut for a short column is cleared when it is made long again.
     fn take<T: Element>(&mut self, len: usize) -> Option<Values> {
         let columns = &mut self.columns[T::DTYPE as usize];
-        let fits = |own: &Values| {
-            let room = for_values!(own, v => v.capacity());
-            room >= len && room / WASTE <= len
-        };
-        let found = columns.iter().rposition(fits)?;
+        let room = |own: &Values| for_values!(own, v => v.capacity());
+        let fits = |room: usize| room >= len && room / WASTE <= len;
+        let rooms = columns.iter().map(room).enumerate().rev();
+        let (found, _) = rooms.filter(|(_, room)| fits(*room)).min_by_key(|(_, room)| *room)?;
         let found = columns.remove(found);
         self.bytes -= bytes(&found);
         Some(found)

@@ -13,9 +13,9 @@ use crate::value::{Fault, Value};
 /// Lanes evaluated together: a few columns of them fit into the cache next to the core.
 pub(crate) const TILE: usize = 8 << 10;
 
-/// Bytes of a column that is evaluated at once rather than copied piece by piece: a few of them fit into the
-/// second-level cache.
-const WHOLE: usize = 256 << 10;
+/// Bytes of a column that is evaluated at once rather than copied piece by piece: it fits into the second-level cache,
+/// and is the largest that a window gives.
+const WHOLE: usize = 512 << 10;
 
 /// Element by element over blocks of the same shape.
 pub(super) fn map(
@@ -56,7 +56,8 @@ pub(super) fn reduce(
     let mut shape = block.shape.clone();
     let n = shape.remove(dim);
     let len: usize = shape.iter().product();
-    if len <= TILE && shape[..dim].iter().all(|&n| n == 1) {
+    let small = len <= TILE || n == 1 && len * block.dtype().size() <= WHOLE;
+    if small && (n == 1 || shape[..dim].iter().all(|&n| n == 1)) {
         // The rows of the dimension lie one after the other already.
         let input = Register::Array { n, lanes: lanes_of(block), labels };
         let register = lanes::evaluate(expr, vec![input], len).map_err(|(_, fault)| fault)?;

@@ -20,8 +20,9 @@ use crate::op::{Op, Scan, ScanSource};
 /// Decoding unit assumed for files that were not opened yet.
 pub(super) const USUAL_TILE: usize = 512;
 
-/// Bytes of all blocks of one tile: they stay in the second-level cache.
-const TILE_BYTES: u64 = 512 << 10;
+/// Bytes of all blocks of one tile, of which a third is in use at a time: that stays in the second-level cache. Smaller
+/// tiles of long series read short runs of many chunks, and wait for memory at the start of each.
+const TILE_BYTES: u64 = 3 << 19;
 
 /// Positions of a tile, at least (so that a tile's own costs are small beside those of its pixels) and at most.
 const POSITIONS: std::ops::RangeInclusive<usize> = 1 << 10..=crate::compute::TILE;
