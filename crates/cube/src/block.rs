@@ -173,19 +173,23 @@ impl Block {
     /// Reorders dimensions: dimension `i` of the result is dimension `order[i]` of this block.
     #[must_use]
     pub fn permute(&self, order: &[usize]) -> Block {
-        if order.iter().enumerate().all(|(i, &o)| i == o) {
-            return self.clone();
-        }
         let shape: Vec<usize> = order.iter().map(|&o| self.shape[o]).collect();
+        if self.stays(order) {
+            return self.clone().reshape(shape);
+        }
         let own = strides(&self.shape);
         let steps: Vec<usize> = order.iter().map(|&o| own[o]).collect();
         self.gather(shape, &steps)
     }
 
-    /// Like [`Block::permute`], without a copy where the order stays.
+    /// Like [`Block::permute`], without a copy where no pixel changes its place.
     #[must_use]
     pub fn into_permuted(self, order: &[usize]) -> Block {
-        if order.iter().enumerate().all(|(i, &o)| i == o) { self } else { self.permute(order) }
+        if !self.stays(order) {
+            return self.permute(order);
+        }
+        let shape = order.iter().map(|&o| self.shape[o]).collect();
+        self.reshape(shape)
     }
 
     /// Takes `indices` along dimension `dim`; repeats and any order are fine.
@@ -229,6 +233,11 @@ impl Block {
             return self.clone();
         }
         self.gather(shape.to_vec(), &steps)
+    }
+
+    /// Whether dimensions of more than one label keep their order.
+    fn stays(&self, order: &[usize]) -> bool {
+        order.iter().filter(|&&dim| self.shape[dim] != 1).is_sorted()
     }
 
     fn gather(&self, shape: Vec<usize>, steps: &[usize]) -> Block {
@@ -329,6 +338,11 @@ mod tests {
         let turned = whole.permute(&[2, 0, 1]);
         assert_eq!(turned.shape, [4, 2, 3]);
         assert_eq!(turned.get(3 * 6 + 3 + 2), whole.get(12 + 2 * 4 + 3));
+        assert_eq!(whole.clone().into_permuted(&[2, 0, 1]), turned);
+        // Dimensions of one label go anywhere.
+        let thin = whole.clone().reshape(vec![2, 1, 3, 4]);
+        assert_eq!(thin.permute(&[1, 0, 2, 3]), whole.clone().reshape(vec![1, 2, 3, 4]));
+        assert_eq!(thin.into_permuted(&[0, 2, 3, 1]), whole.clone().reshape(vec![2, 3, 4, 1]));
         let taken = whole.take(1, &[2, 2, 0]);
         assert_eq!(taken.get(0), whole.get(8));
         assert_eq!(taken.get(8), whole.get(0));

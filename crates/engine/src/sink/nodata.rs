@@ -11,7 +11,7 @@
 //! if the guess was wrong. Formats that know no-data of their own (JSON's null, the transparency of PNG) do not need
 //! any of this.
 
-use eolith_cube::{Block, DType, Element, Number, Values, for_values};
+use eolith_cube::{Block, DType, Element, Number, Values, columns, for_values};
 
 /// How no-data is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -239,6 +239,7 @@ pub fn fill(block: Block, dtype: DType, null: Option<Number>) -> Values {
     if let Some(mask) = validity {
         let null = null.unwrap_or(Number::Int(0));
         for_values!(&mut values, v => fill_values(v, &mask, null));
+        columns::give(mask);
     }
     values
 }

@@ -292,13 +292,14 @@ impl<'a> Writer<'a> {
         indices: &[u64],
         block: Block,
     ) -> Result<(), SinkError> {
-        let mut bytes = codec::le_bytes(&block.values);
+        let mut bytes = codec::borrowed_bytes(&block.values);
         if cfg!(target_endian = "big") {
-            bytes.chunks_exact_mut(block.dtype().size()).for_each(<[u8]>::reverse);
+            let size = block.dtype().size();
+            bytes.to_mut().chunks_exact_mut(size).for_each(<[u8]>::reverse);
         }
-        array
-            .store_chunk_opt(indices, ArrayBytes::new_flen(bytes), &one_by_one())
-            .map_err(|error| file::error_at(self.target, &error))
+        let stored = array.store_chunk_opt(indices, ArrayBytes::new_flen(bytes), &one_by_one());
+        block.recycle();
+        stored.map_err(|error| file::error_at(self.target, &error))
     }
 
     /// Makes an array and writes its metadata.
