@@ -335,7 +335,7 @@ def test_another_run_starts_anew_and_says_why(data, undisturbed, tmp_path):
         assert result.figures["resumed"] == 0 and result.figures["attempts"] == 1
         return files(folder)
 
-    more = ["60M" if argument == LITTLE[1] else argument for argument in again]
+    more = ["120M" if argument == LITTLE[1] else argument for argument in again]
     assert anew(lambda: None, "other tasks", more) == expected
     other = command("netcdf", data, tmp_path / "other", "--keep", kept)
     (tmp_path / "other").mkdir()
