@@ -1,4 +1,4 @@
-//! Kernels over a plane of 256 × 512 pixels: `cargo bench -p eolith-cube --bench window`.
+//! Kernels over a plane of 128 × 512 pixels: `cargo bench -p eolith-cube --bench window`.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -6,7 +6,7 @@ use eolith_cube::window::Stencil;
 use eolith_cube::{Block, DType, Values};
 
 /// As large as tiles are, so that fresh memory is not what is measured.
-const SIZE: [usize; 2] = [256, 512];
+const SIZE: [usize; 2] = [128, 512];
 
 fn main() {
     divan::main();

@@ -94,6 +94,31 @@ fn any_window_gives_the_sums_of_the_definition() {
     }
 }
 
+/// Whole numbers have one sum in any order: what is taken together must not change it.
+#[test]
+fn columns_and_rows_that_are_alike_count_once_each() {
+    let mut dice = Dice(5);
+    for _ in 0..60 {
+        let size = [1 + 2 * dice.roll(4), 1 + 2 * dice.roll(8)];
+        // Few different weights, so that columns and rows are alike by chance; the middle repeats as well.
+        let lines = [1 + dice.roll(3), 1 + dice.roll(3)];
+        let own: Vec<f64> = (0..9).map(|_| dice.roll(7) as f64 - 3.0).collect();
+        let rows: Vec<usize> = (0..size[0]).map(|_| dice.roll(lines[0])).collect();
+        let columns: Vec<usize> = (0..size[1]).map(|_| dice.roll(lines[1])).collect();
+        let weight = |y: usize, x: usize| own[rows[y] * 3 + columns[x]];
+        let weights: Vec<f64> =
+            (0..size[0]).flat_map(|y| (0..size[1]).map(move |x| weight(y, x))).collect();
+        let stencil = Stencil::new(&weights, size).unwrap();
+        assert_eq!(stencil.size(), size);
+        let pixels: Vec<i32> = (0..size[0] * size[1]).map(|_| dice.roll(1000) as i32).collect();
+        let expected: f64 = pixels.iter().zip(&weights).map(|(v, w)| f64::from(*v) * w).sum();
+        let source = Block::new(size.to_vec(), Values::I32(pixels));
+        let middle = size.map(|n| n / 2..n / 2 + 1);
+        let out = stencil.run(&source, size.map(|n| 0..n), middle, size);
+        assert_eq!(out.get(0), Some(Number::Float(expected)), "{size:?} {weights:?}");
+    }
+}
+
 /// The rows of letters in the standard's text, by hand: pixels 1 to 8, seen one by one from -6 to 13.
 #[test]
 fn borders_are_those_of_the_standard() {

@@ -3,7 +3,6 @@
 /// Weights in rows and columns. Columns that are alike are one distinct column, rows that are alike one pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Kernel {
-    size: [usize; 2],
     /// The distinct columns in the order in which they first appear, each with the columns that it is.
     columns: Vec<Vec<usize>>,
     /// For each row its pattern.
@@ -44,12 +43,12 @@ impl Kernel {
             columns.iter().map(move |alike| weights[start + alike[0]])
         };
         let weights = first_rows.iter().flat_map(distinct).collect();
-        Kernel { size, columns, rows, weights }
+        Kernel { columns, rows, weights }
     }
 
     /// Rows and columns.
     pub(super) fn size(&self) -> [usize; 2] {
-        self.size
+        [self.rows.len(), self.columns.iter().map(Vec::len).sum()]
     }
 
     /// The distinct columns, each with the columns that it is, in ascending order.
