@@ -223,11 +223,11 @@ impl Scratch {
     /// The pixels of a box inside one brick.
     fn piece(&self, piece: &Piece, masked: bool) -> std::io::Result<Block> {
         let (len, size, masks) = (piece.region.len(), self.dtype.size(), self.masks());
-        let reader = self.store.reader();
+        let mut reader = self.store.reader();
         let values =
-            values_of(self.dtype, len, |bytes| read(&reader, &piece.runs, size, 0, bytes))?;
+            values_of(self.dtype, len, |bytes| read(&mut reader, &piece.runs, size, 0, bytes))?;
         let validity = if masked {
-            let mut flags = flags_of(len, |bytes| read(&reader, &piece.runs, 1, masks, bytes))?;
+            let mut flags = flags_of(len, |bytes| read(&mut reader, &piece.runs, 1, masks, bytes))?;
             for flag in &mut flags {
                 *flag = !*flag;
             }
@@ -246,7 +246,7 @@ impl Scratch {
 
 /// Reads runs of pixels of `size` bytes each.
 fn read(
-    reader: &Reader<'_>,
+    reader: &mut Reader<'_>,
     runs: &[(usize, usize, usize)],
     size: usize,
     base: usize,

@@ -2,11 +2,12 @@
 //!
 //! Values come first, in the byte order of this machine; after them one byte a pixel that is 1 for no-data. What is
 //! never written takes no room. Memory is mapped, with large pages where the system has them: the first touch of
-//! four kilobytes costs more than copying them.
+//! four kilobytes costs more than copying them. It is cut into parts with a lock each: whoever touches a page first
+//! waits for the system, and others would wait with them.
 
 use std::fs::File;
 use std::io::Result;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{LockResult, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eolith_cube::{DType, Element, Values, columns};
 use memmap2::MmapMut;
@@ -15,10 +16,14 @@ use super::space::Spilled;
 use crate::budget::Reservation;
 use crate::place;
 
+/// Bytes of a part of the memory: one large page.
+const PART: usize = 2 << 20;
+
 #[derive(Debug)]
 pub(super) enum Store {
     Memory {
-        bytes: RwLock<MmapMut>,
+        /// All but the last one of [`PART`] bytes.
+        parts: Vec<RwLock<MmapMut>>,
         _reservation: Reservation,
     },
     /// Boxes are disjoint and every access names its place, so nothing is locked.
@@ -27,51 +32,65 @@ pub(super) enum Store {
 
 /// Access for the time of a box.
 pub(super) enum Reader<'a> {
-    Memory(RwLockReadGuard<'a, MmapMut>),
+    Memory(Held<'a, RwLockReadGuard<'a, MmapMut>>),
     File(&'a File),
 }
 
 pub(super) enum Writer<'a> {
-    Memory(RwLockWriteGuard<'a, MmapMut>),
+    Memory(Held<'a, RwLockWriteGuard<'a, MmapMut>>),
     File(&'a File),
+}
+
+/// The part that was used last, locked, with its number.
+pub(super) struct Held<'a, Guard> {
+    parts: &'a [RwLock<MmapMut>],
+    last: Option<(usize, Guard)>,
 }
 
 impl Store {
     /// So many bytes of zeros, of which the first `values` are values.
     pub(super) fn memory(len: usize, values: usize, reservation: Reservation) -> Result<Store> {
-        let map = MmapMut::map_anon(len.max(1))?;
-        #[cfg(target_os = "linux")]
-        if values > 0 {
-            // A system without large pages goes on with small ones.
-            let _ = map.advise_range(memmap2::Advice::HugePage, 0, values);
-        }
-        Ok(Store::Memory { bytes: RwLock::new(map), _reservation: reservation })
+        let part = |start: usize| {
+            let map = MmapMut::map_anon(PART.min(len - start))?;
+            #[cfg(target_os = "linux")]
+            if start < values {
+                // A system without large pages goes on with small ones.
+                let own = (values - start).min(map.len());
+                let _ = map.advise_range(memmap2::Advice::HugePage, 0, own);
+            }
+            Ok(RwLock::new(map))
+        };
+        let parts: Result<Vec<_>> = (0..len).step_by(PART).map(part).collect();
+        Ok(Store::Memory { parts: parts?, _reservation: reservation })
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
         match self {
-            Store::Memory { bytes, .. } => {
-                Reader::Memory(bytes.read().unwrap_or_else(PoisonError::into_inner))
-            }
+            Store::Memory { parts, .. } => Reader::Memory(Held { parts, last: None }),
             Store::File(Spilled { file, .. }) => Reader::File(file),
         }
     }
 
     pub(super) fn writer(&self) -> Writer<'_> {
         match self {
-            Store::Memory { bytes, .. } => {
-                Writer::Memory(bytes.write().unwrap_or_else(PoisonError::into_inner))
-            }
+            Store::Memory { parts, .. } => Writer::Memory(Held { parts, last: None }),
             Store::File(Spilled { file, .. }) => Writer::File(file),
         }
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn read(&self, bytes: &mut [u8], at: usize) -> Result<()> {
+    pub(super) fn read(&mut self, mut bytes: &mut [u8], mut at: usize) -> Result<()> {
         match self {
-            Reader::Memory(map) => {
-                bytes.copy_from_slice(&map[at..at + bytes.len()]);
+            Reader::Memory(held) => {
+                while !bytes.is_empty() {
+                    let map = held.lock(at, RwLock::read);
+                    let start = at % PART;
+                    let (here, rest) = bytes.split_at_mut(bytes.len().min(map.len() - start));
+                    here.copy_from_slice(&map[start..start + here.len()]);
+                    at += here.len();
+                    bytes = rest;
+                }
                 Ok(())
             }
             Reader::File(file) => place::read(file, bytes, at as u64),
@@ -80,14 +99,39 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    pub(super) fn write(&mut self, bytes: &[u8], at: usize) -> Result<()> {
+    pub(super) fn write(&mut self, mut bytes: &[u8], mut at: usize) -> Result<()> {
         match self {
-            Writer::Memory(map) => {
-                map[at..at + bytes.len()].copy_from_slice(bytes);
+            Writer::Memory(held) => {
+                while !bytes.is_empty() {
+                    let map = held.lock(at, RwLock::write);
+                    let start = at % PART;
+                    let (here, rest) = bytes.split_at(bytes.len().min(map.len() - start));
+                    map[start..start + here.len()].copy_from_slice(here);
+                    at += here.len();
+                    bytes = rest;
+                }
                 Ok(())
             }
             Writer::File(file) => place::write(file, bytes, at as u64),
         }
+    }
+}
+
+impl<'a, Guard> Held<'a, Guard> {
+    /// The part with the byte at `at`. The one before is given up first, so that nobody waits for two.
+    fn lock(
+        &mut self,
+        at: usize,
+        lock: fn(&'a RwLock<MmapMut>) -> LockResult<Guard>,
+    ) -> &mut Guard {
+        let number = at / PART;
+        if self.last.as_ref().is_none_or(|(last, _)| *last != number) {
+            self.last = None;
+            let guard = lock(&self.parts[number]).unwrap_or_else(PoisonError::into_inner);
+            self.last = Some((number, guard));
+        }
+        let (_, guard) = self.last.as_mut().expect("invariant: it was locked above");
+        guard
     }
 }
 
