@@ -38,8 +38,6 @@ enum Kind<'a> {
         groups: &'a [Arc<[usize]>],
         open: Vec<Option<(State<'a>, usize)>>,
         next: usize,
-        /// Of groups that have ended, for others: fresh memory costs more than what is done in it.
-        free: Vec<State<'a>>,
     },
     Windows(windows::Rows<'a>),
 }
@@ -61,12 +59,7 @@ impl<'a> Folding<'a> {
         let kind = if let Op::Group { groups, .. } = &own.op {
             box_of_tile.0[along] = result.0[along].clone();
             let groups = &groups.as_deref().unwrap_or_default()[result.0[along].clone()];
-            Kind::Groups {
-                groups,
-                open: groups.iter().map(|_| None).collect(),
-                next: 0,
-                free: Vec::new(),
-            }
+            Kind::Groups { groups, open: groups.iter().map(|_| None).collect(), next: 0 }
         } else if let Op::Coarsen(coarsen) = &own.op {
             for dim in coarsen.dims {
                 box_of_tile.0[dim] = result.0[dim].clone();
@@ -125,7 +118,7 @@ impl<'a> Folding<'a> {
                 *at += n;
                 Ok(())
             }
-            Kind::Groups { groups, open, next, free } => {
+            Kind::Groups { groups, open, next } => {
                 for (g, group) in groups.iter().enumerate().skip(*next) {
                     let (from, to) = (
                         group.partition_point(|&i| i < first),
@@ -138,23 +131,17 @@ impl<'a> Folding<'a> {
                         while end < to && group[end] == group[end - 1] + 1 {
                             end += 1;
                         }
-                        let fresh = || self.decomposed.start(self.source, lanes);
-                        let start = || (free.pop().unwrap_or_else(fresh), 0);
+                        let start = || (self.decomposed.start(self.source, lanes), 0);
                         let (state, at) = open[g].get_or_insert_with(start);
                         state.push(*at, &rows(group[k] - first, end - k));
                         *at += end - k;
                         k = end;
                     }
                     if to == group.len()
-                        && let Some((mut state, _)) = open[g].take()
+                        && let Some((state, _)) = open[g].take()
                     {
-                        let (at, block) = ended(
-                            self.node,
-                            self.dtype,
-                            &group_box(&self.result, self.along, g),
-                            &mut state,
-                        )?;
-                        free.push(state);
+                        let at = group_box(&self.result, self.along, g);
+                        let (at, block) = ended(self.node, self.dtype, &at, state)?;
                         deliver(&at, block)?;
                     }
                 }
@@ -173,20 +160,20 @@ impl<'a> Folding<'a> {
         deliver: &mut dyn FnMut(&Region, Block) -> Result<(), E>,
     ) -> Result<(), E> {
         match self.kind {
-            Kind::All { mut state, .. } => {
-                let (at, block) = ended(self.node, self.dtype, &self.result, &mut state)?;
+            Kind::All { state, .. } => {
+                let (at, block) = ended(self.node, self.dtype, &self.result, state)?;
                 deliver(&at, block)
             }
             Kind::Groups { groups, open, .. } => {
                 for ((g, group), state) in groups.iter().enumerate().zip(open) {
-                    let mut state = match state {
+                    let state = match state {
                         Some((state, _)) => state,
                         // A group without labels has the value of an empty array.
                         None if group.is_empty() => self.decomposed.start(self.source, self.lanes),
                         None => continue,
                     };
                     let at = group_box(&self.result, self.along, g);
-                    let (at, block) = ended(self.node, self.dtype, &at, &mut state)?;
+                    let (at, block) = ended(self.node, self.dtype, &at, state)?;
                     deliver(&at, block)?;
                 }
                 Ok(())
@@ -208,7 +195,7 @@ fn ended(
     node: NodeId,
     dtype: DType,
     at: &Region,
-    state: &mut State<'_>,
+    state: State<'_>,
 ) -> Result<(Region, Block), Failure> {
     let failed = |fault| Failure { node, fault };
     let register = state.finish().map_err(|(_, fault)| failed(fault))?;

@@ -123,11 +123,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The box and the value of a window that has ended.
-    pub(super) fn value(
-        &self,
-        mut ended: Ended<'_>,
-        dtype: DType,
-    ) -> Result<(Region, Block), Fault> {
+    pub(super) fn value(&self, ended: Ended<'_>, dtype: DType) -> Result<(Region, Block), Fault> {
         let [y, _] = self.own.dims;
         let mut at = self.result.clone();
         at.0[y] = ended.window..ended.window + 1;

@@ -109,7 +109,7 @@ impl<'a> Zone<'a> {
         let values = match std::mem::replace(&mut self.pixels, Pixels::Ended) {
             Pixels::Ended => return Ok(None),
             _ if self.footprint.is_empty() => Block::nulls(dtype, vec![self.lanes]),
-            Pixels::Folded(mut state) => {
+            Pixels::Folded(state) => {
                 let register = state.finish().map_err(|(_, fault)| fault)?;
                 Output::of(register, dtype, vec![self.lanes])?
             }

@@ -151,14 +151,13 @@ impl State<'_> {
         }
     }
 
-    /// The results of the expression. What comes after begins anew, in the memory of what went by.
+    /// The results of the expression.
     ///
     /// # Errors
     /// The fault of the lowest lane that has one, with that lane.
-    pub fn finish(&mut self) -> Result<Register, (usize, Fault)> {
-        self.at = 0;
+    pub fn finish(self) -> Result<Register, (usize, Fault)> {
         let results =
-            self.accumulators.iter_mut().map(|(_, accumulator)| accumulator.finish()).collect();
+            self.accumulators.into_iter().map(|(_, accumulator)| accumulator.finish()).collect();
         lanes::evaluate(&self.decomposed.finish, results, self.lanes)
     }
 }

@@ -167,7 +167,7 @@ impl<R: Rule> Cells<R> {
         N * CELL
     }
 
-    /// The totals of what was added; [`Cells::clear`] comes after it.
+    /// The totals of what was added; nothing comes after it.
     pub fn finish(&mut self) -> Totals<'_, R> {
         match &mut self.total {
             None => Totals::Cells(&self.cell),
@@ -176,13 +176,6 @@ impl<R: Rule> Cells<R> {
                 Totals::Merged(total)
             }
         }
-    }
-
-    /// As at the start.
-    pub fn clear(&mut self) {
-        self.cell.fill(R::IDENTITY);
-        self.total = None;
-        self.at = 0;
     }
 
     /// Bytes of state for a lane of an array of `len` elements.

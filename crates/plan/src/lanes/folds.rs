@@ -143,7 +143,7 @@ pub fn last(call: &FoldCall<'_>) -> Folding {
 pub(super) fn valid(rows: &Rows<'_>, ignore: bool, lanes: usize) -> Option<Vec<bool>> {
     let mut presence = Presence::new(ignore, lanes);
     presence.push(&Slab::packed(rows.values, rows.validity, rows.n, lanes));
-    presence.finish()
+    presence.valid()
 }
 
 /// Whether an element equals a value. Options: the value.
@@ -234,14 +234,6 @@ impl Counts {
             Some(missing) => Some(missing.iter().map(|&missing| missing == 0).collect()),
         }
     }
-
-    /// As at the start.
-    fn clear(&mut self) {
-        self.n = 0;
-        if let Some(missing) = self.missing.take() {
-            columns::give(missing);
-        }
-    }
 }
 
 impl Presence {
@@ -265,12 +257,11 @@ impl Presence {
         }
     }
 
-    /// Which lanes have a result, if not all; none without elements. What comes after begins anew.
-    fn finish(&mut self) -> Option<Vec<bool>> {
-        let own = std::mem::replace(self, Presence::new(self.ignore, self.lanes));
-        match own.flags {
-            _ if own.n == 0 => Some(vec![false; own.lanes]),
-            _ if own.ignore && own.full => None,
+    /// Which lanes have a result, if not all; none without elements.
+    fn valid(self) -> Option<Vec<bool>> {
+        match self.flags {
+            _ if self.n == 0 => Some(vec![false; self.lanes]),
+            _ if self.ignore && self.full => None,
             flags => flags,
         }
     }
@@ -282,11 +273,10 @@ impl<R: Rule> Accumulator for Summing<R> {
         for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
     }
 
-    fn finish(&mut self) -> Register {
+    fn finish(mut self: Box<Self>) -> Register {
         let valid = self.counts.valid(self.ignore);
         let values = (self.finish)(self.cells.finish(), &self.counts, self.single);
-        self.cells.clear();
-        self.counts.clear();
+        self.counts.missing.into_iter().for_each(columns::give);
         Register::Scalar(Lanes::plain(values, valid))
     }
 
@@ -301,14 +291,14 @@ impl Accumulator for Spread {
         for_values!(rows.values, v => self.cells.push(rows.matrix(v)));
     }
 
-    fn finish(&mut self) -> Register {
-        let valid = self.presence.finish();
-        let moments = self.cells.finish();
-        if self.single {
-            let values = moments.into_iter().map(|moments| (self.finish)(moments) as f32);
-            return scalar(values.collect::<Vec<f32>>(), valid);
+    fn finish(self: Box<Self>) -> Register {
+        let Spread { cells, presence, finish, single, .. } = *self;
+        let valid = presence.valid();
+        let moments = cells.finish().into_iter().map(finish);
+        if single {
+            return scalar(moments.map(|result| result as f32).collect::<Vec<f32>>(), valid);
         }
-        scalar(moments.into_iter().map(self.finish).collect::<Vec<f64>>(), valid)
+        scalar(moments.collect::<Vec<f64>>(), valid)
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -332,15 +322,13 @@ impl Accumulator for Count {
         }
     }
 
-    fn finish(&mut self) -> Register {
-        let n = std::mem::take(&mut self.n);
+    fn finish(self: Box<Self>) -> Register {
         if self.all {
-            return Register::Const(Value::Int(n as i64));
+            return Register::Const(Value::Int(self.n as i64));
         }
-        let everywhere = std::mem::take(&mut self.everywhere);
-        let counts = match self.counts.take() {
-            None => vec![everywhere; self.lanes],
-            Some(counts) => counts.into_iter().map(|n| i64::from(n) + everywhere).collect(),
+        let counts = match self.counts {
+            None => vec![self.everywhere; self.lanes],
+            Some(counts) => counts.into_iter().map(|n| i64::from(n) + self.everywhere).collect(),
         };
         scalar(counts, None)
     }

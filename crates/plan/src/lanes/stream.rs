@@ -18,8 +18,8 @@ pub trait Accumulator: fmt::Debug + Send {
     /// The next rows of the axis, stored in the type that the accumulator was made for.
     fn push(&mut self, rows: &Slab<'_>);
 
-    /// One result a lane. What comes after it begins anew, in the memory of what went by.
-    fn finish(&mut self) -> Register;
+    /// One result a lane.
+    fn finish(self: Box<Self>) -> Register;
 
     /// Bytes of state that one lane needs at most, with the result.
     fn bytes_per_lane(&self) -> usize;

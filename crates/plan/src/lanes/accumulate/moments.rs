@@ -55,11 +55,10 @@ impl MomentCells {
         }
     }
 
-    /// The moments of what was added; what comes after begins anew.
-    pub fn finish(&mut self) -> Vec<Moments> {
+    /// The moments of what was added.
+    pub fn finish(mut self) -> Vec<Moments> {
         self.close();
-        self.at = 0;
-        self.total.take().unwrap_or_default()
+        self.total.unwrap_or_default()
     }
 
     /// Bytes of state for a lane of an array of `len` elements.

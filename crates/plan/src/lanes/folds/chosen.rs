@@ -84,11 +84,11 @@ impl<P: Primitive, const GREATEST: bool> Accumulator for Extreme<P, GREATEST> {
         self.presence.push(rows);
     }
 
-    fn finish(&mut self) -> Register {
+    fn finish(mut self: Box<Self>) -> Register {
         if self.presence.n == 0 {
             self.best = Self::worst(self.presence.lanes);
         }
-        scalar(std::mem::take(&mut self.best), self.presence.finish())
+        scalar(self.best, self.presence.valid())
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -108,8 +108,8 @@ impl Accumulator for Pair {
         self.0.iter_mut().for_each(|one| one.push(rows));
     }
 
-    fn finish(&mut self) -> Register {
-        let [least, greatest] = self.0.each_mut().map(|one| match one.finish() {
+    fn finish(self: Box<Self>) -> Register {
+        let [least, greatest] = self.0.map(|one| match one.finish() {
             Register::Scalar(Lanes { column: Column::Plain(values), validity }) => {
                 (values, validity)
             }
@@ -165,14 +165,11 @@ impl<P: Primitive, const LAST: bool> Accumulator for End<P, LAST> {
         }
     }
 
-    fn finish(&mut self) -> Register {
-        if std::mem::take(&mut self.n) == 0 {
+    fn finish(self: Box<Self>) -> Register {
+        if self.n == 0 {
             return null();
         }
-        self.done = false;
-        let found = std::mem::take(&mut self.found);
-        let masked = std::mem::take(&mut self.masked);
-        scalar(std::mem::take(&mut self.values), masked.then_some(found))
+        scalar(self.values, self.masked.then_some(self.found))
     }
 
     fn bytes_per_lane(&self) -> usize {

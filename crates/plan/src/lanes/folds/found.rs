@@ -108,11 +108,8 @@ impl Accumulator for Search {
         self.n += rows.n as u32;
     }
 
-    fn finish(&mut self) -> Register {
-        let found = (self.finish)(&self.places);
-        self.places.fill(0);
-        self.n = 0;
-        found
+    fn finish(self: Box<Self>) -> Register {
+        (self.finish)(&self.places)
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -128,10 +125,8 @@ impl Accumulator for Truths {
         }
     }
 
-    fn finish(&mut self) -> Register {
-        let counts = self.0.iter().map(|&n| i64::from(n)).collect();
-        self.0.fill(0);
-        scalar(counts, None)
+    fn finish(self: Box<Self>) -> Register {
+        scalar(self.0.into_iter().map(i64::from).collect(), None)
     }
 
     fn bytes_per_lane(&self) -> usize {
@@ -148,16 +143,13 @@ impl Accumulator for Logic {
         }
     }
 
-    fn finish(&mut self) -> Register {
-        let Presence { ignore, lanes, .. } = self.presence;
-        let presence = std::mem::replace(&mut self.presence, Presence::new(ignore, lanes));
+    fn finish(self: Box<Self>) -> Register {
+        let Logic { wanted, found, presence } = *self;
         let valid = presence
             .flags
-            .filter(|_| !ignore)
-            .map(|all| self.found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
-        let values = self.found.iter().map(|&found| found == self.wanted).collect();
-        self.found.fill(false);
-        scalar(values, valid)
+            .filter(|_| !presence.ignore)
+            .map(|all| found.iter().zip(&all).map(|(&found, &all)| found | all).collect());
+        scalar(found.into_iter().map(|found| found == wanted).collect(), valid)
     }
 
     fn bytes_per_lane(&self) -> usize {
