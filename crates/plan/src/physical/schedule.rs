@@ -236,9 +236,9 @@ impl Walk<'_> {
         let (unit, origin) = (along.clone().map(|(feed, _, _)| (feed.unit, feed.origin)))
             .max()
             .map_or((1, 0), |(unit, origin)| (unit.max(1), origin));
-        // Steps are whole decoding units, as many as the step may hold.
+        // Steps end where decoding units do, unless they are shorter.
         let end = |start: usize, length: usize| {
-            (((start + origin) / length + 1) * length - origin).min(whole.end)
+            (start + length - (start + origin) % unit.min(length)).min(whole.end)
         };
         let one = Some(whole.start..end(whole.start, unit));
         let parts: Vec<Region> = (sweep.feeds.iter().zip(boxes))
@@ -251,8 +251,11 @@ impl Walk<'_> {
         let reaches =
             along.clone().any(|(feed, _, _)| feed.reaches && is_spatial(self.physical, feed));
         let most = if reaches { options.reaching_bytes() } else { options.step_bytes() };
-        let many = (most / bytes.max(1)).clamp(1, 1 << 20) as usize;
-        let mut length = unit * many;
+        let length = |most: u64| unit * (most / bytes.max(1)).clamp(1, 1 << 20) as usize;
+        // A step and a rest are one where there is memory: what folds them keeps no state that waits for the rest.
+        let both = length((2 * most).min(options.task_memory / 8).max(most));
+        let all = end(whole.start, both) == whole.end;
+        let mut length = if all { both } else { length(most) };
         if let Some(most) = options.max_extent {
             length = length.min(most.max(1));
         }
