@@ -21,8 +21,9 @@ use crate::op::{Op, Scan, ScanSource};
 pub(super) const USUAL_TILE: usize = 512;
 
 /// Bytes of all blocks of one tile, of which a third is in use at a time: that stays in the second-level cache. Smaller
-/// tiles of long series read short runs of many chunks, and wait for memory at the start of each.
-const TILE_BYTES: u64 = 3 << 19;
+/// tiles of long series read short runs of many chunks, and wait for memory at the start of each; they are for little
+/// memory, of which they must leave most to the chunks.
+const TILE_BYTES: std::ops::RangeInclusive<u64> = 1 << 19..=3 << 19;
 
 /// Positions of a tile, at least (so that a tile's own costs are small beside those of its pixels) and at most.
 const POSITIONS: std::ops::RangeInclusive<usize> = 1 << 10..=crate::compute::TILE;
@@ -158,7 +159,8 @@ pub(super) fn positions(physical: &Physical, feed: &Feed, least: &Region) -> usi
         return REACHING;
     }
     let bytes = blocks(physical, feed, least.clone()) / least.len().max(1) as u64;
-    ((TILE_BYTES / bytes.max(1)) as usize).clamp(*POSITIONS.start(), *POSITIONS.end())
+    let most = (physical.options.target_bytes / 8).clamp(*TILE_BYTES.start(), *TILE_BYTES.end());
+    ((most / bytes.max(1)) as usize).clamp(*POSITIONS.start(), *POSITIONS.end())
 }
 
 /// Length of an array's decoding unit along its dimension `i`; of files that were not opened a usual tile of the last
