@@ -192,3 +192,28 @@ pub(super) fn flags_of(
     columns::give(bytes);
     Ok(flags)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+
+    #[test]
+    fn memory_is_read_as_it_was_written_across_its_parts() {
+        let reservation = Budget::new(1 << 20).try_reserve(1).unwrap();
+        let len = 2 * PART + 100;
+        let store = Store::memory(len, PART + 7, reservation).unwrap();
+        let bytes: Vec<u8> = (0..PART + 90).map(|i| (i % 251 + 1) as u8).collect();
+        let at = PART - 20;
+        store.writer().write(&bytes, at).unwrap();
+        let mut found = vec![9; len];
+        store.reader().read(&mut found, 0).unwrap();
+        assert!(found[..at].iter().all(|&byte| byte == 0));
+        assert_eq!(found[at..at + bytes.len()], bytes);
+        assert!(found[at + bytes.len()..].iter().all(|&byte| byte == 0));
+        // The last part is short.
+        store.writer().write(&[7; 30], len - 30).unwrap();
+        store.reader().read(&mut found[..30], len - 30).unwrap();
+        assert_eq!(found[..30], [7; 30]);
+    }
+}
