@@ -173,7 +173,16 @@ def huge(records):
 
 def left_out(records):
     kinds = {"refused": "not supported", "failed": "failed", "peer failed": "peer failed"}
-    seen = {(r["work"], r["size"], r["kind"], r.get("engine")): r for r in records if r["kind"] in kinds}
+    measured = ("run", "growth", "huge")
+    seen = {}
+    for one in records:
+        place = (one.get("work"), one.get("size"))
+        if one["kind"] in kinds:
+            seen[*place, one["kind"], one.get("engine")] = one
+        elif one["kind"] in measured:
+            # What was left out before, for want of room for example.
+            seen.pop((*place, "refused", None), None)
+            seen.pop((*place, "failed", None), None)
     for (work, size, kind, engine), one in seen.items():
         why = " ".join(one["why"].split()).replace("|", "/")
         yield [work, size, f"{kinds[kind]}: {NAMES.get(engine, engine)}" if engine else kinds[kind], why[:160]]
