@@ -3,8 +3,7 @@
     decode.py --work W1 --size small --data cube.zarr
 
 speaks like the peers of the yardstick (`bench.py`). As many threads as there are cores take the chunk files of the cube
-one by one, each with the library of most Zarr programs (numcodecs) into one buffer that it uses again, as warm as can
-be. It has no result.
+one by one, each with the library of most Zarr programs (numcodecs) into one buffer that it uses again. It has no result.
 """
 
 import argparse
@@ -37,8 +36,9 @@ class Decoder(threading.local):
     def decode(self, path, size):
         with open(path, "rb", buffering=0) as file:
             length = file.readinto(self.encoded)
-        out = self.decoded.setdefault(size, np.empty(size, "u1"))
-        self.codec.decode(memoryview(self.encoded)[:length], out=out)
+        if size not in self.decoded:
+            self.decoded[size] = np.empty(size, "u1")
+        self.codec.decode(memoryview(self.encoded)[:length], out=self.decoded[size])
 
 
 def chunks(cube, bands):

@@ -173,16 +173,13 @@ def huge(records):
 
 def left_out(records):
     kinds = {"refused": "not supported", "failed": "failed", "peer failed": "peer failed"}
-    measured = ("run", "growth", "huge")
     seen = {}
     for one in records:
-        place = (one.get("work"), one.get("size"))
         if one["kind"] in kinds:
-            seen[*place, one["kind"], one.get("engine")] = one
-        elif one["kind"] in measured:
-            # What was left out before, for want of room for example.
-            seen.pop((*place, "refused", None), None)
-            seen.pop((*place, "failed", None), None)
+            seen[one["work"], one["size"], one["kind"], one.get("engine")] = one
+        elif one["kind"] == "huge":
+            # It may have been left out before, for want of room.
+            seen.pop((one["work"], one["size"], "refused", None), None)
     for (work, size, kind, engine), one in seen.items():
         why = " ".join(one["why"].split()).replace("|", "/")
         yield [work, size, f"{kinds[kind]}: {NAMES.get(engine, engine)}" if engine else kinds[kind], why[:160]]
@@ -238,8 +235,9 @@ zstd. The workloads are openEO process graphs:
 Eolith is the release binary with its default options. The peers are openeo-processes-dask on the same graphs, the same
 work in xarray and dask, and a version by hand: numba kernels that decode the chunks of this very layout themselves, on
 as many threads as there are cores. Beside them stands what nobody can save: a program that reads and decodes the chunks
-with the same library, in warm buffers, and does nothing with them. Runs alternate (Eolith, peer, Eolith, peer, …) on a warm page cache, after one
-untimed run of each; a ratio is taken within a pair, and the table gives the median with the smallest and the largest.
+with the same library, in buffers that are used again, and does nothing with them. Runs alternate (Eolith, peer, Eolith,
+peer, …) on a warm page cache, after one untimed run of each; a ratio is taken within a pair, and the table gives the
+median with the smallest and the largest.
 
 The same work counts on both sides: from opening the store to the complete result in memory, reading the graph
 included; for W9 until the files are written. Start of the process and imports do not count, nor does the compilation
